@@ -1,0 +1,90 @@
+"""Rows fetched together, and what is known about their columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from sys import getsizeof
+from typing import Any, NamedTuple
+
+from mesbatch.errors import ColumnNameError, KeyColumnError
+
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What the database declares about one column of a result; None where it declares nothing.
+
+    *type* is the database's own word in lower case (``numeric``, ``timestamp``, ``varchar``); *width* is the declared
+    length of a text or binary column in characters or bytes; *precision* and *scale* count decimal digits.
+    """
+
+    name: str
+    type: str | None = None
+    width: int | None = None
+    precision: int | None = None
+    scale: int | None = None
+
+
+class Batch(NamedTuple):
+    """Rows that were fetched together; unpacks as ``columns, rows``.
+
+    >>> batch = Batch(("ID", "NAME"), [(1, "a"), (2, "b")])
+    >>> batch.num_rows
+    2
+    >>> batch.to_dicts()[0]
+    {'ID': 1, 'NAME': 'a'}
+    """
+
+    columns: tuple[str, ...]
+    rows: list[Row]
+
+    @property
+    def num_rows(self) -> int:
+        return len(self.rows)
+
+    @property
+    def nbytes(self) -> int:
+        """What these rows hold in memory, in bytes; walks over every value."""
+        return measure_rows(self.rows)
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """The rows as dictionaries: four times the memory of tuples.
+
+        Raises:
+            ColumnNameError: a name repeats, so that one of its values would be lost.
+        """
+        check_unique(self.columns)
+        return [dict(zip(self.columns, row)) for row in self.rows]
+
+
+def measure_rows(rows: Sequence[Row]) -> int:
+    """The bytes that *rows* hold in memory: the list's slots, the tuples and each value once per appearance."""
+    slot = 8
+    return slot * len(rows) + sum(map(getsizeof, rows)) + sum(map(getsizeof, chain.from_iterable(rows)))
+
+
+def check_unique(columns: Sequence[str]) -> None:
+    """Raise `ColumnNameError` when two of *columns* share a name."""
+    if len(set(columns)) < len(columns):
+        repeated = sorted({name for name in columns if columns.count(name) > 1})
+        raise ColumnNameError(f"rows cannot be objects: column {', '.join(map(repr, repeated))} appears more than once")
+
+
+def find_column(columns: Sequence[str], name: str) -> int:
+    """The position of *name*, exactly as written or else regardless of case, as databases fold unquoted names.
+
+    Raises:
+        KeyColumnError: no column, or more than one, has this name.
+
+    >>> find_column(("lot", "ContainerId"), "CONTAINERID")
+    1
+    """
+    exact = [i for i, column in enumerate(columns) if column == name]
+    found = exact or [i for i, column in enumerate(columns) if column.casefold() == name.casefold()]
+    if len(found) == 1:
+        return found[0]
+    many = "more than one" if found else "no"
+    raise KeyColumnError(f"the result has {many} column {name!r}; its columns are {', '.join(columns)}")

@@ -1,0 +1,54 @@
+"""What was expected of a read beside what came: the reason why nothing gets shorter in silence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Status = Literal["reading", "complete", "partial", "truncated", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class FailedKeys:
+    """A range of keys whose rows are missing, and why."""
+
+    first: Any
+    last: Any
+    count: int
+    error: str
+
+
+@dataclass(slots=True)
+class Manifest:
+    """The account of one read, kept while it runs.
+
+    *status* is ``reading`` until the end, then ``complete`` (every part came), ``partial`` (some keys failed and the
+    caller had asked for ``on_failure="partial"``), ``truncated`` (closed before its end) or ``failed``.
+    A part is one statement; *keys* counts distinct keys asked for and *nbytes* what the rows held in memory, estimated
+    from samples. *checksum* comes from the sink that wrote the rows.
+    """
+
+    status: Status = "reading"
+    parts_planned: int = 0
+    parts_read: int = 0
+    keys: int = 0
+    rows: int = 0
+    nbytes: int = 0
+    failed: list[FailedKeys] = field(default_factory=list)
+    checksum: str | None = None
+
+    @property
+    def complete(self) -> bool:
+        return self.status == "complete"
+
+    def finish(self) -> None:
+        """Every planned part was tried: complete, unless some keys failed or a part is missing."""
+        if self.failed:
+            self.status = "partial"
+        else:
+            self.status = "complete" if self.parts_read == self.parts_planned else "failed"
+
+    def leave(self, status: Literal["truncated", "failed"]) -> None:
+        """The read ended before its end; what has been finished stays as it is."""
+        if self.status == "reading":
+            self.status = status

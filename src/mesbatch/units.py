@@ -1,0 +1,36 @@
+"""Sizes in bytes, written the way people say them: ``64 * MiB``."""
+
+KiB = 1024
+MiB = 1024 * KiB
+GiB = 1024 * MiB
+
+_SUFFIXES = {"B": 1, "KiB": KiB, "MiB": MiB, "GiB": GiB}
+
+
+def format_bytes(nbytes: float) -> str:
+    """Write a number of bytes for a person.
+
+    >>> format_bytes(8 * MiB), format_bytes(1536), format_bytes(12)
+    ('8.0 MiB', '1.5 KiB', '12 B')
+    """
+    for suffix in ("GiB", "MiB", "KiB"):
+        if abs(nbytes) >= _SUFFIXES[suffix]:
+            return f"{nbytes / _SUFFIXES[suffix]:,.1f} {suffix}"
+    return f"{nbytes:.0f} B"
+
+
+def parse_bytes(text: str) -> int:
+    """Read a size that a person wrote: a number and B, KiB, MiB or GiB.
+
+    Raises:
+        ValueError: *text* is not such a size.
+
+    >>> parse_bytes("64MiB") == parse_bytes("64 MiB") == 64 * MiB
+    True
+    """
+    number = text.rstrip("BKMGi ")
+    suffix = text[len(number) :].strip() or "B"
+    try:
+        return int(float(number) * _SUFFIXES[suffix])
+    except (KeyError, ValueError, OverflowError):
+        raise ValueError(f"a size is a number and one of {', '.join(_SUFFIXES)}, got {text!r}") from None
