@@ -1,0 +1,61 @@
+"""What every test may ask for: a real PostgreSQL, and laws without a stopwatch."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.rig.postgres import PrivatePostgres, RigUnavailable
+
+if TYPE_CHECKING:
+    import psycopg
+
+pytest_plugins = ["tests.rig.required"]
+
+# A law that talks to a real database has no deadline; its fixtures are made once for all examples.
+settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+settings.register_profile("long", settings.get_profile("default"), max_examples=2_000)
+settings.load_profile("default")
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PrivatePostgres]:
+    """The session's PostgreSQL. A test that stops or kills a server starts its own `PrivatePostgres`."""
+    try:
+        with PrivatePostgres() as server:
+            yield server
+    except RigUnavailable as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres_server: PrivatePostgres) -> str:
+    return postgres_server.url
+
+
+@pytest.fixture
+def postgres_schema_url(postgres_url: str) -> Iterator[str]:
+    """A URL whose search path is an empty schema of this test; dropped afterwards.
+
+    Dropping fails after five seconds when the test left a transaction open.
+    """
+    psycopg = pytest.importorskip("psycopg", reason="no postgres driver: psycopg is not installed")
+    schema = f"test_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(postgres_url, autocommit=True) as admin:
+        admin.execute(f"create schema {schema}")
+        yield f"{postgres_url}?options=-csearch_path%3D{schema}"
+        admin.execute("set lock_timeout = '5s'")
+        admin.execute(f"drop schema {schema} cascade")
+
+
+@pytest.fixture
+def postgres(postgres_schema_url: str) -> Iterator[psycopg.Connection]:
+    """A psycopg connection into the empty schema of this test; not in autocommit mode."""
+    import psycopg
+
+    with psycopg.connect(postgres_schema_url) as connection:
+        yield connection
