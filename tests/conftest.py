@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 pytest_plugins = ["tests.rig.required"]
 
 # A law that talks to a real database has no deadline; its fixtures are made once for all examples.
-settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+settings.register_profile(
+    "default", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 settings.register_profile("long", settings.get_profile("default"), max_examples=2_000)
 settings.load_profile("default")
 

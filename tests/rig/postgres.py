@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -137,11 +138,9 @@ class PrivatePostgres:
             raise RuntimeError(f"PostgreSQL: {program} {arguments[0]} ended with {done.returncode}: {self.log()}")
 
     def _remove(self) -> None:
-        try:
-            if (self.directory / "data/postmaster.pid").exists():
-                self.stop("immediate")
-        finally:
-            shutil.rmtree(self.directory, ignore_errors=True)
+        with suppress(RuntimeError):  # stopped or killed before
+            self.stop("immediate")
+        shutil.rmtree(self.directory, ignore_errors=True)
 
 
 def find_binaries() -> Path:
