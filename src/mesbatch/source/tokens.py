@@ -1,0 +1,152 @@
+"""SQL text of SQLite, PostgreSQL and Oracle as tokens that join to the same text again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, cast
+
+Kind = Literal[
+    "space", "comment", "string", "quoted", "name", "number", "bind", "operator", "punctuation", "unterminated"
+]
+
+# Where two dialects read the same text differently, the reading is the one without which valid text would be lost:
+# nested comments and dollar quotes when they close (PostgreSQL), q'[..]' when it closes (Oracle).
+_TOKEN = re.compile(
+    r"""
+    (?P<space>[ \t\n\r\f\v]+)
+  | (?P<comment>--[^\n]*)
+  | (?P<string>
+        '(?:[^']|'')*+'
+      | [eE]'(?:[^'\\]|\\.|'')*+'
+      | [nN]?[qQ]'(?:\[.*?\]|\{.*?\}|\(.*?\)|<.*?>|(?P<mark>[^\s\[{(<]).*?(?P=mark))'
+      | \$(?P<tag>(?:[A-Za-z_\x80-\U0010ffff][\w\x80-\U0010ffff]*)?)\$.*?\$(?P=tag)\$)
+  | (?P<quoted>"(?:[^"]|"")*+" | `(?:[^`]|``)*+`)
+  | (?P<unterminated>['"`].* | /\*.*)
+  | (?P<number>0[xX][0-9a-fA-F]+ | (?:\d[\d_]*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?:[fFdD](?!\w))?)
+  | (?P<cast>::)
+  | (?P<bind>
+        __\[POSTCOMPILE_\S+?(?:~~.+?~~)?\]
+      | :(?:\w[\w$\#]*|"[^"]*") | \?\d* | \$\w+ | @\w+ | %[sbt](?!\w) | %\(\w+\)[sbt](?!\w))
+  | (?P<name>[A-Za-z_\x80-\U0010ffff](?:[\w$\x80-\U0010ffff]|\#(?![>\-=\#]))*)
+  | (?P<punctuation>[(),;.\[\]])
+  | (?P<operator>:=|\|\||<=|>=|<>|!=|==|->>|->|=>|.)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_COMMENT_EDGE = re.compile(r"/\*|\*/")
+
+# After one of these, `[` opens a name (SQLite); after any other name it opens a subscript or an array (PostgreSQL).
+_WORDS_BEFORE_A_NAME = """
+    SELECT DISTINCT ALL FROM JOIN WHERE AND OR NOT ON BY AS IN LIKE BETWEEN CASE WHEN THEN ELSE HAVING IS WITH
+"""
+_BEFORE_A_NAME = frozenset(_WORDS_BEFORE_A_NAME.split())
+
+
+class Token(NamedTuple):
+    """A piece of SQL: what it is, its text, the character where it starts, and how many parentheses are open there.
+
+    Both parentheses of a pair have the depth of what stands around them. ``unterminated`` is a quote or comment that
+    never closes.
+    """
+
+    kind: Kind
+    text: str
+    start: int
+    depth: int
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.text)
+
+    @property
+    def word(self) -> str:
+        """A keyword or unquoted name in upper case; empty for anything else."""
+        return self.text.upper() if self.kind == "name" and self.text.isascii() else ""
+
+    @property
+    def identity(self) -> str:
+        """A name as two spellings of it compare: unquoted ones fold, quoted ones do not; empty for anything else."""
+        if self.kind == "name":
+            return self.text.upper()
+        return f'"{unquote(self.text)}"' if self.kind == "quoted" else ""
+
+
+def tokenize(sql: str) -> list[Token]:
+    """Cut *sql* into tokens; nothing is lost: their texts join to *sql*.
+
+    Holds a few hundred bytes a token. Never raises: what cannot be read is an ``operator`` or ``unterminated``.
+
+    >>> [token.text for token in tokenize("a::int IN(:keys)--x")]
+    ['a', '::', 'int', ' ', 'IN', '(', ':keys', ')', '--x']
+    """
+    tokens: list[Token] = []
+    opened: list[str] = []
+    previous: Token | None = None
+    start = 0
+    while start < len(sql):
+        kind, end = _read_token(sql, start, previous, opened)
+        text = sql[start:end]
+        if kind == "punctuation" and text in ")]" and opened:
+            opened.pop()
+        token = Token(kind, text, start, len(opened))
+        if kind == "punctuation" and text in "([":
+            opened.append(text)
+        tokens.append(token)
+        previous = previous if kind in ("space", "comment") else token
+        start = end
+    return tokens
+
+
+def significant_tokens(sql: str) -> list[Token]:
+    """The tokens of *sql* without white space and comments."""
+    return [token for token in tokenize(sql) if token.kind not in ("space", "comment")]
+
+
+def unquote(text: str) -> str:
+    """The name that a quoted one stands for, in any of the three ways to quote; others stay as they are.
+
+    >>> unquote('"lot id"'), unquote("[lot id]"), unquote("lot")
+    ('lot id', 'lot id', 'lot')
+    """
+    if text[0] in '"`':
+        return text[1:-1].replace(text[0] * 2, text[0])
+    return text[1:-1] if text[0] == "[" else text
+
+
+def write_tokens(tokens: Sequence[Token], limit: int = 60) -> str:
+    """The words of *tokens* for a message, at most about *limit* characters."""
+    text = ""
+    for before, token in zip((None, *tokens), tokens):
+        text += " " if before is not None and before.end < token.start else ""
+        text += token.text
+    return text if len(text) <= limit else f"{text[:limit]}..."
+
+
+def _read_token(sql: str, start: int, previous: Token | None, opened: list[str]) -> tuple[Kind, int]:
+    if sql.startswith("/*", start) and (end := _end_of_comment(sql, start)):
+        return "comment", end
+    if sql[start] == "[" and _opens_a_name(previous, opened) and (close := sql.find("]", start)) > 0:
+        return "quoted", close + 1
+    match = cast("re.Match[str]", _TOKEN.match(sql, start))  # the last alternative takes any character
+    kind = "operator" if match.lastgroup == "cast" else match.lastgroup
+    return cast("Kind", kind), match.end()
+
+
+def _end_of_comment(sql: str, start: int) -> int:
+    depth = 0
+    first = 0
+    for edge in _COMMENT_EDGE.finditer(sql, start):
+        depth += 1 if edge[0] == "/*" else -1
+        first = first or (edge.end() if edge[0] == "*/" else 0)
+        if depth == 0:
+            return edge.end()
+    return first
+
+
+def _opens_a_name(previous: Token | None, opened: list[str]) -> bool:
+    if opened and opened[-1] == "[":
+        return False
+    if previous is None or previous.kind == "operator" or previous.text in ("(", ",", ".", ";"):
+        return True
+    return previous.word in _BEFORE_A_NAME
