@@ -19,6 +19,7 @@ _FOLLOWED_BY = {  # the second word, without which the first is an ordinary name
     "CONNECT": {"BY"},
     "FETCH": {"FIRST", "NEXT"},
 }
+_BEFORE_A_NAME = frozenset({"SELECT", "DISTINCT", "WHERE", "ON", "AND", "OR", "NOT", "BY", "AS"})
 _SUBQUERIES = frozenset({"SELECT", "WITH", "VALUES", "TABLE"})
 
 
@@ -124,7 +125,7 @@ def _begins_clause(tokens: Sequence[Token], i: int) -> bool:
 
 def _takes_a_name(previous: Token) -> bool:
     operator = previous.kind == "operator" and previous.text != "*"
-    return operator or previous.text in (",", ".") or previous.word == "AS"
+    return operator or previous.text in (",", ".") or previous.word in _BEFORE_A_NAME
 
 
 def _is_from_last(tokens: Sequence[Token], i: int, following: str) -> bool:

@@ -102,7 +102,7 @@ def find_keys(sql: str) -> KeyPlace:
 
 
 def find_order(sql: str) -> Ordering:
-    """Find the ORDER BY of the outermost SELECT of *sql*, or the place where one could stand.
+    """Find the ORDER BY of the outermost SELECT of *sql*, as `check_reads` gave it, or the place where one could stand.
 
     >>> find_order("select a from t order by a desc limit 5").terms
     'a desc'
