@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from mesbatch.errors import ReadInterrupted
+
 Status = Literal["reading", "complete", "partial", "truncated", "failed"]
 
 
@@ -24,7 +26,7 @@ class Manifest:
 
     *status* is ``reading`` until the end, then ``complete`` (every part came), ``partial`` (some keys failed and the
     caller had asked for ``on_failure="partial"``), ``truncated`` (closed before its end) or ``failed``.
-    A part is one statement; *keys* counts distinct keys asked for and *nbytes* what the rows held in memory, estimated
+    A part is one statement; *keys* counts distinct keys asked for, *keys_read* those whose rows all came, and *nbytes* what the rows held in memory, estimated
     from samples. *checksum* comes from the sink that wrote the rows.
     """
 
@@ -32,6 +34,7 @@ class Manifest:
     parts_planned: int = 0
     parts_read: int = 0
     keys: int = 0
+    keys_read: int = 0
     rows: int = 0
     nbytes: int = 0
     failed: list[FailedKeys] = field(default_factory=list)
@@ -42,11 +45,19 @@ class Manifest:
         return self.status == "complete"
 
     def finish(self) -> None:
-        """Every planned part was tried: complete, unless some keys failed or a part is missing."""
-        if self.failed:
-            self.status = "partial"
-        else:
-            self.status = "complete" if self.parts_read == self.parts_planned else "failed"
+        """The read came to its end: complete, or partial where keys were given up.
+
+        Raises:
+            ReadInterrupted: a planned part or a key is missing although nothing failed; never seen, and never let pass.
+        """
+        failed_keys = sum(failed.count for failed in self.failed)
+        if self.parts_read + len(self.failed) != self.parts_planned or self.keys_read + failed_keys != self.keys:
+            self.status = "failed"
+            raise ReadInterrupted(
+                f"the read ended with {self.parts_read:,} of {self.parts_planned:,} parts and {self.keys_read:,} of "
+                f"{self.keys:,} keys, and {failed_keys:,} keys failed"
+            )
+        self.status = "partial" if self.failed else "complete"
 
     def leave(self, status: Literal["truncated", "failed"]) -> None:
         """The read ended before its end; what has been finished stays as it is."""

@@ -1,0 +1,144 @@
+"""What becomes of a column's values before they are JSON: decided once per column, never value by value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from types import NoneType
+from typing import Any, Literal, NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from mesbatch.batch import Column, Row
+
+DecimalForm = Literal["number", "string"]
+
+DOUBLE_DIGITS = 15  # every decimal number of 15 digits survives a double (IEEE 754 binary64)
+
+_NUMERIC = frozenset({"numeric", "decimal", "number"})
+_WITHOUT_DECIMALS = frozenset(
+    """
+    bool boolean bigint int int2 int4 int8 integer smallint binary_double binary_float double float float4 float8 real
+    bpchar char clob long nchar nclob nvarchar nvarchar2 text varchar varchar2 blob bytea raw rowid uuid
+    date datetime interval interval_ds time timestamp timestamp_ltz timestamp_tz timestamptz timetz
+    """.split()
+)
+_PLAIN = frozenset({NoneType, bool, int, float, str, bytes, date, time, timedelta, UUID})
+
+
+class Rule(NamedTuple):
+    """Values of the column at *position* are converted wherever they do not all pass as they are."""
+
+    position: int
+    all_pass: Callable[[list[Any]], bool]
+    convert: Callable[[Any], Any]
+
+
+def decimal_form(column: Column) -> DecimalForm | None:
+    """Whether the Decimals of *column* are JSON numbers or strings; None where its declared type has none.
+
+    A number is what every client can hold in a double: at most 15 declared digits, or Oracle's NUMBER without a
+    precision, whose values are looked at one by one.
+
+    >>> decimal_form(Column("QTY", "numeric", precision=12, scale=3)), decimal_form(Column("QTY", "numeric"))
+    ('number', 'string')
+    """
+    if column.type in _WITHOUT_DECIMALS:
+        return None
+    short = column.precision is not None and column.precision <= DOUBLE_DIGITS
+    return "number" if column.type in _NUMERIC and (short or _is_oracle_number(column)) else "string"
+
+
+def find_rules(columns: Sequence[Column], *, numbers: bool, blank_in_datetimes: bool) -> list[Rule]:
+    """The rules for *columns* when the encoder writes Decimals as *numbers*, otherwise as strings."""
+    rules = []
+    for position, column in enumerate(columns):
+        form = decimal_form(column)
+        if numbers and form == "string":
+            rules.append(Rule(position, _has_no_decimals, _everywhere(write_decimal)))
+        elif numbers and form == "number":
+            exact = _is_oracle_number(column)
+            rules.append(Rule(position, _has_no_decimals if exact else _is_finite, _exact if exact else _finite))
+        if blank_in_datetimes and _may_hold_datetimes(column):
+            rules.append(Rule(position, _has_no_datetimes, _everywhere(_write_with_blank)))
+    return rules
+
+
+def rules_in_need(rules: Iterable[Rule], rows: Sequence[Row]) -> list[Rule]:
+    """Those of *rules* whose columns hold something to convert in *rows*: mostly none, at 0.05 us a row and rule."""
+    return [rule for rule in rules if not rule.all_pass([row[rule.position] for row in rows])]
+
+
+def convert_rows(rows: Iterable[Row], rules: Iterable[Rule]) -> list[Row]:
+    """Copies of *rows* with *rules* applied to every value of their columns."""
+    converted = []
+    for row in rows:
+        values = list(row)
+        for position, _, convert in rules:
+            values[position] = convert(values[position])
+        converted.append(tuple(values))
+    return converted
+
+
+def write_decimal(value: Any) -> Any:
+    """A Decimal as text; NaN and the infinities have no place in JSON and become null."""
+    if isinstance(value, Decimal):
+        return str(value) if value.is_finite() else None
+    return value
+
+
+def _is_oracle_number(column: Column) -> bool:
+    return column.type == "number" and column.precision is None
+
+
+def _may_hold_datetimes(column: Column) -> bool:
+    return column.type is None or "date" in column.type or "time" in column.type
+
+
+def _has_no_decimals(values: list[Any]) -> bool:
+    kinds = set(map(type, values))
+    return kinds <= _PLAIN or kinds <= _PLAIN | {datetime}
+
+
+def _has_no_datetimes(values: list[Any]) -> bool:
+    kinds = set(map(type, values))
+    return kinds <= _PLAIN or kinds <= _PLAIN | {Decimal}
+
+
+def _is_finite(values: list[Any]) -> bool:
+    try:
+        return all(map(Decimal.is_finite, filter(None, values)))
+    except TypeError:  # not all of them are Decimals
+        return Decimal not in set(map(type, values))
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, Decimal) and not value.is_finite() else value
+
+
+def _exact(value: Any) -> Any:
+    if isinstance(value, Decimal) and value.is_finite() and Decimal(f"{float(value):.{DOUBLE_DIGITS}g}") != value:
+        raise ValueError(
+            f"{value} is more than the {DOUBLE_DIGITS} digits that a JSON number keeps; give the column a precision, "
+            "such as CAST(... AS NUMBER(38, 10)), or write it as text, TO_CHAR(...)"
+        )
+    return _finite(value)
+
+
+def _write_with_blank(value: Any) -> Any:
+    return msgspec.to_builtins(value).replace("T", " ") if isinstance(value, datetime) else value
+
+
+def _everywhere(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """*convert* applied to a value, or to what it holds: databases have arrays and composite types."""
+
+    def apply(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: apply(item) for name, item in value.items()}
+        if isinstance(value, list | tuple | set | frozenset):
+            return list(map(apply, value))
+        return convert(value)
+
+    return apply

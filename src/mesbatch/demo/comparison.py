@@ -1,0 +1,57 @@
+"""Run the incident's two pipelines beside ours, each in a process of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from mesbatch.demo.rows import ROWS_PER_CID
+from mesbatch.demo.tables import LOT_HISTORY, LOT_HOLDS, LOT_MATERIALS, LOT_REJECTS
+from mesbatch.demo.watch import Watched, watch
+
+PIPELINES = {
+    "incident": "mesbatch.demo.runs:incident",
+    "first repair": "mesbatch.demo.runs:first_repair",
+    "mesbatch": "mesbatch.demo.runs:trace",
+}
+
+# Columns of a domain's result and the table that its rows come from; jobs are not read by IN lists of lots.
+COMPARED = {
+    "history": (15, LOT_HISTORY),
+    "upstream_history": (8, LOT_HISTORY),
+    "materials": (9, LOT_MATERIALS),
+    "rejects": (23, LOT_REJECTS),
+    "downstream_rejects": (7, LOT_REJECTS),
+    "holds": (14, LOT_HOLDS),
+}
+INCIDENT_BYTES_PER_VALUE = 300  # measured: 253 for history of 114,000 lots on SQLite; more where rows are narrow
+SHARE_TO_TAKE = 0.8  # of the available memory: others work on this machine, too
+
+
+def compare(url: str, cids: int, domains: Sequence[str], preload: Sequence[str]) -> Iterator[tuple[str, Watched]]:
+    """Read *domains* of *cids* lots with each pipeline in turn; the memory is that of the incident, 4 GB by default.
+
+    Raises:
+        WatchFailed: a pipeline failed or was killed.
+    """
+    arguments = {"url": url, "cids": cids, "domains": list(domains)}
+    for name, target in PIPELINES.items():
+        yield name, watch(target, arguments, preload=preload)
+
+
+def incident_bytes(cids: int, domains: Sequence[str]) -> int:
+    """The memory in bytes that the incident's pipeline will take for *domains* of *cids* lots, about."""
+    values = sum(columns * ROWS_PER_CID[table] for columns, table in map(COMPARED.__getitem__, domains))
+    return round(cids * values * INCIDENT_BYTES_PER_VALUE)
+
+
+def affordable_cids(cids: int, domains: Sequence[str], available: int | None) -> int:
+    """How many of *cids* lots the incident's pipeline can read in *available* bytes; all where nobody knows.
+
+    >>> affordable_cids(114_000, ["history"], 16 * 2**30)
+    114000
+    >>> affordable_cids(114_000, ["history"], 2 * 2**30) < 60_000
+    True
+    """
+    if available is None:
+        return cids
+    return min(cids, int(available * SHARE_TO_TAKE * cids / incident_bytes(cids, domains)))

@@ -1,0 +1,153 @@
+"""Reading in threads: one that fetches ahead of the consumer, or several that read parts side by side."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from threading import Condition, Thread
+from time import monotonic
+from typing import Generic, TypeVar
+
+from mesbatch.read.lane import Lane
+
+P = TypeVar("P")
+T = TypeVar("T")
+
+JOIN_SECONDS = 0.1  # how long a thread may take to stop by itself before its connection is interrupted
+
+
+class _Stopped(BaseException):
+    """The consumer left."""
+
+
+class _Feed(Generic[T]):
+    """What one thread reads of one part: an item at a time, the next one made only once this one is taken."""
+
+    def __init__(self) -> None:
+        self.items: deque[T] = deque()
+        self.done = False
+        self.error: BaseException | None = None
+
+
+class Ahead(Generic[P, T]):
+    """Runs ``read(lane, part)`` for each part, a thread for each lane, and gives out what they yield.
+
+    Of every lane at most one item waits, and the next one is begun when the consumer has taken it: so a reader holds one
+    batch a lane beside the consumer's own. With *ordered* the parts come out in their order, else as they are ready.
+    """
+
+    def __init__(
+        self, read: Callable[[Lane, P], Iterator[T]], parts: Iterator[P], lanes: list[Lane], *, ordered: bool
+    ) -> None:
+        self._read, self._parts, self._lanes, self._ordered = read, parts, lanes, ordered
+        self._changed = Condition()
+        self._feeds: deque[_Feed[T]] = deque()
+        self._running = len(lanes)
+        self._stopped = False
+        self._parts_error: BaseException | None = None
+        names = [f"mesbatch-reader-{i}" for i in range(len(lanes))]
+        self._threads = [Thread(target=self._run, args=(lane,), name=name, daemon=True) for lane, name in zip(lanes, names)]
+        for thread in self._threads:
+            thread.start()
+
+    def take(self, deadline: float | None = None) -> T:
+        """The next item; *deadline* is a time of ``monotonic()``.
+
+        Raises:
+            StopIteration: all parts were read.
+            TimeoutError: the deadline passed; the threads go on until `close`.
+        """
+        with self._changed:
+            while True:
+                for feed in self._candidates():
+                    if feed.items:
+                        self._changed.notify_all()
+                        return feed.items.popleft()
+                    if feed.done:
+                        self._feeds.remove(feed)
+                        if feed.error is not None:
+                            raise feed.error
+                        break
+                else:
+                    if not self._feeds and not self._running:
+                        if self._parts_error is not None:
+                            raise self._parts_error
+                        raise StopIteration
+                    self._wait(deadline)
+
+    def close(self) -> None:
+        """Stop the threads, with what they are reading; may be called twice."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+        for lane in self._lanes:
+            lane.stopped.set()
+        for lane, thread in zip(self._lanes, self._threads):
+            thread.join(JOIN_SECONDS)
+            if thread.is_alive():
+                lane.interrupt()
+                thread.join()
+
+    def _candidates(self) -> list[_Feed[T]]:
+        return [self._feeds[0]] if self._ordered and self._feeds else list(self._feeds)
+
+    def _wait(self, deadline: float | None) -> None:
+        remaining = None if deadline is None else deadline - monotonic()
+        if remaining is not None and remaining <= 0:
+            raise TimeoutError
+        self._changed.wait(remaining)
+
+    def _run(self, lane: Lane) -> None:
+        try:
+            while (begun := self._begin()) is not None:
+                part, feed = begun
+                self._fill(lane, part, feed)
+        except _Stopped:
+            pass
+        finally:
+            lane.close()
+            with self._changed:
+                self._running -= 1
+                self._changed.notify_all()
+
+    def _begin(self) -> tuple[P, _Feed[T]] | None:
+        """The next part, and its feed in the line of those that the consumer takes from."""
+        with self._changed:
+            if self._stopped or self._parts_error is not None:
+                return None
+            try:
+                part = next(self._parts)
+            except StopIteration:
+                return None
+            except BaseException as error:
+                self._parts_error = error
+                return None
+            feed: _Feed[T] = _Feed()
+            self._feeds.append(feed)
+            return part, feed
+
+    def _fill(self, lane: Lane, part: P, feed: _Feed[T]) -> None:
+        try:
+            with closing(self._read(lane, part)) as items:  # type: ignore[type-var]
+                for item in items:
+                    self._put(feed, item)
+                    del item  # the consumer's alone, while the next one is made
+        except _Stopped:
+            raise
+        except BaseException as error:
+            feed.error = error
+        finally:
+            with self._changed:
+                feed.done = True
+                self._changed.notify_all()
+
+    def _put(self, feed: _Feed[T], item: T) -> None:
+        with self._changed:
+            feed.items.append(item)
+            del item
+            self._changed.notify_all()
+            while feed.items and not self._stopped:
+                self._changed.wait()
+            if self._stopped:
+                raise _Stopped

@@ -1,0 +1,68 @@
+"""One connection that a read works on: opened when it is first needed, and again after it was spent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Event as Flag
+
+from mesbatch.errors import ConnectionLost, MesbatchError
+from mesbatch.source.dbapi import DbapiDriver
+from mesbatch.source.session import Driver, Session, Source
+
+
+class Lane:
+    """Opens sessions of a source, one at a time; *prepare* is run on each, before anything is read on it.
+
+    Without *repeatable*, or on the caller's own connection, nothing is read a second time.
+    """
+
+    def __init__(
+        self, source: Source, prepare: Callable[[Session], None] | None = None, *, repeatable: bool = True
+    ) -> None:
+        self.source, self._repeatable = source, repeatable and source.owned
+        self.stopped = Flag()  # set when the read ends early: no lane waits for another try then
+        self._prepare = prepare
+        self._session: Session | None = None
+        self._driver: Driver = DbapiDriver()
+
+    def session(self) -> Session:
+        if self._session is None:
+            session = self.source.open()
+            if self._prepare is not None:
+                try:
+                    self._prepare(session)
+                except BaseException:
+                    session.close(spent=True)
+                    raise
+            self._session, self._driver = session, session.driver
+        return self._session
+
+    def is_transient(self, error: Exception) -> bool:
+        """Whether the same read may succeed on another connection of this source."""
+        return self._repeatable and (isinstance(error, ConnectionLost) or self._driver.is_transient(error))
+
+    def translated(self, error: Exception) -> Exception:
+        """Our error for what the driver's means, raised from it; or the driver's own."""
+        meaning = None if isinstance(error, MesbatchError) else self._driver.meaning_of(error)
+        if meaning is None:
+            return error
+        ours = meaning(f"{self.source.label}: {error}")
+        ours.__cause__ = error
+        return ours
+
+    def spend(self) -> None:
+        """The connection failed: it is thrown away, and the next session is a new one."""
+        self._end(spent=True)
+
+    def interrupt(self) -> None:
+        """Make what this lane's connection is doing in another thread fail soon."""
+        if self._session is not None:
+            self._session.interrupt()
+
+    def close(self) -> None:
+        self._end(spent=False)
+
+    def _end(self, *, spent: bool) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            session.close(spent=spent)

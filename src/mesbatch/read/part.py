@@ -1,0 +1,156 @@
+"""Reading the keys of one part, once each, however often the connection fails."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from random import uniform
+from typing import Any, Literal, NamedTuple
+
+from mesbatch.batch import Column, Row, find_column
+from mesbatch.errors import KeyColumnError, KeyMismatch, ReadInterrupted, RowTooLarge, SchemaChanged
+from mesbatch.events import PartFailed, PartRead, PartRetried
+from mesbatch.read.fetch import Budget, Fetcher
+from mesbatch.read.lane import Lane
+from mesbatch.read.whole_keys import WholeKeys
+from mesbatch.source.choose import Order
+from mesbatch.source.keys import Keys
+from mesbatch.source.session import Rows, Session
+from mesbatch.source.strategy import Part, Query, Strategy
+
+PAUSES = (0.4, 4.0)  # seconds at most before the second and the third try; at least half, so that readers spread out
+
+OnFailure = Literal["raise", "partial"]
+
+
+class Fetched(NamedTuple):
+    """Rows on their way to the consumer, and the bytes that they hold in memory, estimated."""
+
+    rows: list[Row]
+    nbytes: int
+
+
+Cut = Callable[[tuple[Column, ...]], WholeKeys]
+Item = Fetched | PartRead | PartRetried | PartFailed
+
+
+@dataclass(frozen=True)
+class StatementReader:
+    """What every statement of a read has in common.
+
+    *converters* make the values of a SQLAlchemy statement's types; *on_columns* hears each statement's columns before its rows.
+    """
+
+    budget: Budget
+    batch_size: int | None
+    converters: Sequence[Callable[[Any], Any] | None] | None
+    on_columns: Callable[[tuple[Column, ...]], None]
+
+    def fetch(self, session: Session, start: Callable[[Session], Rows], cut: Cut | None = None) -> Generator[Fetched]:
+        """Run a statement and give out its rows, through *cut* where its keys are to be whole."""
+        with closing(start(session)) as rows:
+            self.on_columns(rows.columns)
+            fetcher = Fetcher(rows, self.budget, self.batch_size, bounded=session.driver.bounded_values)
+            whole = cut(rows.columns) if cut is not None else None
+            for fetched, nbytes in fetcher.batches():
+                if ready := fetched if whole is None else whole.cut(fetched, nbytes):
+                    yield Fetched(self._converted(ready), nbytes)
+                del fetched, ready
+            if whole is not None and (ready := whole.rest()):
+                yield Fetched(self._converted(ready), 0)
+
+    def _converted(self, rows: list[Row]) -> list[Row]:
+        if self.converters is None:
+            return rows
+        return [tuple(convert(value) if convert else value for convert, value in zip(self.converters, row)) for row in rows]
+
+
+@dataclass(frozen=True)
+class PartReader:
+    """How the parts of a keyed read are read; *padded* says that the key's column gives its values padded with blanks."""
+
+    statements: StatementReader
+    strategy: Strategy
+    query: Query
+    order: Order
+    padded: bool
+    on_failure: OnFailure
+
+    def read(self, lane: Lane, part: Part) -> Generator[Item]:
+        """The rows of *part*, whole keys at a time, and then what became of it.
+
+        After a failure of the connection the keys that were not yet given out are read on another one: three tries in all.
+
+        Raises:
+            ReadInterrupted: the failure came in the middle of a key that was too large to hold back, or of rows in no
+                order of keys; they cannot be read again without doubling some.
+        """
+        rest = part
+        for attempt in range(1, len(PAUSES) + 2):
+            progress = _Progress()
+            try:
+                yield from self._read_once(lane.session(), rest, progress)
+                rest = _above(rest, rest.last)
+            except Exception as error:
+                lane.spend()
+                rest = progress.not_given_out(rest, error)
+                if rest.count and (attempt > len(PAUSES) or not lane.is_transient(error)):
+                    yield self._give_up(rest, lane.translated(error))
+                    return
+                failure = error
+            if not rest.count:
+                yield PartRead(part.first, part.last, part.count)
+                return
+            yield PartRetried(rest.first, rest.last, attempt, failure)
+            if lane.stopped.wait(PAUSES[attempt - 1] * uniform(0.5, 1.0)):
+                return
+
+    def _read_once(self, session: Session, part: Part, progress: _Progress) -> Generator[Fetched]:
+        def start(session: Session) -> Rows:
+            return self.strategy.start(session, self.query, part, self.statements.budget.max_bytes)
+
+        def cut(columns: tuple[Column, ...]) -> WholeKeys:
+            assert self.query.key is not None
+            index = find_column([column.name for column in columns], self.query.key.name)
+            ascending, share = self.order == "key", self.statements.budget.share
+            progress.keys = WholeKeys(index, share, part.first, part.last, ascending=ascending, padded=self.padded)
+            return progress.keys
+
+        for fetched in self.statements.fetch(session, start, None if self.query.key is None else cut):
+            progress.given_out = True
+            yield fetched
+            del fetched
+
+    def _give_up(self, part: Part, error: Exception) -> PartFailed:
+        if self.on_failure == "partial" and not isinstance(error, RowTooLarge | KeyMismatch | KeyColumnError | SchemaChanged):
+            return PartFailed(part.first, part.last, part.count, error)
+        error.add_note(f"while reading keys {part.first!r} to {part.last!r} ({part.count:,} keys)")
+        raise error
+
+
+@dataclass
+class _Progress:
+    """How far one try of a part came; *keys* is None where its rows come in no order of keys."""
+
+    keys: WholeKeys | None = None
+    given_out: bool = False
+
+    def not_given_out(self, part: Part, error: Exception) -> Part:
+        """What of *part* may be read again."""
+        if self.keys is not None and self.keys.open_key is not None:
+            raise ReadInterrupted(f"key {self.keys.open_key!r} was delivered in part when the read failed: {error}") from error
+        if self.keys is None and self.given_out:
+            raise ReadInterrupted(f"rows in no order of keys were delivered when the read failed: {error}") from error
+        return part if self.keys is None or self.keys.last_whole is None else _above(part, self.keys.last_whole)
+
+
+def _above(part: Part, key: Any) -> Part:
+    """What is left of *part* once *key* and all before it were given out."""
+    if isinstance(part.keys, list):
+        keys: list[Any] | Keys = part.keys[bisect_right(part.keys, key) :]
+    else:
+        keys = part.keys.above(key)
+    rest = Part(keys, None, part.last, len(keys))
+    return replace(rest, first=next(rest.lists(1))[0]) if rest.count else rest

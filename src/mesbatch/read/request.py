@@ -1,0 +1,83 @@
+"""What was asked of a read, with every mistake found that can be found without asking the database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sized
+from dataclasses import dataclass
+from typing import Any
+
+from mesbatch.errors import StatementError
+from mesbatch.read.fetch import Budget
+from mesbatch.read.part import OnFailure
+from mesbatch.source.choose import STRATEGIES, Order, StrategyName
+from mesbatch.source.connect import find_source
+from mesbatch.source.keys import Keys, collect_keys
+from mesbatch.source.session import Params, Source
+from mesbatch.source.sql import check_reads, find_keys
+
+Converters = list[Callable[[Any], Any] | None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """A checked read: *source* is None where *con* gives batches itself. *keys* are sorted already if they were in memory."""
+
+    sql: str
+    con: Any
+    source: Source | None
+    params: Params
+    converters: Converters | None
+    keys: Keys | Iterable[Any] | None
+    key: str | None
+    strategy: StrategyName
+    order: Order
+    on_failure: OnFailure
+    budget: Budget
+    batch_size: int | None
+    timeout: float | None
+    parallel: int
+    consistent: bool
+    splittable: bool
+
+
+def check_request(sql: Any, con: Any, params: Params, keys: Iterable[Any] | None, **options: Any) -> Request:
+    """Raise for what cannot be read; see `read_sql_iter` for the errors."""
+    _check_choice("strategy", options["strategy"], ("auto", *STRATEGIES))
+    _check_choice("order", options["order"], ("key", "any"))
+    _check_choice("on_failure", options["on_failure"], ("raise", "partial"))
+    for name in ("batch_size", "timeout", "parallel"):
+        check_positive(name, options[name])
+    if hasattr(con, "batches"):
+        if keys is not None or params is not None:
+            raise StatementError("an object with batches() decides itself what is read: it takes no keys and no params")
+        return Request(sql, con, None, None, None, None, **options)
+    source = find_source(con)
+    if not source.owned and options["parallel"] > 1:
+        raise ValueError(f"parallel={options['parallel']} needs more connections than {source.label}: pass an engine, a pool or a URL")
+    text, params, converters = _as_text(sql, con, params, keyed=keys is not None)
+    text = check_reads(text)
+    if keys is not None:
+        find_keys(text)
+        keys = collect_keys(keys) if isinstance(keys, Sized) else keys
+    return Request(text, con, source, params, converters, keys, **options)
+
+
+def check_positive(name: str, value: float | None) -> None:
+    """Raise ValueError unless *value* is above zero, or None."""
+    if value is not None and not value > 0:
+        raise ValueError(f"{name} must be above 0, got {value!r}")
+
+
+def _check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(allowed)}; got {value!r}")
+
+
+def _as_text(sql: Any, con: Any, params: Params, *, keyed: bool) -> tuple[str, Params, Converters | None]:
+    if isinstance(sql, str):
+        return sql, params, None
+    if not hasattr(sql, "compile"):
+        raise StatementError(f"sql must be text or a SQLAlchemy statement, got {type(sql).__name__}")
+    from mesbatch.source.sqlalchemy import compile_statement
+
+    return compile_statement(sql, con, params, keyed=keyed)

@@ -1,0 +1,1 @@
+"""Where rows become bytes that leave the process."""

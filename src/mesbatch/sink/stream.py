@@ -1,0 +1,36 @@
+"""Bytes for a response: an iterator that closes what it reads from."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from typing import Any, Self
+
+
+class ByteStream(Iterator[bytes]):
+    """The chunks of a generator; whoever closes it, even before the first chunk, closes *origin*, too.
+
+    A generator alone would not do: one that was never started, because the client asked for the headers only, is closed
+    without running any of its ``finally``. WSGI servers call ``close()``.
+    """
+
+    def __init__(self, chunks: Generator[bytes], origin: Any) -> None:
+        self._chunks, self._origin = chunks, origin
+
+    def __next__(self) -> bytes:
+        try:
+            return next(self._chunks)
+        except BaseException:  # the end, or a failure
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Stop; may be called twice."""
+        self._chunks.close()
+        if close := getattr(self._origin, "close", None):
+            close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()

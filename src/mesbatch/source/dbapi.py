@@ -1,0 +1,86 @@
+"""Any DB-API 2.0 driver, read with nothing but the standard's own methods."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from typing import Any
+
+from mesbatch.batch import Column, Row
+from mesbatch.errors import MesbatchError, StatementError
+from mesbatch.source.session import Params, Session
+
+TRANSIENT = {"OperationalError", "InterfaceError"}  # DB-API's names for "the database", as opposed to "the statement"
+
+
+class CursorRows:
+    """The rows of a DB-API cursor, by ``fetchmany``."""
+
+    def __init__(self, cursor: Any, columns: tuple[Column, ...]) -> None:
+        self.columns = columns
+        self._cursor = cursor
+
+    def fetch(self, size: int) -> list[Row]:
+        rows = self._cursor.fetchmany(size)
+        return rows if type(rows) is list and (not rows or type(rows[0]) is tuple) else list(map(tuple, rows))
+
+    def close(self) -> None:
+        self._cursor.close()
+
+
+class DbapiDriver:
+    """A driver that we know nothing else about; *module* is the one its connections come from."""
+
+    name = "dbapi"
+    remote = True
+    max_binds = 1_000  # the strictest limit among the databases that we know
+    bounded_values = False
+    padded_types: frozenset[str] = frozenset()
+    shares_snapshots = False
+    moves_between_threads = False
+
+    def __init__(self, module: str = "") -> None:
+        self.paramstyle: str = getattr(sys.modules.get(module), "paramstyle", "qmark")
+
+    def execute(self, session: Session, sql: str, params: Params, max_bytes: int) -> CursorRows:
+        cursor = session.connection.cursor()
+        try:
+            cursor.execute(sql) if params is None else cursor.execute(sql, params)
+            return CursorRows(cursor, describe(cursor.description))
+        except BaseException:
+            cursor.close()
+            raise
+
+    def columns_of(self, session: Session, sql: str, params: Params) -> tuple[Column, ...] | None:
+        return None
+
+    def cost_of(self, session: Session, sql: str, params: Params) -> float | None:
+        return None
+
+    def run(self, session: Session, sql: str) -> None:
+        with closing(session.connection.cursor()) as cursor:
+            cursor.execute(sql)
+
+    def begin_snapshot(self, session: Session, snapshot: str | None) -> str | None:
+        raise StatementError("consistent=True needs a database whose snapshots we know: SQLite, PostgreSQL or Oracle")
+
+    def meaning_of(self, error: BaseException) -> type[MesbatchError] | None:
+        return None
+
+    def is_transient(self, error: BaseException) -> bool:
+        return isinstance(error, OSError) or not TRANSIENT.isdisjoint(cls.__name__ for cls in type(error).__mro__)
+
+    def interrupt(self, connection: Any) -> None:
+        connection.cancel()
+
+
+def describe(description: Sequence[Sequence[Any]] | None) -> tuple[Column, ...]:
+    """The columns of a cursor's description, by name only: what the types mean differs from driver to driver.
+
+    Raises:
+        StatementError: the statement returned no rows, not even none of them.
+    """
+    if description is None:
+        raise StatementError("the statement returns no rows: only queries can be read")
+    return tuple(Column(str(name)) for name, *_ in description)

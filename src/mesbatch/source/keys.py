@@ -1,0 +1,217 @@
+"""The keys of a read: checked, distinct, ascending, and in memory only where the caller has them there already."""
+
+from __future__ import annotations
+
+import sqlite3
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sized
+from copy import copy
+from datetime import date, datetime
+from decimal import Decimal
+from itertools import islice
+from operator import eq
+from typing import Any, Protocol
+from uuid import UUID
+
+from mesbatch.errors import InvalidKey
+
+MAX_KEY_LENGTH = 4_000  # characters or bytes: the longest VARCHAR2 that Oracle indexes, and beyond PostgreSQL's 2,704
+CHECKED_AT_ONCE = 10_000  # keys whose joined text is looked at in one go, at C speed: 0.2 MB of lot ids
+SCALARS = (str, int, bytes, float, Decimal, datetime, date, UUID)
+
+
+class Keys(Protocol):
+    """Distinct keys in ascending order (text by code point), which can be read again from any point."""
+
+    key_type: type | None
+
+    def __len__(self) -> int: ...
+
+    def slices(self, size: Callable[[], int]) -> Iterator[list[Any]]:
+        """Lists of at most ``size()`` keys, asked anew for each."""
+
+    def above(self, key: Any) -> Keys:
+        """Only the keys above *key*; it lives as long as these do."""
+
+    def last(self) -> Any:
+        """The highest key."""
+
+    def close(self) -> None: ...
+
+
+def collect_keys(keys: Iterable[Any], *, strip_blanks: bool = False) -> Keys:
+    """Check *keys* and make them distinct and ascending.
+
+    A list, set or other sized collection is sorted into one new list (8 bytes a key: the keys themselves are shared). Any
+    other iterable is read once, `CHECKED_AT_ONCE` keys at a time, into a private temporary SQLite database, of which 2 MiB
+    are in memory however many keys there are; it has no name in the file system and goes with its connection.
+    *strip_blanks* takes trailing blanks off, for CHAR columns, which pay no heed to them.
+
+    Raises:
+        InvalidKey: a key is None, blank, too long, of another type than the others, or holds a NUL or half a surrogate pair.
+
+    >>> list(collect_keys(["b", "a", "b"]).slices(lambda: 10))
+    [['a', 'b']]
+    """
+    if isinstance(keys, str | bytes):
+        raise InvalidKey(f"keys must be a collection of keys, got one {type(keys).__name__}: {keys[:20]!r}")
+    checked = _checked(keys, strip_blanks)
+    return KeyList(checked) if isinstance(keys, Sized) else KeySpool(checked)
+
+
+class KeyList:
+    """Keys of a collection that the caller holds: one sorted list of references to them."""
+
+    def __init__(self, checked: Iterable[list[Any]]) -> None:
+        ordered = [key for some in checked for key in some]
+        ordered.sort()
+        if any(map(eq, ordered, islice(ordered, 1, None))):
+            ordered = [key for i, key in enumerate(ordered) if not i or key != ordered[i - 1]]
+        self._keys = ordered
+        self.key_type: type | None = type(ordered[0]) if ordered else None
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def slices(self, size: Callable[[], int]) -> Iterator[list[Any]]:
+        start = 0
+        while some := self._keys[start : start + size()]:
+            yield some
+            start += len(some)
+
+    def above(self, key: Any) -> KeyList:
+        return KeyList([self._keys[bisect_right(self._keys, key) :]])
+
+    def last(self) -> Any:
+        return self._keys[-1]
+
+    def close(self) -> None:
+        self._keys = []
+
+
+class KeySpool:
+    """Keys of an iterator, sorted and made distinct on disk."""
+
+    def __init__(self, checked: Iterable[list[Any]]) -> None:
+        # An empty name is a temporary database that SQLite spills to an unlinked file; threads take turns, they never meet.
+        self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        self.key_type: type | None = None
+        self._after: Any = None
+        try:
+            for begin in ("PRAGMA journal_mode=OFF", "PRAGMA synchronous=OFF", "CREATE TABLE arrived (key)", "BEGIN"):
+                self._database.execute(begin)
+            for some in checked:
+                self.key_type = type(some[0])
+                write = _to_stored(self.key_type)
+                self._database.executemany("INSERT INTO arrived VALUES (?)", ((write(key),) for key in some))
+            self._database.execute("CREATE TABLE keys (key PRIMARY KEY) WITHOUT ROWID")
+            self._database.execute("INSERT INTO keys SELECT DISTINCT key FROM arrived ORDER BY key")
+            self._database.execute("DROP TABLE arrived")
+            self._database.execute("COMMIT")
+        except OverflowError as error:
+            self._database.close()
+            raise InvalidKey("an int key from an iterator must fit into 64 bits: pass larger ones as a list") from error
+        except BaseException:
+            self._database.close()
+            raise
+
+    def __len__(self) -> int:
+        return int(self._select("count(*)", self._after)[0])
+
+    def slices(self, size: Callable[[], int]) -> Iterator[list[Any]]:
+        if self.key_type is None:
+            return
+        read, last = _from_stored(self.key_type), self._after
+        while some := self._select("key", last, "ORDER BY key LIMIT ?", size()):
+            last = some[-1]
+            yield [read(key) for key in some]
+
+    def above(self, key: Any) -> KeySpool:
+        assert self.key_type is not None
+        rest = copy(self)
+        rest._after = _to_stored(self.key_type)(key)
+        return rest
+
+    def last(self) -> Any:
+        assert self.key_type is not None
+        return _from_stored(self.key_type)(self._select("max(key)", self._after)[0])
+
+    def _select(self, what: str, after: Any, order: str = "", *values: int) -> list[Any]:
+        condition, bound = ("", ()) if after is None else ("WHERE key > ?", (after,))
+        return [value for (value,) in self._database.execute(f"SELECT {what} FROM keys {condition} {order}", (*bound, *values))]
+
+    def close(self) -> None:
+        self._database.close()
+
+
+def _checked(keys: Iterable[Any], strip_blanks: bool) -> Iterator[list[Any]]:
+    """Lists of keys that are all of one type and all possible; *position* counts from the first key of all."""
+    iterator, position, key_type = iter(keys), 0, None
+    while some := list(islice(iterator, CHECKED_AT_ONCE)):
+        types = {None if key is None else type(key) for key in some} if None in some else set(map(type, some))
+        key_type = key_type or type(some[0])
+        if types != {key_type} or not issubclass(key_type, SCALARS) or key_type is bool:
+            _raise_for_type(some, position, key_type)
+        if issubclass(key_type, str) and not _is_text(some):
+            _raise_for_text(some, position)
+        if issubclass(key_type, bytes) and max(map(len, some)) > MAX_KEY_LENGTH:
+            _raise_for_text(some, position)
+        if key_type in (float, Decimal) and any(key != key for key in some):
+            raise InvalidKey(f"key {position:,} or one of the next {len(some):,} is not a number (NaN): no row can have it")
+        yield [key.rstrip(" ") for key in some] if strip_blanks and issubclass(key_type, str) else some
+        position += len(some)
+
+
+def _is_text(some: list[str]) -> bool:
+    joined = "".join(some)
+    try:
+        joined.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in joined and all(map(str.strip, some)) and max(map(len, some)) <= MAX_KEY_LENGTH
+
+
+def _raise_for_type(some: list[Any], position: int, expected: type) -> None:
+    for i, key in enumerate(some, position):
+        if key is None:
+            raise InvalidKey(f"key {i:,} is None: no row has it, since NULL equals nothing")
+        if type(key) is bool or not isinstance(key, SCALARS):
+            names = ", ".join(scalar.__name__ for scalar in SCALARS)
+            raise InvalidKey(f"key {i:,} is a {type(key).__name__}; a key is one of {names}")
+        if type(key) is not expected:
+            raise InvalidKey(f"key {i:,} is a {type(key).__name__}, the keys before it are {expected.__name__}: {key!r:.40}")
+
+
+def _raise_for_text(some: list[Any], position: int) -> None:
+    for i, key in enumerate(some, position):
+        if len(key) > MAX_KEY_LENGTH:
+            raise InvalidKey(f"key {i:,} has {len(key):,} characters, the limit is {MAX_KEY_LENGTH:,}")
+        if not key.strip():
+            raise InvalidKey(f"key {i:,} is blank: {key!r}")
+        if "\0" in key:
+            raise InvalidKey(f"key {i:,} holds a NUL character: {key!r:.40}")
+        try:
+            key.encode()
+        except UnicodeEncodeError:
+            raise InvalidKey(f"key {i:,} holds half a surrogate pair, which is no text: {key!r:.40}") from None
+
+
+def _to_stored(key_type: type) -> Callable[[Any], Any]:
+    """How a key is kept in SQLite so that SQLite's order is Python's."""
+    if issubclass(key_type, str | int | bytes | float):
+        return _itself
+    if key_type is date:
+        return date.isoformat
+    if key_type is UUID:
+        return lambda key: key.bytes
+    raise InvalidKey(f"keys of type {key_type.__name__} cannot come from an iterator: pass them as a list")
+
+
+def _from_stored(key_type: type) -> Callable[[Any], Any]:
+    if key_type is date:
+        return date.fromisoformat
+    return (lambda stored: UUID(bytes=stored)) if key_type is UUID else _itself
+
+
+def _itself(key: Any) -> Any:
+    return key

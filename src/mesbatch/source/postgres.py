@@ -1,0 +1,177 @@
+"""PostgreSQL through psycopg 3, which streams in two ways and leaves the transaction whole in only one of them."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from itertools import count, islice
+from typing import Any
+
+import psycopg
+from psycopg.pq import Format, TransactionStatus
+from psycopg.rows import tuple_row
+
+from mesbatch.batch import Column, Row
+from mesbatch.errors import (
+    ConnectionClosed,
+    ConnectionLost,
+    DatabaseBusy,
+    DatabaseTimeout,
+    MesbatchError,
+    SnapshotTooOld,
+)
+from mesbatch.source.dbapi import CursorRows, DbapiDriver
+from mesbatch.source.session import Params, Rows, Session
+
+STREAM_SIZE = 100  # rows that libpq hands over at once; 1,000 is no faster and holds ten times the bytes
+SQLSTATES: dict[str, type[MesbatchError]] = {  # https://www.postgresql.org/docs/current/errcodes-appendix.html
+    "08": ConnectionLost,  # connection exceptions
+    "53300": DatabaseBusy,  # too_many_connections
+    "55P03": DatabaseBusy,  # lock_not_available
+    "57P01": ConnectionLost,  # admin_shutdown
+    "57P02": ConnectionLost,  # crash_shutdown
+    "57P03": DatabaseBusy,  # cannot_connect_now: it is starting
+    "57014": DatabaseTimeout,  # query_canceled
+    "40001": SnapshotTooOld,  # serialization_failure
+    "72000": SnapshotTooOld,  # snapshot_too_old
+}
+
+_numbers = count()  # named cursors of one connection need different names
+
+
+class StreamedRows:
+    """Rows as they arrive on the wire, ``stream(size=100)``: 1.9 times as fast as FETCH round trips.
+
+    Only for connections of our own: leaving early cancels the query, which aborts the transaction around it, and the
+    connection cannot do anything else meanwhile.
+    """
+
+    def __init__(self, cursor: Any, stream: Iterator[Row]) -> None:
+        self._cursor, self._stream = cursor, stream
+        self._first = next(stream, None)  # the description comes with the first row, or with the end
+        self.columns = describe(cursor)
+
+    def fetch(self, size: int) -> list[Row]:
+        if self._first is None:
+            return list(islice(self._stream, size))
+        rows = [self._first, *islice(self._stream, size - 1)]
+        self._first = None
+        return rows
+
+    def close(self) -> None:
+        self._stream.close()  # type: ignore[attr-defined]
+        self._cursor.close()
+
+
+class PsycopgDriver(DbapiDriver):
+    """psycopg 3: streamed on our own connections, a named cursor on the caller's."""
+
+    name = "postgres"
+    max_binds = 65_535  # the protocol counts parameters in 16 bits
+    padded_types = frozenset({"bpchar"})
+    shares_snapshots = True
+    moves_between_threads = True
+
+    def __init__(self) -> None:
+        self.paramstyle = "pyformat"
+
+    def execute(self, session: Session, sql: str, params: Params, max_bytes: int) -> Rows:  # type: ignore[override]
+        binary = self._all_binary(session, sql, params)
+        if not session.owned:
+            return self._named_cursor(session.connection, sql, params, binary)
+        cursor = session.connection.cursor(row_factory=tuple_row)
+        try:
+            return StreamedRows(cursor, cursor.stream(sql, params, binary=binary, size=STREAM_SIZE))
+        except BaseException:
+            cursor.close()
+            raise
+
+    def _named_cursor(self, connection: Any, sql: str, params: Params, binary: bool) -> CursorRows:
+        # Without a transaction around it a cursor must be WITH HOLD: the server then keeps the result, not we.
+        alone = connection.autocommit and connection.info.transaction_status == TransactionStatus.IDLE
+        cursor = connection.cursor(f"mesbatch_{next(_numbers)}", row_factory=tuple_row, withhold=alone)
+        try:
+            cursor.execute(sql, params, binary=binary)
+            return CursorRows(cursor, describe(cursor))
+        except BaseException:
+            cursor.close()
+            raise
+
+    def _all_binary(self, session: Session, sql: str, params: Params) -> bool:
+        """Whether every column has a binary loader: money, tsvector, xml and others would come as raw bytes."""
+        if sql not in session.memory:  # asked once per text: key batches share theirs
+            types = _result_types(session.connection, sql, params)
+            loader = session.connection.adapters.get_loader
+            session.memory[sql] = types is not None and all(loader(oid, Format.BINARY) for oid in types)
+        return session.memory[sql]
+
+    def columns_of(self, session: Session, sql: str, params: Params) -> tuple[Column, ...] | None:
+        with _described(session.connection, sql, params) as cursor:
+            return describe(cursor)
+
+    def cost_of(self, session: Session, sql: str, params: Params) -> float | None:
+        with session.connection.cursor(row_factory=tuple_row) as cursor:
+            (plan,) = cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", params).fetchone()
+        return float(plan[0]["Plan"]["Total Cost"])
+
+    def begin_snapshot(self, session: Session, snapshot: str | None) -> str | None:
+        connection = session.connection
+        begin = "BEGIN" if connection.autocommit else "SET TRANSACTION"  # psycopg itself begins where it does not commit itself
+        connection.execute(f"{begin} ISOLATION LEVEL REPEATABLE READ")
+        if snapshot is None:
+            return str(connection.execute("SELECT pg_export_snapshot()").fetchone()[0])
+        connection.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
+        return snapshot
+
+    def meaning_of(self, error: BaseException) -> type[MesbatchError] | None:
+        if not isinstance(error, psycopg.Error):
+            return None
+        if error.sqlstate is not None:
+            return SQLSTATES.get(error.sqlstate) or SQLSTATES.get(error.sqlstate[:2])
+        if isinstance(error, psycopg.OperationalError):
+            return ConnectionClosed if "the connection is closed" in str(error) else ConnectionLost
+        return None
+
+    def is_transient(self, error: BaseException) -> bool:
+        return self.meaning_of(error) in {ConnectionClosed, ConnectionLost, DatabaseBusy, SnapshotTooOld}
+
+    def interrupt(self, connection: Any) -> None:
+        with suppress(Exception):
+            connection.cancel_safe(timeout=1.0)
+            return
+        # A server that cannot be reached cannot cancel either: the reader is woken by the end of its socket.
+        with socket.socket(fileno=os.dup(connection.pgconn.socket)) as wire:
+            wire.shutdown(socket.SHUT_RDWR)
+
+
+def describe(cursor: Any) -> tuple[Column, ...]:
+    """The columns of a psycopg cursor, with PostgreSQL's own names of the types."""
+    types = cursor.connection.adapters.types
+    columns = []
+    for column in cursor.description or ():
+        known = types.get(column.type_code)
+        precision, scale = column.precision, column.scale
+        columns.append(Column(column.name, known.name if known else None, column.display_size, precision, scale))
+    return tuple(columns)
+
+
+def _described(connection: Any, sql: str, params: Params) -> Any:
+    """A cursor that knows the columns of *sql*, planned but not run."""
+    cursor = connection.cursor(row_factory=tuple_row)
+    try:
+        cursor.execute(f"SELECT * FROM (\n{sql}\n) AS described LIMIT 0", params)
+    except BaseException:
+        cursor.close()
+        raise
+    return closing(cursor)
+
+
+def _result_types(connection: Any, sql: str, params: Params) -> list[int] | None:
+    """The type of each column by its number; None for what cannot stand in a subquery, such as SHOW."""
+    first_word = sql.lstrip("( \n\t").partition(" ")[0].casefold()
+    if first_word not in {"select", "with", "values", "table"}:
+        return None
+    with _described(connection, sql, params) as cursor:
+        return [column.type_code for column in cursor.description]

@@ -1,0 +1,112 @@
+"""One connection while we read from it: what a driver must be able to do, and who gives the connection back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from mesbatch.batch import Column, Row
+from mesbatch.errors import MesbatchError
+
+Params = Mapping[str, Any] | Sequence[Any] | None
+
+
+class Rows(Protocol):
+    """The rows of one running statement, fetched a few at a time."""
+
+    columns: tuple[Column, ...]
+
+    def fetch(self, size: int) -> list[Row]:
+        """At most *size* further rows; an empty list at the end and ever after."""
+
+    def close(self) -> None:
+        """Give the cursor back; may be called twice."""
+
+
+class Driver(Protocol):
+    """What differs between drivers; it holds no state of a connection.
+
+    *remote* says that the database is another process, so that fetching ahead in a thread pays. *max_binds* is the most
+    binds that one statement may carry. *bounded_values* says that `execute` itself refuses a value above *max_bytes*; values of
+    *padded_types* come padded with blanks. *shares_snapshots* says that several connections can see one state of the data,
+    and *moves_between_threads* that a connection may be used by another thread than the one that opened it.
+    """
+
+    name: str
+    remote: bool
+    max_binds: int
+    paramstyle: str
+    bounded_values: bool
+    padded_types: frozenset[str]
+    shares_snapshots: bool
+    moves_between_threads: bool
+
+    def execute(self, session: Session, sql: str, params: Params, max_bytes: int) -> Rows: ...
+
+    def columns_of(self, session: Session, sql: str, params: Params) -> tuple[Column, ...] | None:
+        """The columns of a query without running it; None where the driver cannot tell."""
+
+    def cost_of(self, session: Session, sql: str, params: Params) -> float | None:
+        """What the database's planner thinks that a query costs; None where it does not say so cheaply."""
+
+    def run(self, session: Session, sql: str) -> None:
+        """Execute a statement that returns no rows."""
+
+    def begin_snapshot(self, session: Session, snapshot: str | None) -> str | None:
+        """Begin a transaction that sees one state of the data: that of *snapshot*, or a new one, whose name is returned
+        if other connections can share it."""
+
+    def meaning_of(self, error: BaseException) -> type[MesbatchError] | None:
+        """Which of our errors the driver's error is; None where it is only itself."""
+
+    def is_transient(self, error: BaseException) -> bool:
+        """Whether the same statement may succeed on another connection."""
+
+    def interrupt(self, connection: Any) -> None:
+        """Make a fetch that blocks in another thread fail soon; never touches a dead session."""
+
+
+def _nothing() -> None:
+    pass
+
+
+@dataclass(eq=False)
+class Session:
+    """A connection, how to read from it, and what to do with it afterwards.
+
+    A session that is not *owned* is the caller's: closing it does nothing, and nothing is retried on it.
+    """
+
+    driver: Driver
+    connection: Any
+    owned: bool
+    _release: Callable[[], None] = field(default=_nothing)
+    _discard: Callable[[], None] = field(default=_nothing)
+    _open: bool = True
+    memory: dict[str, Any] = field(default_factory=dict)  # what a driver learned about a statement, by its text
+
+    def execute(self, sql: str, params: Params, max_bytes: int) -> Rows:
+        return self.driver.execute(self, sql, params, max_bytes)
+
+    def close(self, *, spent: bool = False) -> None:
+        """Give the connection back; a *spent* one never to a pool. May be called twice."""
+        if not self._open:
+            return
+        self._open = False
+        with suppress(Exception):  # the read has its rows or its error already, and a dead connection cannot say goodbye
+            self._discard() if spent else self._release()
+
+    def interrupt(self) -> None:
+        with suppress(Exception):
+            self.driver.interrupt(self.connection)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where sessions come from: *open* makes one; *label* names it in messages, without a password."""
+
+    open: Callable[[], Session]
+    owned: bool
+    label: str

@@ -1,0 +1,55 @@
+"""The caller's SQL with a place for keys in it: other text goes around it and binds go in, in the driver's own style."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mesbatch.source.session import Params
+from mesbatch.source.sql import KeyPlace, find_keys
+from mesbatch.source.tokens import tokenize
+
+FIRST_BIND = "mesbatch_0"
+
+
+@dataclass(frozen=True)
+class KeyedStatement:
+    """A query with one ``IN (:keys)``; *paramstyle* is DB-API's word for how the driver writes binds."""
+
+    text: str
+    params: Params
+    place: KeyPlace
+    paramstyle: str
+
+    @classmethod
+    def parse(cls, text: str, params: Params, paramstyle: str) -> KeyedStatement:
+        """Find ``:keys`` in *text*.
+
+        Raises:
+            StatementError: it is missing, doubled or not in ``IN (:keys)``.
+        """
+        if params is None and paramstyle in {"format", "pyformat"}:
+            text = text.replace("%", "%%")  # nothing was to be bound, so a percent sign was only itself
+        return cls(text, params, find_keys(text), paramstyle)
+
+    def placeholders(self, count: int) -> list[str]:
+        """*count* binds for keys, as they are written in the text."""
+        if isinstance(self.params, Mapping):
+            style = "%%(mesbatch_%d)s" if self.paramstyle in {"format", "pyformat"} else ":mesbatch_%d"
+        else:
+            style = {"named": ":mesbatch_%d", "numeric": ":mesbatch_%d", "format": "%%s", "pyformat": "%%s"}.get(self.paramstyle, "?")
+        return [style % i if "%d" in style else style.replace("%%", "%") for i in range(count)]
+
+    def with_keys(self, inside: str, values: Sequence[Any] = (), *, head: str = "", tail: str = "") -> tuple[str, Params]:
+        """The text with *inside* in place of ``:keys``, *head* before and *tail* after it, and all parameters.
+
+        The *values* belong to the placeholders in *head* when it has any, else to those in *inside*.
+        """
+        before, after = self.place.before, self.place.after
+        text = f"{head}{before}({inside}){after}{tail}"
+        if isinstance(self.params, Mapping):
+            return text, {**self.params, **{f"mesbatch_{i}": value for i, value in enumerate(values)}}
+        given = tuple(self.params or ())
+        split = 0 if head else sum(token.kind == "bind" for token in tokenize(before))
+        return text, (*given[:split], *values, *given[split:])

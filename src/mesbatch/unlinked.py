@@ -1,0 +1,63 @@
+"""Temporary files without a name: nobody else can open them, and nothing is left of them after a ``kill -9``."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import stat
+from pathlib import Path
+from tempfile import gettempdir
+
+from mesbatch.errors import SpillError
+
+NO_TMPFILE = {errno.EOPNOTSUPP, errno.EISDIR}  # what file systems and kernels without O_TMPFILE answer: open(2)
+
+
+def open_unlinked(directory: str | os.PathLike[str] | None = None) -> int:
+    """Open a new file without a name for reading and writing, and return its descriptor.
+
+    It lies in *directory*, or in the system's directory for temporary files. A *directory* in which other users could
+    put something in our way is refused: a symbolic link, one that belongs to another user (but root), one that anybody
+    may write to without the sticky bit.
+
+    Raises:
+        SpillError: *directory* is not to be trusted, not a directory, or no file can be made in it.
+
+    >>> os.close(open_unlinked())
+    """
+    path = Path(gettempdir()).resolve() if directory is None else Path(directory)
+    try:
+        folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            refusal = None if directory is None else distrust(os.fstat(folder), os.geteuid())
+            if refusal is None:
+                return _open_in(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        kind = "a symbolic link: " if path.is_symlink() else ""
+        raise SpillError(error.errno, f"cannot spill to {path}: {kind}{error.strerror}") from error
+    raise SpillError(errno.EPERM, f"refused to spill to {path}: {refusal}")
+
+
+def distrust(status: os.stat_result, user: int) -> str | None:
+    """Why *user* should not write into the directory of this *status*; None when there is no reason."""
+    if status.st_uid not in (user, 0):
+        return f"it belongs to user {status.st_uid}, this process to user {user}"
+    if status.st_mode & stat.S_IWOTH and not status.st_mode & stat.S_ISVTX:
+        return f"anybody may write to it and its sticky bit is not set (mode {stat.S_IMODE(status.st_mode):o})"
+    return None
+
+
+def _open_in(folder: int) -> int:
+    if hasattr(os, "O_TMPFILE"):
+        try:
+            return os.open(".", os.O_TMPFILE | os.O_RDWR, 0o600, dir_fd=folder)
+        except OSError as error:
+            if error.errno not in NO_TMPFILE:
+                raise
+    name = f"mesbatch-{secrets.token_hex(16)}"
+    descriptor = os.open(name, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_RDWR, 0o600, dir_fd=folder)
+    os.unlink(name, dir_fd=folder)
+    return descriptor
