@@ -14,6 +14,7 @@ from mesbatch.column_rules import Rule, convert_rows, decimal_form, find_rules, 
 from mesbatch.errors import SchemaChanged, UnencodableValue
 
 Shape = Literal["objects", "arrays"]
+DatetimeSeparator = Literal["T", " "]
 Group = tuple[Any, list[Row]]
 
 _NUMBERS = msgspec.json.Encoder(decimal_format="number")
@@ -55,7 +56,7 @@ class RowEncoder:
         *,
         key: str | None = None,
         shape: Shape = "objects",
-        datetime_separator: Literal["T", " "] = "T",
+        datetime_separator: DatetimeSeparator = "T",
     ) -> None:
         described = [Column(column) if isinstance(column, str) else column for column in columns]
         self.names = tuple(column.name for column in described)

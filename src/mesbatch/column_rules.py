@@ -23,7 +23,7 @@ _WITHOUT_DECIMALS = frozenset(
     bool boolean bigint int int2 int4 int8 integer smallint binary_double binary_float double float float4 float8 real
     bpchar char clob long nchar nclob nvarchar nvarchar2 text varchar varchar2 blob bytea raw rowid uuid
     date datetime interval interval_ds time timestamp timestamp_ltz timestamp_tz timestamptz timetz
-    """.split()
+    """.split()  # noqa: SIM905  (a word a line would fill a screen)
 )
 _PLAIN = frozenset({NoneType, bool, int, float, str, bytes, date, time, timedelta, UUID})
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from itertools import islice
-from typing import Any, Literal
+from itertools import chain, islice
+from typing import Any
 
 import msgspec
 
 from mesbatch.batch import Batch, Column, Row
-from mesbatch.codec import Group, RowEncoder, Shape
+from mesbatch.codec import DatetimeSeparator, Group, RowEncoder, Shape
 from mesbatch.errors import SchemaChanged
 from mesbatch.sink.checksum import Checksum
 from mesbatch.sink.stream import ByteStream
@@ -24,14 +24,14 @@ def ndjson_lines(
     *,
     columns: Sequence[Column | str] | None = None,
     shape: Shape = "objects",
-    datetime_separator: Literal["T", " "] = "T",
+    datetime_separator: DatetimeSeparator = "T",
 ) -> ByteStream:
     """Write *batches* one row a line; with *shape* ``arrays`` after a first line ``{"columns":[...]}``.
 
-    What the database declared about the columns decides how Decimals are written (see `RowEncoder`): it is *columns*, or
-    else the *description* of *batches*, or else there are only the names in the first batch. Chunks hold whole lines.
-    Holds the batch that is being written, and one chunk. When all is written, the *manifest* of *batches* gets its
-    checksum. The stream closes *batches* when it ends, fails or is closed.
+    What the database declared about the columns decides how Decimals are written (see `RowEncoder`): it is *columns*,
+    or else the *description* of *batches*, or else there are only the names in the first batch. Chunks hold whole
+    lines. Holds the batch that is being written, and one chunk. When all is written, the *manifest* of *batches* gets
+    its checksum. The stream closes *batches* when it ends, fails or is closed.
 
     Raises:
         ColumnNameError: two columns share a name and *shape* is ``objects``.
@@ -50,7 +50,7 @@ def ndjson_groups(
     *,
     key: str | None = None,
     shape: Shape = "objects",
-    datetime_separator: Literal["T", " "] = "T",
+    datetime_separator: DatetimeSeparator = "T",
     checksum: Checksum | None = None,
 ) -> ByteStream:
     """Write *groups*, pairs of a key and its rows, one group a line: ``{"key":...,"rows":[...]}``.
@@ -99,14 +99,16 @@ def _row_lines(
     batches: Iterable[Batch],
     columns: Sequence[Column | str] | None,
     shape: Shape,
-    datetime_separator: Literal["T", " "],
+    datetime_separator: DatetimeSeparator,
 ) -> Generator[bytes]:
     checksum, pace, encoder = Checksum(), _Pace(), None
-    for batch in batches:
+    for batch in chain(batches, [None]):  # None: the end, where even an empty result has columns
         if encoder is None:
-            described = columns or getattr(batches, "description", None) or batch.columns
+            described = columns or getattr(batches, "description", None) or (batch.columns if batch else ())
             encoder = RowEncoder(described, shape=shape, datetime_separator=datetime_separator)
             yield from _header(encoder, shape)
+        if batch is None:
+            break
         check_columns(encoder, batch)
         for rows in pace.cut(batch.rows):
             lines = encoder.encode_lines(rows)

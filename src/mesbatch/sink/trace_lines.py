@@ -1,0 +1,212 @@
+"""A trace as the NDJSON stream that its clients know, from ``meta`` to ``complete``."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from http import HTTPStatus
+from typing import Any, Protocol
+
+import msgspec
+
+from mesbatch.batch import Batch, Column, Row
+from mesbatch.codec import DatetimeSeparator, RowEncoder, Shape
+from mesbatch.column_rules import write_decimal
+from mesbatch.errors import DatabaseBusy, DatabaseTimeout, MesbatchError, ReadInterrupted, StatementError
+from mesbatch.manifest import Manifest
+from mesbatch.sink.checksum import Checksum
+from mesbatch.sink.ndjson import check_columns
+from mesbatch.sink.stream import ByteStream
+
+BATCH_SIZE = 5_000  # rows in a line at most: what the clients of TRACE_STREAM_BATCH_SIZE were written for
+VERSION = 1  # of the stream; a line may get more members without a new one
+STATUSES: dict[type[Exception], HTTPStatus] = {
+    DatabaseBusy: HTTPStatus.SERVICE_UNAVAILABLE,
+    DatabaseTimeout: HTTPStatus.GATEWAY_TIMEOUT,
+}
+
+_encoder = msgspec.json.Encoder(decimal_format=write_decimal)
+_logger = logging.getLogger(__name__)
+
+
+class TraceRead(Protocol):
+    """What `trace_lines` asks of a trace that is being read.
+
+    *descriptions* has a domain's columns from its first batch on, or from its end if it had no rows; its manifest stops
+    saying ``reading`` when it ended. *aggregation* is there after the last batch.
+    """
+
+    @property
+    def domains(self) -> tuple[str, ...]: ...
+    @property
+    def cid_count(self) -> int: ...
+    @property
+    def descriptions(self) -> Mapping[str, tuple[Column, ...]]: ...
+    @property
+    def manifests(self) -> Mapping[str, Manifest]: ...
+    @property
+    def aggregation(self) -> Mapping[str, Any] | None: ...
+
+    def __iter__(self) -> Iterator[tuple[str, Batch]]: ...
+    def close(self) -> None: ...
+
+
+def trace_lines(
+    trace_read: TraceRead,
+    *,
+    job_id: str | None = None,
+    profile: str | None = None,
+    shape: Shape = "objects",
+    datetime_separator: DatetimeSeparator = "T",
+    batch_size: int = BATCH_SIZE,
+    clock: Callable[[], float] = time.monotonic,
+) -> ByteStream:
+    """Write *trace_read* as its clients read it, one line a chunk: ``meta``, the domains, ``complete``.
+
+    Each domain has a ``domain_start``, ``records`` lines of at most *batch_size* rows, and a ``domain_end``; lines of
+    two domains read at once may alternate. A domain that failed before its first row has none of them and stands in the
+    ``warning``. Holds the batch that is being written, and one line. The manifests get their checksums.
+
+    Raises nothing while it is read: a failure becomes the last line, ``error``, which never carries SQL, and is logged
+    with its traceback. The stream closes *trace_read* when it ends or is closed.
+    """
+    return ByteStream(
+        _lines(_DomainLines(trace_read, shape, datetime_separator, batch_size), job_id, profile, clock), trace_read
+    )
+
+
+def _lines(
+    domains: _DomainLines, job_id: str | None, profile: str | None, clock: Callable[[], float]
+) -> Generator[bytes]:
+    started = clock()
+    try:
+        yield domains.meta(job_id, profile)
+        yield from domains.records()
+        yield from domains.aggregation()
+        yield from domains.warning()
+        yield domains.complete(clock() - started)
+    except Exception as error:  # the status went out long ago: only a line can tell the client
+        _logger.exception("the stream ends with an error line")
+        yield _error_line(error)
+
+
+class _Domain:
+    """What was sent of one domain, and how to send more."""
+
+    def __init__(self, name: str, encoder: RowEncoder, shape: Shape) -> None:
+        self.encoder, self.checksum = encoder, Checksum()
+        self.rows = self.batches = 0
+        self._name, self._member = _encoder.encode(name), b"data" if shape == "objects" else b"rows"
+
+    def line(self, rows: list[Row]) -> bytes:
+        data = self.encoder.encode_list(rows)
+        self.checksum.update_list(data)
+        members = (self._name, self.batches, len(rows), self._member, data)
+        self.batches += 1
+        self.rows += len(rows)
+        return b'{"type":"records","domain":%b,"batch":%d,"count":%d,"%b":%b}\n' % members
+
+
+class _DomainLines:
+    """The lines of a stream between its first and its last."""
+
+    def __init__(
+        self, trace_read: TraceRead, shape: Shape, datetime_separator: DatetimeSeparator, batch_size: int
+    ) -> None:
+        self._read, self._shape, self._batch_size = trace_read, shape, batch_size
+        self._datetime_separator = datetime_separator
+        self._started: dict[str, _Domain] = {}
+        self._ended: set[str] = set()
+
+    def meta(self, job_id: str | None, profile: str | None) -> bytes:
+        return _line(
+            "meta",
+            job_id=job_id,
+            profile=profile,
+            domains=self._read.domains,
+            version=VERSION,
+            cid_count=self._read.cid_count,
+            shape=self._shape,
+        )
+
+    def records(self) -> Iterator[bytes]:
+        for name, batch in self._read:
+            yield from self._ends(at_the_end=False)
+            if name not in self._started:
+                yield self._start(name)
+            domain = self._started[name]
+            check_columns(domain.encoder, batch)
+            for first in range(0, batch.num_rows, self._batch_size):
+                yield domain.line(batch.rows[first : first + self._batch_size])
+        yield from self._ends(at_the_end=True)
+
+    def aggregation(self) -> Iterator[bytes]:
+        if self._read.aggregation is not None:
+            yield _line("aggregation", data=self._read.aggregation)
+
+    def warning(self) -> Iterator[bytes]:
+        failed = {name: manifest for name, manifest in self._read.manifests.items() if not manifest.complete}
+        if failed:
+            ranges = [
+                {"domain": name, "first": keys.first, "last": keys.last, "count": keys.count}
+                for name, manifest in failed.items()
+                for keys in manifest.failed
+            ]
+            yield _line("warning", code="EVENTS_PARTIAL_FAILURE", failed_domains=list(failed), failed_keys=ranges)
+
+    def complete(self, elapsed_seconds: float) -> bytes:
+        sent = self._started
+        return _line(
+            "complete",
+            total_records=sum(domain.rows for domain in sent.values()),
+            domains={name: {"rows": sent[name].rows, "checksum": sent[name].checksum.hexdigest()} for name in sent},
+            elapsed_seconds=round(elapsed_seconds, 3),
+        )
+
+    def _start(self, name: str) -> bytes:
+        columns = self._read.descriptions[name]
+        encoder = RowEncoder(columns, shape=self._shape, datetime_separator=self._datetime_separator)
+        self._started[name] = _Domain(name, encoder, self._shape)
+        return _line("domain_start", domain=name, total=None, columns=encoder.columns)
+
+    def _ends(self, *, at_the_end: bool) -> Iterator[bytes]:
+        """The last lines of the domains that ended since we looked, but not before the last of their rows."""
+        for name in self._read.domains:
+            manifest = self._read.manifests.get(name)
+            sent = self._started[name].rows if name in self._started else 0
+            ended = manifest is not None and manifest.status != "reading" and sent >= manifest.rows
+            if name not in self._ended and (ended or at_the_end):
+                self._ended.add(name)
+                yield from self._end(name, manifest)
+
+    def _end(self, name: str, manifest: Manifest | None) -> Iterator[bytes]:
+        if manifest is None or manifest.status in {"reading", "truncated"}:
+            raise ReadInterrupted(f"the rows of {name!r} stopped before their end")
+        if name not in self._started:
+            if manifest.status == "failed":
+                return
+            yield self._start(name)
+        domain = self._started[name]
+        manifest.checksum = domain.checksum.hexdigest()
+        yield _line("domain_end", domain=name, count=domain.rows, status=manifest.status, checksum=manifest.checksum)
+
+
+def _line(kind: str, **members: Any) -> bytes:
+    return _encoder.encode({"type": kind, **members}) + b"\n"
+
+
+def _error_line(error: Exception) -> bytes:
+    message = _tell(error)
+    status = STATUSES.get(type(error), HTTPStatus.INTERNAL_SERVER_ERROR)
+    code = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(error).__name__).upper()
+    problem = {"type": "about:blank", "title": status.phrase, "status": status, "detail": message, "code": code}
+    return _line("error", message=message, problem=problem)
+
+
+def _tell(error: Exception) -> str:
+    """What a client may know: our own words, and only the first line of them, as drivers quote the SQL below it."""
+    if isinstance(error, MesbatchError) and not isinstance(error, StatementError):
+        return str(error).partition("\n")[0]
+    return f"the read failed: {type(error).__name__}"
