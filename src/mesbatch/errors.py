@@ -87,5 +87,9 @@ class SpillError(MesbatchError, OSError):
     """Groups could not be moved to disk: the directory is full, unwritable or not ours to trust."""
 
 
+class GroupsClosed(MesbatchError, ValueError):
+    """Groups were used after they had been closed."""
+
+
 class CorruptChunk(MesbatchError):
     """Bytes on disk are not the bytes that were written."""

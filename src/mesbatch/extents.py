@@ -13,7 +13,7 @@ from mesbatch.errors import CorruptChunk, SpillError
 from mesbatch.units import KiB
 
 MAGIC = b"mesb"
-PREFIX = Struct("<4sI")  # magic, CRC-32 of everything after it
+PREFIX = Struct("<4sI")  # magic, CRC-32 of everything after it, begun with the offset: no extent passes for another
 FIELDS = Struct("<QHqQ")  # group, layout, previous, bytes of the payload
 HEADER_NBYTES = PREFIX.size + FIELDS.size
 NO_EXTENT = -1
@@ -51,7 +51,7 @@ class ExtentFile:
         """
         offset = self.nbytes
         fields = FIELDS.pack(group, layout, previous, len(payload))
-        self._pending += PREFIX.pack(MAGIC, crc32(payload, crc32(fields))), fields, payload
+        self._pending += PREFIX.pack(MAGIC, _checksum(payload, _checksum(fields, offset))), fields, payload
         self._largest = max(self._largest, len(payload))
         self.nbytes += HEADER_NBYTES + len(payload)
         if self.nbytes - self._written_nbytes >= WRITE_NBYTES:
@@ -100,8 +100,8 @@ class ExtentFile:
         """The length that the header states: not yet checked, but never more than was ever written."""
         *_, payload_nbytes = FIELDS.unpack_from(window, at + PREFIX.size)
         if payload_nbytes > self._largest:
-            message = f"the extent at byte {offset:,} claims {payload_nbytes:,} bytes; the largest has {self._largest:,}"
-            raise CorruptChunk(message)
+            most = f"the largest has {self._largest:,}"
+            raise CorruptChunk(f"the extent at byte {offset:,} claims {payload_nbytes:,} bytes; {most}")
         return HEADER_NBYTES + int(payload_nbytes)
 
     def close(self) -> None:
@@ -120,13 +120,15 @@ class ExtentFile:
 
 
 def _parse(window: bytes, at: int, offset: int, nbytes: int) -> Extent:
-    magic, checksum = PREFIX.unpack_from(window, at)
-    found = crc32(memoryview(window)[at + PREFIX.size : at + nbytes])
-    if magic != MAGIC or checksum != found:
-        raise CorruptChunk(
-            f"the extent at byte {offset:,} has the checksum {found:08x}, but {checksum:08x} was written"
-            if magic == MAGIC
-            else f"byte {offset:,} of the spill file should begin an extent, but holds {magic!r}"
-        )
+    magic, written = PREFIX.unpack_from(window, at)
+    if magic != MAGIC:
+        raise CorruptChunk(f"byte {offset:,} of the spill file should begin an extent, but holds {magic!r}")
+    found = _checksum(memoryview(window)[at + PREFIX.size : at + nbytes], offset)
+    if found != written:
+        raise CorruptChunk(f"the extent at byte {offset:,} has the checksum {found:08x}, but {written:08x} was written")
     group, layout, previous, _ = FIELDS.unpack_from(window, at + PREFIX.size)
     return Extent(offset, group, layout, previous, window[at + HEADER_NBYTES : at + nbytes])
+
+
+def _checksum(data: bytes | memoryview, begun_with: int) -> int:
+    return crc32(data, begun_with & 0xFFFFFFFF)

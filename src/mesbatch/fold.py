@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from mesbatch.batch import Batch, find_column
 from mesbatch.batches import open_batches
-from mesbatch.group import Order, iter_key_runs
+from mesbatch.key_runs import Order, iter_key_runs
 
 State = TypeVar("State")
 Step = Callable[[State, Batch], State]

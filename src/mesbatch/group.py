@@ -1,24 +1,26 @@
-"""Rows of one key together, from input in which they are neighbours: one group in memory at a time."""
+"""Rows of one key together: one group at a time where they are neighbours, else all groups."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from contextlib import closing
-from itertools import groupby
-from operator import itemgetter
-from typing import Any, Literal
+from typing import Any
 
 from mesbatch.batch import Batch, Row, find_column
 from mesbatch.batches import open_batches
-from mesbatch.errors import KeyMismatch
+from mesbatch.errors import InvalidKey
+from mesbatch.extents import ExtentFile
+from mesbatch.groups import Groups
+from mesbatch.key_runs import Order, iter_key_runs
+from mesbatch.spill import SpilledGroups, estimate_nbytes
+from mesbatch.units import MiB
+from mesbatch.unlinked import open_unlinked
 
-Order = Literal["key", "any"]
+GROUP_NBYTES = 200  # beside its rows: a list with four slots, its entry in a dict, its place in a run
 
 _NOTHING: Any = object()
-
-# Columns, key and neighbouring rows of that key within one batch; False when the batch before ended with this key.
-# An ordinary tuple: a named one costs as much as the grouping itself.
-KeyRun = tuple[tuple[str, ...], Any, list[Row], bool]
 
 
 def iter_groups(batches: Iterable[Batch], key: str, *, order: Order = "key") -> Iterator[tuple[Any, list[Row]]]:
@@ -53,56 +55,84 @@ def iter_groups(batches: Iterable[Batch], key: str, *, order: Order = "key") -> 
         yield value, group
 
 
-def iter_key_runs(batches: Iterable[Batch], key: str, order: Order) -> Generator[KeyRun, None, None]:
-    """The rows of *batches* cut wherever the key changes; raises as `iter_groups` does."""
-    if order not in ("key", "any"):
-        raise ValueError(f'order must be "key" or "any", got {order!r}')
-    check = _Ascending(key).check if order == "key" else _trust
-    last = _NOTHING
-    with open_batches(batches) as opened:
-        for columns, rows in opened:
-            for value, run in groupby(rows, itemgetter(find_column(columns, key))):
-                opens = value is not last and value != last
-                if opens:
-                    check(value)
-                    last = value
-                yield columns, value, list(run), opens
+def group_by_key(
+    batches: Iterable[Batch], key: str, *, max_bytes: int = 64 * MiB, directory: str | os.PathLike[str] | None = None
+) -> Groups:
+    """All rows of *batches*, in any order, by their value in the column *key*: a mapping that need not fit in memory.
 
+    Reads *batches* to the end. Holds about *max_bytes* of rows and one batch; beyond that, rows go to a file without a
+    name in *directory*, by default in the system's directory for temporary files, and the index of their keys stays in
+    memory (`Groups.index_nbytes`). Key values stay as they come, so those of a CHAR column keep their trailing blanks.
 
-class _Ascending:
-    """Sees each group's key once and refuses one that does not follow the one before.
+    Rows on disk come back as plain tuples of None, bool, int, float, str, bytes, Decimal, date, time, datetime,
+    timedelta, UUID and lists of these, every value with its type; of a time zone its offset from UTC is kept.
 
-    Databases put NULL first or last, so it has no place to be held to, but it may come only once.
+    Raises:
+        KeyColumnError: no column, or more than one, is called *key*.
+        InvalidKey: a key is not hashable.
+        SchemaChanged: the columns of a later batch are not those of the first, or a row is longer or shorter.
+        SpillError: *directory* is not to be trusted or not writable (before anything is read), or the disk is full.
+        UnencodableValue: a value of another type would have to go to disk.
+
+    >>> batches = [Batch(("LOT", "QTY"), [("b", 1), ("a", 2)]), Batch(("LOT", "QTY"), [("b", 3)])]
+    >>> with group_by_key(batches, "LOT") as groups:
+    ...     print(len(groups), groups["b"], list(groups))
+    2 [('b', 1), ('b', 3)] ['b', 'a']
     """
+    os.close(open_unlinked(directory))  # to fail now rather than after a million rows
+    gathering = _Gathering(key, max_bytes, directory)
+    try:
+        with open_batches(batches) as opened:
+            for batch in opened:
+                gathering.add(batch)
+        columns = gathering.columns or tuple(getattr(batches, "columns", ()))
+        return Groups(columns, gathering.finish())
+    except BaseException:
+        gathering.close()
+        raise
 
-    def __init__(self, column: str) -> None:
-        self._column = column
-        self._last = _NOTHING
-        self._null_seen = False
 
-    def check(self, value: Any) -> None:
-        if value is None:
-            if self._null_seen:
-                raise self._mismatch(value)
-            self._null_seen = True
-        else:
-            if self._last is not _NOTHING and not self._follows(value):
-                raise self._mismatch(value)
-            self._last = value
+class _Gathering:
+    """Groups in the making."""
 
-    def _follows(self, value: Any) -> bool:
+    def __init__(self, key: str, max_bytes: int, directory: str | os.PathLike[str] | None) -> None:
+        self._key = key
+        self._max_bytes = max_bytes
+        self._directory = directory
+        self._groups: defaultdict[Any, list[Row]] = defaultdict(list)
+        self._nbytes = 0.0
+        self._spilled: SpilledGroups | None = None
+        self.columns: tuple[str, ...] = ()
+
+    def add(self, batch: Batch) -> None:
+        self.columns, rows = batch
+        position, groups = find_column(self.columns, self._key), self._groups
         try:
-            return bool(self._last < value)
+            for row in rows:
+                groups[row[position]].append(row)
         except TypeError as error:
-            raise self._mismatch(value) from error
+            raise InvalidKey(f"column {self._key!r} holds a value that cannot be a key: {error}") from error
+        self._nbytes += estimate_nbytes(rows)
+        if self._nbytes + len(groups) * GROUP_NBYTES > self._max_bytes:
+            self._spill()
 
-    def _mismatch(self, value: Any) -> KeyMismatch:
-        return KeyMismatch(
-            f"column {self._column!r} does not ascend: {value!r} came after {self._last!r}; order the query by it (by "
-            'code point: COLLATE "C", NLS_SORT=BINARY), say order="any" if the rows of a key are neighbours, or use '
-            "group_by_key"
-        )
+    def finish(self) -> dict[Any, list[Row]] | SpilledGroups:
+        """All groups: in memory if none was spilled, else all on disk, so that reading them has the whole budget."""
+        if self._spilled is None:
+            self._groups.default_factory = None  # a missing key is a KeyError from now on
+            return self._groups
+        self._spill()
+        return self._spilled
 
+    def close(self) -> None:
+        if self._spilled is not None:
+            self._spilled.close()
 
-def _trust(value: Any) -> None:
-    pass
+    def _spill(self) -> None:
+        if self._spilled is None:
+            extents = ExtentFile(open_unlinked(self._directory))
+            self._spilled = SpilledGroups(self.columns, extents, self._max_bytes)
+        if self._groups:
+            self._spilled.add(self._groups, self._nbytes + len(self._groups) * GROUP_NBYTES)
+        self._groups.clear()
+        self._nbytes = 0.0

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from datetime import date, datetime, time, timedelta, timezone
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from operator import attrgetter
 from types import GenericAlias, NoneType
@@ -15,12 +15,159 @@ from msgspec.msgpack import Decoder, Encoder
 from mesbatch.batch import Row
 from mesbatch.errors import SchemaChanged, UnencodableValue
 
-# What MessagePack itself tells apart.
-NATIVE = frozenset({bool, int, float, str, bytes})
-# What msgspec writes as text and reads back exactly when it is told the type.
-TYPED = frozenset({Decimal, date, datetime, time, timedelta, UUID})
-SUPPORTED = NATIVE | TYPED | {list, NoneType}
+# A column's kind is one type: that of all its values beside None, or one of these three.
+EMPTY: type = NoneType  # only None so far
+NATIVE: type = object  # values that MessagePack tells apart itself
+TAGGED: type = list  # each value says its type: they differ, are lists, or do not fit the column otherwise
+
+NATIVE_TYPES = frozenset({bool, int, float, str, bytes})
+TYPED = frozenset({Decimal, date, datetime, time, timedelta, UUID})  # written as text, read back by the column's type
+# Those that msgspec keeps; any other offset becomes UTC.
+ZONES: dict[type, set[tzinfo | None]] = {datetime: {None, UTC}, time: {None}}
 
 
-class Kind:
-    """How a column's values are written: as they are, of one type, or each with a tag that tells its type."""
+class _Layout(NamedTuple):
+    decoder: Decoder[list[Row]]
+    tagged: tuple[int, ...]
+
+
+class RowLayouts:
+    """Writes and reads rows of *columns*: None, bool, int, float, str, bytes, Decimal, date, time, datetime, timedelta,
+    UUID and lists of these come back with the same type and value.
+
+    A time zone comes back as its offset from UTC, and *fold* is not kept. Rows that need no tags are written without a
+    step of Python for each value. Kinds only ever widen, so there are at most two layouts a column; every row written
+    goes with the number of its layout.
+
+    >>> layouts = RowLayouts(("ID", "QTY"))
+    >>> rows = [(1, Decimal("2.50")), (2, None)]
+    >>> layouts.learn(rows)
+    >>> layouts.decode(*layouts.encode(rows))
+    [(1, Decimal('2.50')), (2, None)]
+    """
+
+    def __init__(self, columns: tuple[str, ...]) -> None:
+        self._columns = columns
+        self._encoder = Encoder()
+        self._kinds: list[type] = [EMPTY] * len(columns)
+        self._layouts = [_layout(self._kinds)]
+
+    def learn(self, rows: Sequence[Row]) -> None:
+        """Make sure that *rows* can be encoded; many at once are cheaper.
+
+        Raises:
+            SchemaChanged: a row has more or fewer values than there are columns.
+            UnencodableValue: a value is of no type that can be read back; the message names its column.
+        """
+        if set(map(len, rows)) - {len(self._columns)}:
+            width = next(len(row) for row in rows if len(row) != len(self._columns))
+            raise SchemaChanged(f"a row has {width} values for the {len(self._columns)} columns")
+        self._widen([_kind(values, name) for name, values in zip(self._columns, zip(*rows))])
+
+    def encode(self, rows: Sequence[Row]) -> tuple[int, bytes]:
+        """The layout and the bytes of *rows* that were learned; raises as `learn` does for what is in lists."""
+        try:
+            return self._encode(rows)
+        except (OverflowError, UnicodeEncodeError):  # an int of over 64 bits, a lone surrogate: rarely worth a look
+            self._widen([TAGGED if not self._fits(values) else EMPTY for values in zip(*rows)])
+            return self._encode(rows)
+
+    def decode(self, layout: int, payload: bytes) -> list[Row]:
+        """The rows that were encoded as *payload*."""
+        decoder, tagged = self._layouts[layout]
+        rows = decoder.decode(payload)
+        return _map_columns(_untag, rows, tagged) if tagged else rows
+
+    def _encode(self, rows: Sequence[Row]) -> tuple[int, bytes]:
+        tagged = self._layouts[-1].tagged
+        payload = self._encoder.encode(_map_columns(_tag, rows, tagged) if tagged else rows)
+        return len(self._layouts) - 1, payload
+
+    def _fits(self, values: Sequence[Any]) -> bool:
+        try:
+            self._encoder.encode([value for value in values if type(value) in NATIVE_TYPES])
+        except (OverflowError, UnicodeEncodeError):
+            return False
+        return True
+
+    def _widen(self, found: list[type]) -> None:
+        kinds = [_wider(kind, other) for kind, other in zip(self._kinds, found)]
+        if kinds != self._kinds and found:
+            self._kinds = kinds
+            self._layouts.append(_layout(kinds))
+
+
+def _layout(kinds: Sequence[type]) -> _Layout:
+    types = [kind | None if kind in TYPED else Any for kind in kinds]
+    row = GenericAlias(tuple, tuple(types))
+    tagged = tuple(position for position, kind in enumerate(kinds) if kind is TAGGED)
+    return _Layout(Decoder(GenericAlias(list, row)), tagged)
+
+
+def _kind(values: Sequence[Any], column: str) -> type:
+    types = set(map(type, values)) - {NoneType}
+    if not types:
+        return EMPTY
+    if types <= NATIVE_TYPES:
+        return NATIVE
+    if unknown := types - _TAGS.keys() - NATIVE_TYPES:
+        raise UnencodableValue(f"column {column!r} holds a {' and a '.join(map(_full_name, unknown))}")
+    only = types.pop()
+    return only if not types and only in TYPED and _has_plain_zones(only, values) else TAGGED
+
+
+def _has_plain_zones(kind: type, values: Sequence[Any]) -> bool:
+    return kind not in ZONES or set(map(attrgetter("tzinfo"), filter(None, values))) <= ZONES[kind]
+
+
+def _wider(one: type, other: type) -> type:
+    if EMPTY in (one, other) or one is other:
+        return one if other is EMPTY else other
+    return TAGGED
+
+
+def _map_columns(function: Callable[[Any], Any], rows: Sequence[Row], positions: tuple[int, ...]) -> list[Row]:
+    columns: list[Any] = list(zip(*rows))
+    for position in positions:
+        columns[position] = map(function, columns[position])
+    return list(zip(*columns))
+
+
+def _tag(value: Any) -> Any:
+    kind = type(value)
+    if kind not in _TAGS:
+        if kind in NATIVE_TYPES or value is None:
+            return value
+        raise UnencodableValue(f"a list holds a {_full_name(kind)}")
+    tag, pack = _TAGS[kind]
+    return tag, pack(value)
+
+
+def _untag(value: Any) -> Any:
+    return _UNPACK[value[0]](value[1]) if type(value) is list else value
+
+
+def _full_name(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _iso(value: Any) -> str:
+    if value.tzinfo is not None and value.utcoffset() is None:
+        raise UnencodableValue(f"{value!r} has a time zone without an offset")
+    return str(value.isoformat())
+
+
+# By tag: a type, how its values are written, how they are read.
+_PACKINGS: tuple[tuple[type, Callable[[Any], Any], Callable[[Any], Any]], ...] = (
+    (int, "{:x}".format, lambda digits: int(digits, 16)),
+    (str, lambda text: text.encode("utf-8", "surrogatepass"), lambda data: data.decode("utf-8", "surrogatepass")),
+    (Decimal, str, Decimal),
+    (date, date.isoformat, date.fromisoformat),
+    (datetime, _iso, datetime.fromisoformat),
+    (time, _iso, time.fromisoformat),
+    (timedelta, lambda delta: (delta.days, delta.seconds, delta.microseconds), lambda parts: timedelta(*parts)),
+    (UUID, str, UUID),
+    (list, lambda values: [_tag(value) for value in values], lambda values: [_untag(value) for value in values]),
+)
+_TAGS = {kind: (tag, pack) for tag, (kind, pack, _) in enumerate(_PACKINGS)}
+_UNPACK = [unpack for _, _, unpack in _PACKINGS]
