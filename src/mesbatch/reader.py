@@ -17,6 +17,7 @@ from mesbatch.read.part import Fetched, Item, OnFailure
 from mesbatch.read.request import Request, check_positive, check_request
 from mesbatch.read.stream import Reading
 from mesbatch.source.choose import Order, StrategyName
+from mesbatch.source.keys import Keys
 from mesbatch.source.session import Params
 from mesbatch.units import MiB
 
@@ -26,7 +27,7 @@ def read_sql_iter(
     con: Any,
     params: Params = None,
     *,
-    keys: Iterable[Any] | None = None,
+    keys: Iterable[Any] | Keys | None = None,
     key: str | None = None,
     strategy: StrategyName = "auto",
     order: Order = "key",
@@ -139,6 +140,10 @@ class BatchReader(Iterator[Batch]):
             self._closed = True
             self.manifest.leave("truncated")
             self._reading.close()
+
+    def interrupt(self) -> None:
+        """Make a read that blocks in another thread fail soon, and with it the query in the database."""
+        self._reading.interrupt()
 
     def __del__(self) -> None:
         if not getattr(self, "_closed", True) and self._reading.stream is not None:

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from threading import Condition, Thread
+from threading import Event as Flag
 from time import monotonic
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
-from mesbatch.read.lane import Lane
+
+class Worker(Protocol):
+    """What a thread works with: a connection, or something like it."""
+
+    stopped: Flag
+
+    def interrupt(self) -> None:
+        """Make what blocks in the thread fail soon; called from another one."""
+
+    def close(self) -> None: ...
+
 
 P = TypeVar("P")
 T = TypeVar("T")
+W = TypeVar("W", bound=Worker)
 
 JOIN_SECONDS = 0.1  # how long a thread may take to stop by itself before its connection is interrupted
 
@@ -30,24 +42,26 @@ class _Feed(Generic[T]):
         self.error: BaseException | None = None
 
 
-class Ahead(Generic[P, T]):
-    """Runs ``read(lane, part)`` for each part, a thread for each lane, and gives out what they yield.
+class Ahead(Generic[W, P, T]):
+    """Runs ``read(worker, part)`` for each part, a thread for each worker, and gives out what they yield.
 
-    Of every lane at most one item waits, and the next one is begun when the consumer has taken it: so a reader holds one
-    batch a lane beside the consumer's own. With *ordered* the parts come out in their order, else as they are ready.
+    Of every worker at most one item waits, and the next one is begun when the consumer has taken it: so a reader holds one
+    batch a worker beside the consumer's own. With *ordered* the parts come out in their order, else as they are ready.
     """
 
     def __init__(
-        self, read: Callable[[Lane, P], Iterator[T]], parts: Iterator[P], lanes: list[Lane], *, ordered: bool
+        self, read: Callable[[W, P], Generator[T]], parts: Iterator[P], workers: list[W], *, ordered: bool
     ) -> None:
-        self._read, self._parts, self._lanes, self._ordered = read, parts, lanes, ordered
+        self._read, self._parts, self._workers, self._ordered = read, parts, workers, ordered
         self._changed = Condition()
         self._feeds: deque[_Feed[T]] = deque()
-        self._running = len(lanes)
+        self._running = len(workers)
         self._stopped = False
         self._parts_error: BaseException | None = None
-        names = [f"mesbatch-reader-{i}" for i in range(len(lanes))]
-        self._threads = [Thread(target=self._run, args=(lane,), name=name, daemon=True) for lane, name in zip(lanes, names)]
+        names = [f"mesbatch-reader-{i}" for i in range(len(workers))]
+        self._threads = [
+            Thread(target=self._run, args=(worker,), name=name, daemon=True) for worker, name in zip(workers, names)
+        ]
         for thread in self._threads:
             thread.start()
 
@@ -81,12 +95,12 @@ class Ahead(Generic[P, T]):
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
-        for lane in self._lanes:
-            lane.stopped.set()
-        for lane, thread in zip(self._lanes, self._threads):
+        for worker in self._workers:
+            worker.stopped.set()
+        for worker, thread in zip(self._workers, self._threads):
             thread.join(JOIN_SECONDS)
             if thread.is_alive():
-                lane.interrupt()
+                worker.interrupt()
                 thread.join()
 
     def _candidates(self) -> list[_Feed[T]]:
@@ -98,15 +112,15 @@ class Ahead(Generic[P, T]):
             raise TimeoutError
         self._changed.wait(remaining)
 
-    def _run(self, lane: Lane) -> None:
+    def _run(self, worker: W) -> None:
         try:
             while (begun := self._begin()) is not None:
                 part, feed = begun
-                self._fill(lane, part, feed)
+                self._fill(worker, part, feed)
         except _Stopped:
             pass
         finally:
-            lane.close()
+            worker.close()
             with self._changed:
                 self._running -= 1
                 self._changed.notify_all()
@@ -127,9 +141,9 @@ class Ahead(Generic[P, T]):
             self._feeds.append(feed)
             return part, feed
 
-    def _fill(self, lane: Lane, part: P, feed: _Feed[T]) -> None:
+    def _fill(self, worker: W, part: P, feed: _Feed[T]) -> None:
         try:
-            with closing(self._read(lane, part)) as items:  # type: ignore[type-var]
+            with closing(self._read(worker, part)) as items:
                 for item in items:
                     self._put(feed, item)
                     del item  # the consumer's alone, while the next one is made

@@ -64,7 +64,9 @@ class StatementReader:
     def _converted(self, rows: list[Row]) -> list[Row]:
         if self.converters is None:
             return rows
-        return [tuple(convert(value) if convert else value for convert, value in zip(self.converters, row)) for row in rows]
+        return [
+            tuple(convert(value) if convert else value for convert, value in zip(self.converters, row)) for row in rows
+        ]
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,9 @@ class PartReader:
             del fetched
 
     def _give_up(self, part: Part, error: Exception) -> PartFailed:
-        if self.on_failure == "partial" and not isinstance(error, RowTooLarge | KeyMismatch | KeyColumnError | SchemaChanged):
+        if self.on_failure == "partial" and not isinstance(
+            error, RowTooLarge | KeyMismatch | KeyColumnError | SchemaChanged
+        ):
             return PartFailed(part.first, part.last, part.count, error)
         error.add_note(f"while reading keys {part.first!r} to {part.last!r} ({part.count:,} keys)")
         raise error
@@ -140,7 +144,9 @@ class _Progress:
     def not_given_out(self, part: Part, error: Exception) -> Part:
         """What of *part* may be read again."""
         if self.keys is not None and self.keys.open_key is not None:
-            raise ReadInterrupted(f"key {self.keys.open_key!r} was delivered in part when the read failed: {error}") from error
+            raise ReadInterrupted(
+                f"key {self.keys.open_key!r} was delivered in part when the read failed: {error}"
+            ) from error
         if self.keys is None and self.given_out:
             raise ReadInterrupted(f"rows in no order of keys were delivered when the read failed: {error}") from error
         return part if self.keys is None or self.keys.last_whole is None else _above(part, self.keys.last_whole)

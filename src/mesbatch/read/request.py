@@ -40,7 +40,7 @@ class Request:
     splittable: bool
 
 
-def check_request(sql: Any, con: Any, params: Params, keys: Iterable[Any] | None, **options: Any) -> Request:
+def check_request(sql: Any, con: Any, params: Params, keys: Iterable[Any] | Keys | None, **options: Any) -> Request:
     """Raise for what cannot be read; see `read_sql_iter` for the errors."""
     _check_choice("strategy", options["strategy"], ("auto", *STRATEGIES))
     _check_choice("order", options["order"], ("key", "any"))
@@ -53,12 +53,14 @@ def check_request(sql: Any, con: Any, params: Params, keys: Iterable[Any] | None
         return Request(sql, con, None, None, None, None, **options)
     source = find_source(con)
     if not source.owned and options["parallel"] > 1:
-        raise ValueError(f"parallel={options['parallel']} needs more connections than {source.label}: pass an engine, a pool or a URL")
+        raise ValueError(
+            f"parallel={options['parallel']} needs more connections than {source.label}: pass an engine, a pool or a URL"
+        )
     text, params, converters = _as_text(sql, con, params, keyed=keys is not None)
     text = check_reads(text)
     if keys is not None:
         find_keys(text)
-        keys = collect_keys(keys) if isinstance(keys, Sized) else keys
+        keys = collect_keys(keys) if isinstance(keys, Sized) else keys  # an iterator is read with the first batch
     return Request(text, con, source, params, converters, keys, **options)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mesbatch.batch import Column, measure_rows
@@ -24,7 +24,7 @@ from mesbatch.source.strategy import LIST_SHAPES, InList, Part, Strategy
 FIRST_KEYS_PER_PART = 100  # with several connections, before it is known how many bytes a key has
 WHOLE = Part([], None, None, 0)  # the one part of a read without keys
 
-Stream = Inline[Item] | Ahead[Part, Item]
+Stream = Inline[Item] | Ahead[Lane, Part, Item]
 
 
 @dataclass
@@ -35,7 +35,8 @@ class Reading:
     manifest: Manifest
     description: tuple[Column, ...] | None = None
     stream: Stream | None = None
-    _keys: Keys | None = None
+    _own_keys: Keys | None = None
+    _lanes: list[Lane] = field(default_factory=list)
     _exporter: Session | None = None
 
     def open(self) -> None:
@@ -53,14 +54,21 @@ class Reading:
             self.stream.close()
         if self._exporter is not None:
             self._exporter.close()
-        if self._keys is not None:
-            self._keys.close()
+        if self._own_keys is not None:
+            self._own_keys.close()
+
+    def interrupt(self) -> None:
+        """Make a fetch that blocks in another thread fail soon."""
+        for lane in self._lanes:
+            lane.interrupt()
 
     def _learn(self, columns: tuple[Column, ...]) -> None:
         """All statements of a read must have the same columns."""
         if self.description is None:
             self.description = columns
-        elif [(column.name, column.type) for column in columns] != [(known.name, known.type) for known in self.description]:
+        elif [(column.name, column.type) for column in columns] != [
+            (known.name, known.type) for known in self.description
+        ]:
             raise SchemaChanged(f"the columns were {_names(self.description)} and are now {_names(columns)}")
 
     def _given_batches(self) -> Generator[Item]:
@@ -100,26 +108,28 @@ class Reading:
     def _open_keyed(self, source: Source) -> Stream:
         request = self.request
         assert request.keys is not None
-        self._keys = request.keys if isinstance(request.keys, KeyList | KeySpool) else collect_keys(request.keys)
-        if not len(self._keys):
+        keys = request.keys
+        if not isinstance(keys, KeyList | KeySpool):
+            keys = self._own_keys = collect_keys(keys)
+        if not len(keys):
             return Inline(_nothing())
-        lanes = self._lanes(source)
+        lanes = self._connections(source)
         session = self._exporter or lanes[0].session()
         try:
             statement = KeyedStatement.parse(request.sql, request.params, session.driver.paramstyle)
             query = examine(session, statement, request.key, request.splittable)
             if query.padded:
-                self._keys = _stripped(self._keys)
+                keys = self._own_keys = _stripped(keys)
             whole = request.consistent and not source.owned
-            strategy, chosen = choose(session, query, self._keys, request.strategy, request.order, whole=whole)
+            strategy, chosen = choose(session, query, keys, request.strategy, request.order, whole=whole)
         except Exception as error:
             lanes[0].close()
             raise lanes[0].translated(error) from error.__cause__
-        self.manifest.keys = len(self._keys)
+        self.manifest.keys = len(keys)
         reader = PartReader(self._statements(), strategy, chosen, request.order, query.padded, request.on_failure)
-        return self._run(reader.read, self._parts(strategy, self._keys), lanes)
+        return self._run(reader.read, self._parts(strategy, keys), lanes)
 
-    def _lanes(self, source: Source) -> list[Lane]:
+    def _connections(self, source: Source) -> list[Lane]:
         """The connections, prepared to see one snapshot where that was asked for."""
         request = self.request
         if not request.consistent or not source.owned:
@@ -128,7 +138,9 @@ class Reading:
         driver = first.session().driver
         if not driver.shares_snapshots:
             if request.parallel > 1:
-                raise ValueError(f"consistent=True reads {driver.name} on one connection: parallel must be 1, got {request.parallel}")
+                raise ValueError(
+                    f"consistent=True reads {driver.name} on one connection: parallel must be 1, got {request.parallel}"
+                )
             return [Lane(source, _begin_snapshot, repeatable=False)]
         self._exporter = first.session()
         snapshot = driver.begin_snapshot(self._exporter, None)
@@ -147,7 +159,11 @@ class Reading:
         most = strategy.keys_per_part
 
         def size() -> int:
-            return most if self.request.parallel == 1 else self._keys_of_one_batch(most, shaped=isinstance(strategy, InList))
+            return (
+                most
+                if self.request.parallel == 1
+                else self._keys_of_one_batch(most, shaped=isinstance(strategy, InList))
+            )
 
         for some in keys.slices(size):
             yield self._planned(Part(some, some[0], some[-1], len(some)))
@@ -167,6 +183,7 @@ class Reading:
 
     def _run(self, read: Callable[[Lane, Part], Generator[Item]], parts: Iterator[Part], lanes: list[Lane]) -> Stream:
         """In threads of our own where that pays: the database works elsewhere, or there are several connections."""
+        self._lanes = lanes
         first = lanes[0]
         driver = first.session().driver
         if not first.source.owned or not (driver.remote or len(lanes) > 1 or self.request.timeout):
@@ -194,7 +211,6 @@ def _stripped(keys: Keys) -> Keys:
     """The same keys for a column that pads with blanks: some may now be equal."""
     flat = (key for some in keys.slices(lambda: CHECKED_AT_ONCE) for key in some)
     stripped = collect_keys(list(flat) if isinstance(keys, KeyList) else flat, strip_blanks=True)
-    keys.close()
     return stripped
 
 

@@ -64,7 +64,9 @@ def choose(
     strategy = STRATEGIES[name]() if name != "auto" else _best(session, query, keys)
     if whole and strategy.keys_per_part is not None:
         if isinstance(strategy, InList) and name != "auto":
-            raise StatementError("consistent=True on the caller's own connection needs one statement: strategy 'in-list' has many")
+            raise StatementError(
+                "consistent=True on the caller's own connection needs one statement: strategy 'in-list' has many"
+            )
         strategy = LookUp(None) if isinstance(strategy, LookUp) else Array(None)
     unordered = order == "any" and isinstance(strategy, Array | TemporaryTable) and strategy.keys_per_part is None
     return strategy, Query(query.statement, None if unordered else query.key)

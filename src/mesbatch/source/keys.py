@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sized
 from copy import copy
 from datetime import date, datetime
@@ -27,6 +27,8 @@ class Keys(Protocol):
 
     def __len__(self) -> int: ...
 
+    def __contains__(self, key: object) -> bool: ...
+
     def slices(self, size: Callable[[], int]) -> Iterator[list[Any]]:
         """Lists of at most ``size()`` keys, asked anew for each."""
 
@@ -39,9 +41,10 @@ class Keys(Protocol):
     def close(self) -> None: ...
 
 
-def collect_keys(keys: Iterable[Any], *, strip_blanks: bool = False) -> Keys:
+def collect_keys(keys: Iterable[Any] | Keys, *, strip_blanks: bool = False) -> Keys:
     """Check *keys* and make them distinct and ascending.
 
+    Keys that are collected already are given back as they are.
     A list, set or other sized collection is sorted into one new list (8 bytes a key: the keys themselves are shared). Any
     other iterable is read once, `CHECKED_AT_ONCE` keys at a time, into a private temporary SQLite database, of which 2 MiB
     are in memory however many keys there are; it has no name in the file system and goes with its connection.
@@ -55,6 +58,8 @@ def collect_keys(keys: Iterable[Any], *, strip_blanks: bool = False) -> Keys:
     """
     if isinstance(keys, str | bytes):
         raise InvalidKey(f"keys must be a collection of keys, got one {type(keys).__name__}: {keys[:20]!r}")
+    if isinstance(keys, KeyList | KeySpool):
+        return keys
     checked = _checked(keys, strip_blanks)
     return KeyList(checked) if isinstance(keys, Sized) else KeySpool(checked)
 
@@ -72,6 +77,10 @@ class KeyList:
 
     def __len__(self) -> int:
         return len(self._keys)
+
+    def __contains__(self, key: Any) -> bool:
+        at = bisect_left(self._keys, key)
+        return at < len(self._keys) and bool(self._keys[at] == key)
 
     def slices(self, size: Callable[[], int]) -> Iterator[list[Any]]:
         start = 0
@@ -118,6 +127,15 @@ class KeySpool:
     def __len__(self) -> int:
         return int(self._select("count(*)", self._after)[0])
 
+    def __contains__(self, key: Any) -> bool:
+        if self.key_type is None:
+            return False
+        stored = _to_stored(self.key_type)(key)
+        found = self._database.execute(
+            "SELECT 1 FROM keys WHERE key = ?1 AND (?2 IS NULL OR key > ?2)", (stored, self._after)
+        )
+        return found.fetchone() is not None
+
     def slices(self, size: Callable[[], int]) -> Iterator[list[Any]]:
         if self.key_type is None:
             return
@@ -138,7 +156,10 @@ class KeySpool:
 
     def _select(self, what: str, after: Any, order: str = "", *values: int) -> list[Any]:
         condition, bound = ("", ()) if after is None else ("WHERE key > ?", (after,))
-        return [value for (value,) in self._database.execute(f"SELECT {what} FROM keys {condition} {order}", (*bound, *values))]
+        return [
+            value
+            for (value,) in self._database.execute(f"SELECT {what} FROM keys {condition} {order}", (*bound, *values))
+        ]
 
     def close(self) -> None:
         self._database.close()
@@ -157,7 +178,9 @@ def _checked(keys: Iterable[Any], strip_blanks: bool) -> Iterator[list[Any]]:
         if issubclass(key_type, bytes) and max(map(len, some)) > MAX_KEY_LENGTH:
             _raise_for_text(some, position)
         if key_type in (float, Decimal) and any(key != key for key in some):
-            raise InvalidKey(f"key {position:,} or one of the next {len(some):,} is not a number (NaN): no row can have it")
+            raise InvalidKey(
+                f"key {position:,} or one of the next {len(some):,} is not a number (NaN): no row can have it"
+            )
         yield [key.rstrip(" ") for key in some] if strip_blanks and issubclass(key_type, str) else some
         position += len(some)
 
@@ -179,7 +202,9 @@ def _raise_for_type(some: list[Any], position: int, expected: type) -> None:
             names = ", ".join(scalar.__name__ for scalar in SCALARS)
             raise InvalidKey(f"key {i:,} is a {type(key).__name__}; a key is one of {names}")
         if type(key) is not expected:
-            raise InvalidKey(f"key {i:,} is a {type(key).__name__}, the keys before it are {expected.__name__}: {key!r:.40}")
+            raise InvalidKey(
+                f"key {i:,} is a {type(key).__name__}, the keys before it are {expected.__name__}: {key!r:.40}"
+            )
 
 
 def _raise_for_text(some: list[Any], position: int) -> None:

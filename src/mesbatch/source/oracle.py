@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from mesbatch.batch import Column, Row
-from mesbatch.errors import ConnectionClosed, ConnectionLost, DatabaseBusy, DatabaseTimeout, MesbatchError, SnapshotTooOld
+from mesbatch.errors import (
+    ConnectionClosed,
+    ConnectionLost,
+    DatabaseBusy,
+    DatabaseTimeout,
+    MesbatchError,
+    SnapshotTooOld,
+)
 from mesbatch.source.dbapi import DbapiDriver, describe
 from mesbatch.source.session import Params, Session
 
@@ -90,7 +97,13 @@ class OracleDriver(DbapiDriver):
 def _columns(cursor: Any) -> tuple[Column, ...]:
     describe(cursor.description)
     return tuple(
-        Column(info.name, info.type_code.name.removeprefix("DB_TYPE_").lower(), info.internal_size, info.precision or None, info.scale)
+        Column(
+            info.name,
+            info.type_code.name.removeprefix("DB_TYPE_").lower(),
+            info.internal_size,
+            info.precision or None,
+            info.scale,
+        )
         for info in cursor.description
     )
 

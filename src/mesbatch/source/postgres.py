@@ -105,7 +105,7 @@ class PsycopgDriver(DbapiDriver):
             types = _result_types(session.connection, sql, params)
             loader = session.connection.adapters.get_loader
             session.memory[sql] = types is not None and all(loader(oid, Format.BINARY) for oid in types)
-        return session.memory[sql]
+        return bool(session.memory[sql])
 
     def columns_of(self, session: Session, sql: str, params: Params) -> tuple[Column, ...] | None:
         with _described(session.connection, sql, params) as cursor:
@@ -118,7 +118,9 @@ class PsycopgDriver(DbapiDriver):
 
     def begin_snapshot(self, session: Session, snapshot: str | None) -> str | None:
         connection = session.connection
-        begin = "BEGIN" if connection.autocommit else "SET TRANSACTION"  # psycopg itself begins where it does not commit itself
+        begin = (
+            "BEGIN" if connection.autocommit else "SET TRANSACTION"
+        )  # psycopg itself begins where it does not commit itself
         connection.execute(f"{begin} ISOLATION LEVEL REPEATABLE READ")
         if snapshot is None:
             return str(connection.execute("SELECT pg_export_snapshot()").fetchone()[0])

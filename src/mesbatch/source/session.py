@@ -95,7 +95,9 @@ class Session:
         if not self._open:
             return
         self._open = False
-        with suppress(Exception):  # the read has its rows or its error already, and a dead connection cannot say goodbye
+        with suppress(
+            Exception
+        ):  # the read has its rows or its error already, and a dead connection cannot say goodbye
             self._discard() if spent else self._release()
 
     def interrupt(self) -> None:

@@ -51,13 +51,17 @@ def compile_statement(
     if isinstance(statement, TextClause) and keyed and "keys" in statement._bindparams:
         statement = statement.bindparams(bindparam("keys", expanding=True))
     dialect = _dialect(con)
-    compiled = statement.compile(dialect=dialect, compile_kwargs={} if keyed else {"render_postcompile": True})
+    compiled: Any = statement.compile(dialect=dialect, compile_kwargs={} if keyed else {"render_postcompile": True})
     given = compiled.construct_params({"keys": None, **params} if params and keyed else params, _check=False)
     values = {name: _to_driver(compiled.binds[name], value, dialect) for name, value in given.items() if name != "keys"}
     text = KEYS_COMPILED.sub("(:keys)", str(compiled))
     if not compiled.positional:
         return text, values, _converters(statement, dialect)
-    return text, tuple(values[name] for name in compiled.positiontup or () if name != "keys"), _converters(statement, dialect)
+    return (
+        text,
+        tuple(values[name] for name in compiled.positiontup or () if name != "keys"),
+        _converters(statement, dialect),
+    )
 
 
 def _to_driver(bind: BindParameter[Any], value: Any, dialect: Dialect) -> Any:
@@ -69,7 +73,7 @@ def _converters(statement: ClauseElement, dialect: Dialect) -> list[Converter | 
     if not isinstance(statement, Select):
         return None
     types = [column.type for column in statement.selected_columns]
-    converters = [type_.dialect_impl(dialect).result_processor(dialect, None) for type_ in types]
+    converters: list[Converter | None] = [type_.dialect_impl(dialect).result_processor(dialect, None) for type_ in types]
     return converters if any(converters) else None
 
 

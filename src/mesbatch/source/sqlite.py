@@ -43,7 +43,9 @@ class SqliteRows:
         except Exception as error:
             if _code(error) == 18:
                 limit = format_bytes(self._max_bytes)
-                raise RowTooLarge(f"a value alone is larger than max_bytes={limit}: raise it, or leave the column out") from error
+                raise RowTooLarge(
+                    f"a value alone is larger than max_bytes={limit}: raise it, or leave the column out"
+                ) from error
             raise
         finally:
             self._limit(LIMIT_LENGTH, before)

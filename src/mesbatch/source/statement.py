@@ -38,10 +38,14 @@ class KeyedStatement:
         if isinstance(self.params, Mapping):
             style = "%%(mesbatch_%d)s" if self.paramstyle in {"format", "pyformat"} else ":mesbatch_%d"
         else:
-            style = {"named": ":mesbatch_%d", "numeric": ":mesbatch_%d", "format": "%%s", "pyformat": "%%s"}.get(self.paramstyle, "?")
+            style = {"named": ":mesbatch_%d", "numeric": ":mesbatch_%d", "format": "%%s", "pyformat": "%%s"}.get(
+                self.paramstyle, "?"
+            )
         return [style % i if "%d" in style else style.replace("%%", "%") for i in range(count)]
 
-    def with_keys(self, inside: str, values: Sequence[Any] = (), *, head: str = "", tail: str = "") -> tuple[str, Params]:
+    def with_keys(
+        self, inside: str, values: Sequence[Any] = (), *, head: str = "", tail: str = ""
+    ) -> tuple[str, Params]:
         """The text with *inside* in place of ``:keys``, *head* before and *tail* after it, and all parameters.
 
         The *values* belong to the placeholders in *head* when it has any, else to those in *inside*.

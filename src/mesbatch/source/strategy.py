@@ -179,7 +179,9 @@ def _ordered(sql: str, key: Column, driver: str) -> str:
     if driver == "postgres" and key.type in COLLATED:
         term += ' COLLATE "C"'
         if order.terms:  # there an expression in ORDER BY cannot name a column of the result
-            raise StatementError("on PostgreSQL only strategy 'look-up' keeps the statement's own ORDER BY within a key")
+            raise StatementError(
+                "on PostgreSQL only strategy 'look-up' keeps the statement's own ORDER BY within a key"
+            )
     elif order.is_one_select and not order.is_limited and not order.is_locking:
         term += " COLLATE BINARY" if driver == "sqlite" else ""
         return f"{order.before}\nORDER BY {term}{', ' + order.terms if order.terms else ''} {order.after}"
@@ -208,14 +210,18 @@ def _postgres_type(query: Query, keys: list[Any]) -> str:
 
 def _json(keys: list[Any]) -> str:
     if keys and not isinstance(keys[0], str | int | float):
-        raise InvalidKey(f"SQLite takes an array of text or numbers, not of {type(keys[0]).__name__}: use strategy 'in-list'")
+        raise InvalidKey(
+            f"SQLite takes an array of text or numbers, not of {type(keys[0]).__name__}: use strategy 'in-list'"
+        )
     return json.dumps(keys, ensure_ascii=False)
 
 
 def _fill_sqlite(session: Session, query: Query, part: Part, table: str) -> None:
     session.driver.run(session, f"CREATE TEMP TABLE {table} (key PRIMARY KEY) WITHOUT ROWID")
     # INSERT behind a WITH: sqlite3 does not see a change in it, and so opens no transaction on the caller's connection.
-    insert = f"WITH arrived (key) AS (SELECT value FROM json_each(?)) INSERT OR IGNORE INTO {table} SELECT key FROM arrived"
+    insert = (
+        f"WITH arrived (key) AS (SELECT value FROM json_each(?)) INSERT OR IGNORE INTO {table} SELECT key FROM arrived"
+    )
     for keys in part.lists():
         cursor = session.connection.cursor()
         cursor.execute(insert, (_json(keys),))

@@ -1,0 +1,214 @@
+"""Several named queries over one list of keys, read side by side: what the dashboard calls a trace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from threading import Event as Flag
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from mesbatch.batch import Batch, Column, find_column
+from mesbatch.manifest import FailedKeys, Manifest
+from mesbatch.read.ahead import Ahead
+from mesbatch.read.inline import Inline
+from mesbatch.read.part import OnFailure
+from mesbatch.reader import BatchReader, read_sql_iter
+from mesbatch.source.connect import find_source
+from mesbatch.source.keys import Keys, collect_keys
+from mesbatch.source.session import Params
+from mesbatch.units import MiB
+
+
+@dataclass(frozen=True)
+class Query:
+    """One domain: SQL with ``IN (:keys)``, and the result's column that holds the key where it is not the filter's own.
+
+    With a *separator* the column *key* holds several keys as one text, such as ``"a1,b2"``. No index serves that, so the
+    SQL has no ``:keys``: it is one scan, and a row is given out, once, when any of its keys was asked for.
+    """
+
+    sql: Any
+    key: str | None = None
+    params: Params = None
+    separator: str | None = None
+
+
+class Aggregation(Protocol):
+    """What is counted on the way, batch by batch, in place of rows that are kept."""
+
+    def add(self, domain: str, batch: Batch) -> None: ...
+
+    def result(self) -> dict[str, Any]: ...
+
+
+class Trace:
+    """Named queries that are read with one list of keys.
+
+    >>> import sqlite3
+    >>> con = sqlite3.connect(":memory:")
+    >>> _ = con.executescript("create table holds (id text, reason text); insert into holds values ('a', 'dust')")
+    >>> trace = Trace({"holds": Query("select * from holds where id in (:keys)")})
+    >>> [(domain, batch.rows) for domain, batch in trace.read(con, ["a", "b"])]
+    [('holds', [('a', 'dust')])]
+    """
+
+    def __init__(self, queries: Mapping[str, Query]) -> None:
+        self.queries = dict(queries)
+
+    def read(
+        self,
+        con: Any,
+        keys: Iterable[Any],
+        domains: Sequence[str] | None = None,
+        *,
+        on_failure: OnFailure = "raise",
+        aggregation: Aggregation | None = None,
+        domains_at_once: int = 1,
+        parallel: int = 1,
+        max_bytes: int = 8 * MiB,
+        batch_size: int | None = None,
+        timeout: float | None = None,
+    ) -> TraceReader:
+        """Read *domains* (all of them, if None), *domains_at_once* side by side, within *max_bytes* in all.
+
+        With ``on_failure="partial"`` a domain that fails ends, named in its manifest, and the others go on; with
+        ``"raise"`` its failure ends the read. *timeout* is for each domain. The other options are those of `read_sql_iter`.
+
+        Raises:
+            ValueError: an unknown domain, or *domains_at_once* above 1 on the caller's own connection.
+            InvalidKey, StatementError, UnknownSource: as `read_sql_iter`, for every domain before any is read.
+        """
+        chosen = tuple(self.queries if domains is None else domains)
+        if unknown := [domain for domain in chosen if domain not in self.queries]:
+            raise ValueError(f"unknown domain {', '.join(map(repr, unknown))}; known are {', '.join(self.queries)}")
+        if domains_at_once < 1 or (domains_at_once > 1 and not find_source(con).owned):
+            raise ValueError(
+                f"domains_at_once={domains_at_once}: it must be 1 on the caller's own connection, and never below; pass an "
+                "engine, a pool, a URL or a function that connects"
+            )
+        at_once = max(1, min(domains_at_once, len(chosen)))
+        collected = collect_keys(keys)
+
+        def reader(query: Query) -> BatchReader:
+            return read_sql_iter(
+                query.sql, con, query.params, keys=None if query.separator else collected,
+                key=None if query.separator else query.key, on_failure=on_failure, max_bytes=max_bytes // at_once,
+                batch_size=batch_size, timeout=timeout, parallel=1 if query.separator else parallel,
+            )  # fmt: skip
+
+        readers = {domain: reader(self.queries[domain]) for domain in chosen}
+        return TraceReader(self.queries, readers, collected, on_failure, aggregation, at_once)
+
+
+class TraceReader(Iterator[tuple[str, Batch]]):
+    """The batches of a trace, each with its domain; those of two domains may alternate.
+
+    *manifests* has the account of each domain, *descriptions* its columns from its first batch on (or its end), and
+    *aggregation*, after the end, what was counted on the way.
+    """
+
+    def __init__(
+        self,
+        queries: Mapping[str, Query],
+        readers: dict[str, BatchReader],
+        keys: Keys,
+        on_failure: OnFailure,
+        aggregation: Aggregation | None,
+        at_once: int,
+    ) -> None:
+        self.domains = tuple(readers)
+        self.cid_count = len(keys)
+        self.manifests: dict[str, Manifest] = {domain: reader.manifest for domain, reader in readers.items()}
+        self.descriptions: dict[str, tuple[Column, ...]] = {}
+        self.aggregation: dict[str, Any] | None = None
+        self._queries, self._readers, self._keys = queries, readers, keys
+        self._on_failure, self._counting, self._at_once = on_failure, aggregation, at_once
+        self._stream: Inline[tuple[str, Batch]] | Ahead[_Worker, str, tuple[str, Batch]] | None = None
+
+    def __next__(self) -> tuple[str, Batch]:
+        if self._stream is None:
+            self._stream = self._begin()
+        try:
+            domain, batch = self._stream.take()
+        except StopIteration:
+            if self._counting is not None:
+                self.aggregation = self._counting.result()
+            self.close()
+            raise
+        except BaseException:
+            self.close()
+            raise
+        if self._counting is not None:
+            self._counting.add(domain, batch)
+        return domain, batch
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop all domains and give everything back; may be called twice."""
+        if self._stream is not None:
+            self._stream.close()
+        for reader in self._readers.values():
+            reader.close()
+        self._keys.close()
+
+    def _begin(self) -> Inline[tuple[str, Batch]] | Ahead[_Worker, str, tuple[str, Batch]]:
+        if self._at_once == 1:
+            return Inline(item for domain in self.domains for item in self._read(domain))
+        workers = [_Worker(self._readers.values()) for _ in range(self._at_once)]
+        return Ahead(lambda _, domain: self._read(domain), iter(self.domains), workers, ordered=False)
+
+    def _read(self, domain: str) -> Generator[tuple[str, Batch]]:
+        reader, query = self._readers[domain], self._queries[domain]
+        try:
+            with reader:
+                self.descriptions[domain] = reader.description
+                wanted = _rows_with_any(self._keys, query, reader.columns) if query.separator else None
+                for batch in reader:
+                    kept = batch if wanted is None else wanted(batch)
+                    reader.manifest.rows -= len(batch.rows) - len(kept.rows)
+                    if kept.rows:
+                        yield domain, kept
+                    del batch, kept
+        except Exception as error:
+            if self._on_failure == "raise":
+                error.add_note(f"while reading domain {domain!r}")
+                raise
+            failed = FailedKeys(
+                None, None, self.cid_count - reader.manifest.keys_read, f"{type(error).__name__}: {error}"
+            )
+            reader.manifest.failed.append(failed)
+
+
+class _Worker:
+    """A thread that reads one domain after the other."""
+
+    def __init__(self, readers: Iterable[BatchReader]) -> None:
+        self.stopped = Flag()
+        self._readers = readers
+
+    def interrupt(self) -> None:
+        for reader in self._readers:
+            reader.interrupt()
+
+    def close(self) -> None:
+        """The readers close themselves."""
+
+
+def _rows_with_any(keys: Keys, query: Query, columns: Sequence[str]) -> Callable[[Batch], Batch]:
+    """Keeps the rows of which at least one key was asked for; looks each up in the sorted keys, so that nothing more is held."""
+    assert query.key is not None and query.separator is not None
+    index, separator = find_column(columns, query.key), query.separator
+
+    def wanted(batch: Batch) -> Batch:
+        rows = [row for row in batch.rows if any(key.strip() in keys for key in (row[index] or "").split(separator))]
+        return Batch(batch.columns, rows)
+
+    return wanted
