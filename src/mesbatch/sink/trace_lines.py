@@ -166,7 +166,7 @@ class _DomainLines:
         )
 
     def _start(self, name: str) -> bytes:
-        columns = self._read.descriptions[name]
+        columns = self._read.descriptions.get(name, ())  # without keys no statement is run
         encoder = RowEncoder(columns, shape=self._shape, datetime_separator=self._datetime_separator)
         self._started[name] = _Domain(name, encoder, self._shape)
         return _line("domain_start", domain=name, total=None, columns=encoder.columns)
@@ -185,8 +185,8 @@ class _DomainLines:
         if manifest is None or manifest.status in {"reading", "truncated"}:
             raise ReadInterrupted(f"the rows of {name!r} stopped before their end")
         if name not in self._started:
-            if manifest.status == "failed":
-                return
+            if manifest.status == "failed" or (manifest.failed and not manifest.keys_read):
+                return  # nothing came of it: it stands in the warning
             yield self._start(name)
         domain = self._started[name]
         manifest.checksum = domain.checksum.hexdigest()
