@@ -185,3 +185,26 @@ def test_repeated_names_are_refused_before_a_line_is_written():
 def test_a_million_rows_are_written_in_flat_memory():
     batch = Batch(COLUMNS, [("a", number, "x" * 100) for number in range(1_000)])
     assert sum(chunk.count(b"\n") for chunk in ndjson_lines(batch for _ in range(1_000))) == 1_000_000
+
+
+def test_the_types_of_postgres_have_one_form_each(postgres):
+    sql = """
+        select 1379.417::numeric(12, 3) as qty, 'NaN'::numeric(12, 3) as nan, 0.1::numeric as rate, array[0.5] as rates,
+               9007199254740993 as big, 'Infinity'::float8 as inf, timestamp '2026-02-25 08:00' as at, null as note,
+               '48810380-001c-ba48-0000-000000000000'::uuid as id, '\\x616263'::bytea as raw,
+               '{"a": [1.5]}'::jsonb as doc
+    """
+    (line,) = lines_of(ndjson_lines(read_sql_iter(sql, postgres)))
+    assert line == {
+        "qty": 1379.417,
+        "nan": None,
+        "rate": "0.1",
+        "rates": ["0.5"],
+        "big": 9007199254740993,
+        "inf": None,
+        "at": "2026-02-25T08:00:00",
+        "note": None,
+        "id": "48810380-001c-ba48-0000-000000000000",
+        "raw": "YWJj",
+        "doc": {"a": [1.5]},
+    }

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import zlib
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -17,6 +19,7 @@ from mesbatch import Batch, Column, Manifest
 from mesbatch.errors import DatabaseBusy, ReadInterrupted
 from mesbatch.manifest import FailedKeys
 from mesbatch.sink.trace_lines import trace_lines
+from mesbatch.trace import Query, Trace
 
 GOLDEN = Path(os.environ.get("MESBATCH_GOLDEN", Path(__file__).parents[2] / "../shared/golden"))
 ID = (Column("ID", "text"), Column("QTY", "integer"))
@@ -267,3 +270,31 @@ def test_the_trace_is_closed_at_the_end_and_early(taken):
     with trace_lines(trace) as stream:
         list(islice(stream, taken))
     assert trace.closed
+
+
+@pytest.mark.parametrize("domains_at_once", [1, 2])
+def test_a_trace_of_a_real_database_says_which_domain_is_missing(tmp_path, domains_at_once):
+    path = tmp_path / "mes.db"
+    lots = [(f"lot{number:03}", number) for number in range(500)]
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("create table history (LOT text, QTY integer)")
+        connection.executemany("insert into history values (?, ?)", lots)
+        connection.commit()
+    sql = "select LOT, QTY from {} where LOT in (:keys)"
+    trace = Trace({"history": Query(sql.format("history")), "holds": Query(sql.format("holds"))})
+    keys = [lot for lot, _ in lots[100:]]
+    read = trace.read(f"sqlite:///{path}", keys, on_failure="partial", domains_at_once=domains_at_once, batch_size=60)
+    lines = lines_of(read, batch_size=50)
+    assert [tuple(row.values()) for line in lines if line["type"] == "records" for row in line["data"]] == lots[100:]
+    end, warning, complete = lines[-3:]
+    assert (end["domain"], end["status"], end["count"]) == ("history", "complete", 400)
+    assert warning["failed_domains"] == ["holds"]
+    assert complete["domains"] == {"history": {"rows": 400, "checksum": end["checksum"]}}
+
+
+def test_a_trace_that_tolerates_nothing_ends_with_the_error():
+    with closing(sqlite3.connect(":memory:")) as connection:
+        trace = Trace({"holds": Query("select LOT from holds where LOT in (:keys)")})
+        lines = lines_of(trace.read(connection, ["a"]))
+    assert kinds_of(lines) == ["meta", "error"]
+    assert "select" not in json.dumps(lines)
