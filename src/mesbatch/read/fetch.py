@@ -34,7 +34,7 @@ class Budget:
 
     @property
     def share(self) -> int:
-        return self.max_bytes // (2 * self.connections + 1)
+        return max(1, self.max_bytes // (2 * self.connections + 1))  # with 0 nothing would be read
 
 
 class Fetcher:
