@@ -45,12 +45,16 @@ class PartRetried:
 
 @dataclass(frozen=True, slots=True)
 class PartFailed:
-    """The keys from *first* to *last* are given up; the read goes on without them, as ``on_failure="partial"`` asked."""
+    """The keys from *first* to *last* are given up; the read goes on without them, as ``on_failure="partial"`` asked.
+
+    *keys_read* of the same part were delivered before.
+    """
 
     first: Any
     last: Any
     keys: int
     error: Exception
+    keys_read: int = 0
 
 
 Event = BatchRead | FetchOverBudget | PartRead | PartRetried | PartFailed

@@ -199,7 +199,8 @@ class BatchReader(Iterator[Batch]):
             case PartRead(keys=keys):
                 manifest.parts_read += 1
                 manifest.keys_read += keys
-            case PartFailed(first, last, keys, error):
+            case PartFailed(first, last, keys, error, keys_read):
+                manifest.keys_read += keys_read
                 manifest.failed.append(FailedKeys(first, last, keys, f"{type(error).__name__}: {error}"))
         if hook is not None:
             hook(item)

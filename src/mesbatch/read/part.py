@@ -99,7 +99,7 @@ class PartReader:
                 lane.spend()
                 rest = progress.not_given_out(rest, error)
                 if rest.count and (attempt > len(PAUSES) or not lane.is_transient(error)):
-                    yield self._give_up(rest, lane.translated(error))
+                    yield self._give_up(rest, lane.translated(error), part.count - rest.count)
                     return
                 failure = error
             if not rest.count:
@@ -125,11 +125,11 @@ class PartReader:
             yield fetched
             del fetched
 
-    def _give_up(self, part: Part, error: Exception) -> PartFailed:
+    def _give_up(self, part: Part, error: Exception, keys_read: int) -> PartFailed:
         if self.on_failure == "partial" and not isinstance(
             error, RowTooLarge | KeyMismatch | KeyColumnError | SchemaChanged
         ):
-            return PartFailed(part.first, part.last, part.count, error)
+            return PartFailed(part.first, part.last, part.count, error, keys_read)
         error.add_note(f"while reading keys {part.first!r} to {part.last!r} ({part.count:,} keys)")
         raise error
 
