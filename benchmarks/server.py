@@ -15,7 +15,6 @@ from tests.rig import postgres
 
 SETTINGS = {
     "shared_buffers": "512MB",
-    "work_mem": "64MB",
     "maintenance_work_mem": "512MB",
     "max_wal_size": "8GB",
     "wal_level": "minimal",  # a table filled in the transaction that made it writes no log

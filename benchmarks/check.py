@@ -1,0 +1,66 @@
+"""Whether two pipelines gave the same rows, however they ordered and spelled them."""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import datetime
+from decimal import Decimal
+from hashlib import blake2b
+from typing import Any
+
+from benchmarks.tables import COLUMNS
+
+NUMBERS = [name in {"TRACKINQTY", "TRACKOUTQTY", "QTYCONSUMED"} for name in COLUMNS]
+TIMES = [name in {"TRACKINTIME", "TRACKOUTTIME"} for name in COLUMNS]
+
+
+class Tally:
+    """Counts rows and adds up their hashes."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self._sum = 0
+
+    @property
+    def checksum(self) -> str:
+        return f"{self._sum % 2**64:016x}"
+
+    def add(self, piece: Any) -> None:
+        """Take what a pipeline yields: a list of rows, a frame, bytes of NDJSON or a whole JSON answer."""
+        for row in _rows_of(piece):
+            values = [_same(*what) for what in zip(row, NUMBERS, TIMES)]
+            self.rows += 1
+            self._sum += int.from_bytes(blake2b(json.dumps(values).encode(), digest_size=8).digest())
+
+
+def _rows_of(piece: Any) -> Any:
+    if isinstance(piece, bytes):
+        for line in piece.splitlines():
+            yield from _rows_of_json(json.loads(line))
+    elif isinstance(piece, str):
+        yield from _rows_of_json(json.loads(piece))
+    elif hasattr(piece, "itertuples"):
+        yield from piece.itertuples(index=False, name=None)
+    else:
+        yield from piece
+
+
+def _rows_of_json(value: dict[str, Any]) -> Any:
+    """Of a line ``{"key", "rows"}`` or of the incident's answer."""
+    records = value["rows"] if "rows" in value else value["results"]["events"]["data"]
+    for record in records:
+        yield tuple({name.upper(): found for name, found in record.items()}[column] for column in COLUMNS)
+
+
+def _same(value: Any, number: bool, is_time: bool) -> Any:
+    """One spelling for a value: drivers give Decimal or float, datetime or text; pandas gives NaN for NULL."""
+    if value is None or value != value or str(value) in {"NaT", "nan"}:
+        return None
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if is_time:
+        return str(value).replace(" ", "T")
+    if number:
+        return float(value) if isinstance(value, Decimal | str) or math.isfinite(value) else None
+    return value

@@ -1,0 +1,204 @@
+"""Runs cases in turn, each in a process of its own, and puts them beside the best loop written by hand."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import chain
+from pathlib import Path
+from statistics import median
+from typing import Any, Literal
+
+from benchmarks.cache import cache_directory
+from benchmarks.data import postgres_table, sqlite_file
+from benchmarks.tables import TABLES, cids
+from mesbatch.demo.watch import Watched, WatchFailed, watch
+from mesbatch.units import MiB
+
+Kind = Literal["loop", "peer", "ours"]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One way to do the work; *arguments* are those of `benchmarks.inside.run`.
+
+    *limit* is what it may hold above its imports, in bytes. *once* is for what takes minutes. Cases of one *format*
+    must give the same number of bytes or rows, and *expected* if that is known.
+    """
+
+    name: str
+    kind: Kind
+    arguments: Mapping[str, Any]
+    imports: Sequence[str] = ()
+    limit: int | None = None
+    once: bool = False
+    format: str = "same"
+    expected: int | None = None
+
+    @property
+    def modules(self) -> list[str]:
+        """What to import before the baseline is taken."""
+        named = [self.arguments[name] for name in ("loop", "lines") if name in self.arguments]
+        return [*self.imports, *(name.partition(":")[0] for name in named)]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Cases that do the same work on the same rows through the same driver; *trial* holds them on a small table."""
+
+    title: str
+    cases: Sequence[Case]
+    trial: Sequence[Case] = ()
+
+
+@dataclass(slots=True)
+class Measured:
+    """The medians of a case's runs; *problems* says what was wrong with memory or result, never with time.
+
+    *above* and *traced* are bytes at the peak: resident beyond the imports, and allocated as memray counts them.
+    """
+
+    case: Case
+    seconds: float = 0.0
+    first: float = 0.0
+    cpu: float = 0.0
+    above: int = 0
+    count: int = 0
+    ratio: float | None = None
+    traced: int | None = None
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def died(self) -> bool:
+        return not self.seconds
+
+
+class Places:
+    """Where the tables and the lists of keys are; builds what is missing."""
+
+    def __init__(self, databases: Sequence[str], postgres_url: str) -> None:
+        self.databases = databases
+        self._url = postgres_url
+
+    def table(self, database: str, name: str) -> dict[str, str]:
+        """The arguments *database* and *table* of a loop."""
+        if database == "sqlite":
+            return {"database": str(sqlite_file(TABLES[name])), "table": name}
+        return {"database": self._url, "table": postgres_table(self._url, TABLES[name])}
+
+    def keys(self, number: int, of: int) -> str:
+        """A file with *number* keys of a table of *of* keys."""
+        path = cache_directory() / f"keys_{number}_of_{of}.txt"
+        if not path.exists():
+            unfinished = path.with_suffix(".unfinished")
+            with unfinished.open("w") as file:
+                file.writelines(f"{key}\n" for key in cids(number, of))
+            unfinished.rename(path)
+        return str(path)
+
+
+def measure(comparison: Comparison, runs: int) -> list[Measured]:
+    """Check that all cases of *comparison* give the same rows, then run them in turn, *runs* times."""
+    measured = [Measured(case) for case in comparison.cases]
+    watched: list[list[Watched]] = [[] for _ in measured]
+    differences = _differences(comparison.trial)
+    for turn in range(runs):
+        for one, results in zip(measured, watched):
+            if not one.problems and not (one.case.once and turn):
+                _say(f"{comparison.title}: {one.case.name}, run {turn + 1}")
+                with _noting_death(one):
+                    results.append(_watch(one.case))
+    _say("")
+    for one, results in zip(measured, watched):
+        _summarise(one, results)
+        one.problems += differences.get(one.case.name, [])
+    _compare([one for one in measured if not one.died])
+    return measured
+
+
+def trace(one: Measured) -> None:
+    """Run the case of *one* again under memray."""
+    with _noting_death(one):
+        one.traced = _watch(one.case, "traced").result
+
+
+def _differences(trial: Sequence[Case]) -> dict[str, list[str]]:
+    """What is wrong with the rows that each case gives on the small table: the first one is right."""
+    work = json.dumps({case.name: case.arguments for case in trial})
+    results = _checked(work)
+    expected = next(iter(results.values()), "")
+    return {name: [f"gave {result}, not {expected}"] for name, result in results.items() if result != expected}
+
+
+@cache
+def _checked(work: str) -> dict[str, str]:
+    _say("checking that all give the same rows")
+    found: dict[str, str] = watch("benchmarks.inside:check", {"cases": json.loads(work)}).result
+    return found
+
+
+def _watch(case: Case, module: str = "inside", **more: Any) -> Watched:
+    return watch(f"benchmarks.{module}:run", {**case.arguments, **more}, preload=case.modules)
+
+
+@contextmanager
+def _noting_death(one: Measured) -> Iterator[None]:
+    try:
+        yield
+    except WatchFailed as error:
+        first, *_, last = str(error).splitlines()
+        one.problems.append(f"{first} {last}")
+
+
+def _summarise(one: Measured, runs: list[Watched]) -> None:
+    """Fill in the medians, and what is wrong with them."""
+    if not runs:
+        return
+    one.seconds = median(run.seconds for run in runs)
+    one.above = int(median(run.above for run in runs))
+    one.first = median(run.result["first"] for run in runs)
+    one.cpu = median(run.result["cpu"] for run in runs)
+    one.count = runs[0].result["count"]
+    limit, expected = one.case.limit, one.case.expected
+    if len({run.result["count"] for run in runs}) > 1:
+        one.problems.append("its runs differ")
+    if expected is not None and one.count != expected:
+        one.problems.append(f"gave {one.count:,} rows, not {expected:,}")
+    if limit is not None and one.above > limit:
+        one.problems.append(f"held {one.above / MiB:.1f} MiB above its imports, allowed {limit / MiB:.1f}")
+
+
+def _compare(measured: Sequence[Measured]) -> None:
+    """Set the ratios to the best loop; cases of one format must agree on their size."""
+    best = min((one.seconds for one in measured if one.case.kind == "loop"), default=None)
+    sizes: dict[str, int] = {}
+    for one in measured:
+        one.ratio = one.seconds / best if best else None
+        size = sizes.setdefault(one.case.format, one.count)
+        if one.count != size:
+            one.problems.append(f"gave {one.count:,}, not {size:,}")
+
+
+def problems_of(results: Mapping[str, Iterable[Measured]]) -> list[str]:
+    """Every problem in one list; empty when all is well."""
+    return list(
+        chain.from_iterable(
+            (f"{title}: {one.case.name} {problem}" for problem in one.problems)
+            for title, measured in results.items()
+            for one in measured
+        )
+    )
+
+
+def _say(text: str) -> None:
+    """What runs now, in one line that replaces the last."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+
+
+def plot_path(name: str) -> Path:
+    return Path(__file__).parent / "plots" / f"{name}.png"

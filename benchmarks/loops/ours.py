@@ -1,0 +1,122 @@
+"""The same work through mesbatch."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import apsw
+import psycopg
+
+from benchmarks.ours import GROUPS_MAX_BYTES
+from mesbatch.batch import Batch
+from mesbatch.fold import fold
+from mesbatch.group import iter_groups
+from mesbatch.reader import BatchReader, read_sql_iter
+from mesbatch.sink.ndjson import ndjson_groups
+from mesbatch.source.choose import Order, StrategyName
+
+Rows = list[tuple[Any, ...]]
+KEY = "CONTAINERID"
+
+
+def scan(database: str, table: str, driver: str) -> Iterator[Rows]:
+    with _scanned(database, table, driver) as reader:
+        for batch in reader:
+            yield batch.rows
+
+
+def keyed(
+    database: str,
+    table: str,
+    driver: str,
+    keys: Iterable[str],
+    strategy: StrategyName = "auto",
+    order: Order = "key",
+    parallel: int = 1,
+) -> Iterator[Rows]:
+    with _keyed(database, table, driver, keys, strategy, order, parallel) as reader:
+        for batch in reader:
+            yield batch.rows
+
+
+def groups(database: str, table: str, driver: str, keys: Iterable[str]) -> Iterator[Rows]:
+    with _keyed(database, table, driver, keys) as reader:
+        for _, rows in iter_groups(reader, KEY):
+            yield rows
+
+
+def spilled_groups(database: str, table: str, driver: str, keys: Iterable[str]) -> Iterator[Rows]:
+    from mesbatch.groups import group_by_key
+
+    with (
+        _keyed(database, table, driver, keys, order="any") as reader,
+        group_by_key(reader, KEY, max_bytes=GROUPS_MAX_BYTES) as grouped,
+    ):
+        yield from grouped.values()
+
+
+def folded(database: str, table: str, driver: str, keys: Iterable[str]) -> Iterator[range]:
+    """Counts the rows of each work centre; yields as many things as there were rows."""
+    with _keyed(database, table, driver, keys) as reader:
+        counts = fold(reader, _count_work_centres, dict)
+    yield range(sum(counts.values()))
+
+
+def trace(
+    database: str,
+    table: str,
+    driver: str,
+    keys: Iterable[str],
+    strategy: StrategyName = "auto",
+    order: Order = "key",
+    parallel: int = 1,
+) -> Iterator[bytes]:
+    with _keyed(database, table, driver, keys, strategy, order, parallel) as reader:
+        yield from ndjson_groups(iter_groups(reader, KEY, order=order), reader.description)
+
+
+def grouped_scan(database: str, table: str, driver: str) -> Iterator[bytes]:
+    """Rows in any order, grouped on disk, as NDJSON."""
+    from mesbatch.groups import group_by_key
+
+    with (
+        _scanned(database, table, driver) as reader,
+        group_by_key(reader, KEY, max_bytes=GROUPS_MAX_BYTES) as grouped,
+    ):
+        yield from ndjson_groups(grouped.items(), reader.description)
+
+
+def _scanned(database: str, table: str, driver: str) -> BatchReader:
+    return read_sql_iter(f"select * from {table}", _connect(database, driver))
+
+
+def _keyed(
+    database: str,
+    table: str,
+    driver: str,
+    keys: Iterable[str],
+    strategy: StrategyName = "auto",
+    order: Order = "key",
+    parallel: int = 1,
+) -> BatchReader:
+    sql = f"select * from {table} where CONTAINERID in (:keys)"
+    connect = _connect(database, driver)
+    return read_sql_iter(sql, connect, keys=keys, key=KEY, strategy=strategy, order=order, parallel=parallel)
+
+
+def _connect(database: str, driver: str) -> Callable[[], Any]:
+    match driver:
+        case "psycopg":
+            return lambda: psycopg.connect(database)
+        case "apsw":
+            return lambda: apsw.Connection(database, flags=apsw.SQLITE_OPEN_READONLY)
+        case _:
+            return lambda: sqlite3.connect(database, check_same_thread=False)
+
+
+def _count_work_centres(counts: dict[str, int], batch: Batch) -> dict[str, int]:
+    for row in batch.rows:
+        counts[row[2]] = counts.get(row[2], 0) + 1
+    return counts

@@ -1,0 +1,40 @@
+"""Our own cases: which strategies there are on which driver, and what they may hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from benchmarks.harness import Case
+from mesbatch.units import MiB
+
+ABOVE = 16 * MiB  # with the default max_bytes of 8 MiB
+BYTES_PER_KEY = 90  # a key list in memory; nothing for keys that come from an iterator
+GROUPS_MAX_BYTES = 8 * MiB  # given to group_by_key, beside the reader's
+BYTES_PER_GROUP = 150  # the index of spilled groups
+STRATEGIES = {
+    "psycopg": ("auto", "in-list", "array", "look-up", "temporary-table"),
+    "sqlite3": ("auto", "in-list", "array", "temporary-table"),
+    "apsw": ("auto", "in-list", "array", "temporary-table"),
+}
+IMPORTS = ("mesbatch.source.postgres", "mesbatch.source.sqlite")  # what is imported on use counts to the baseline
+
+
+def allowed(keys: int) -> int:
+    """What a keyed read with *keys* keys in a list may hold above its imports."""
+    return ABOVE + keys * BYTES_PER_KEY
+
+
+def cases(driver: str, shared: Mapping[str, Any], loop: str, limit: int) -> Iterator[Case]:
+    """*loop* of `benchmarks.loops.ours` with every strategy of *driver*."""
+    for strategy in STRATEGIES[driver]:
+        yield case(strategy, driver, shared, loop, limit, strategy=strategy)
+    if driver == "psycopg":
+        yield case("auto, parallel=2", driver, shared, loop, limit, parallel=2)
+        yield case("auto, any order", driver, shared, loop, limit, order="any")
+
+
+def case(name: str, driver: str, shared: Mapping[str, Any], loop: str, limit: int, **options: Any) -> Case:
+    arguments = {**shared["arguments"], "driver": driver, **options}
+    work = {**shared, "loop": f"benchmarks.loops.ours:{loop}", "arguments": arguments}
+    return Case(f"mesbatch, {name}", "ours", work, imports=IMPORTS, limit=limit)

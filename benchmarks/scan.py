@@ -1,0 +1,39 @@
+"""T1: the whole table, every row as a tuple."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from benchmarks import ours
+from benchmarks.harness import Case, Comparison, Places
+
+LOOPS = "benchmarks.loops"
+DRIVERS = {"postgres": ["psycopg"], "sqlite": ["sqlite3", "apsw"]}
+
+
+def comparisons(places: Places, *, quick: bool) -> Iterator[Comparison]:
+    name = "events_10k" if quick else "events_114k"
+    for database in places.databases:
+        for driver in DRIVERS[database]:
+            yield Comparison(
+                f"scan of {name}: {database}, {driver}",
+                list(_cases(driver, places.table(database, name))),
+                list(_cases(driver, places.table(database, "events_1k"))),
+            )
+
+
+def _cases(driver: str, where: dict[str, str]) -> Iterator[Case]:
+    def case(name: str, loop: str, **more: Any) -> Case:
+        return Case(name, "loop", {"loop": f"{LOOPS}.{loop}", "arguments": where | more})
+
+    if driver == "psycopg":
+        yield case("stream(size=100)", "postgres:scan")
+        yield case("stream(size=100), binary", "postgres:scan", binary=True)
+    else:
+        yield case("iteration", "sqlite:scan", driver=driver)
+    if driver == "sqlite3":
+        yield case("fetchmany(1000)", "sqlite:scan_fetchmany")
+    if driver != "apsw":
+        yield Case("pandas, chunksize", "peer", {"loop": f"{LOOPS}.frames:scan", "arguments": where})
+    yield ours.case("read_sql_iter", driver, {"arguments": where}, "scan", ours.ABOVE)
