@@ -85,7 +85,6 @@ class Session:
     _release: Callable[[], None] = field(default=_nothing)
     _discard: Callable[[], None] = field(default=_nothing)
     _open: bool = True
-    memory: dict[str, Any] = field(default_factory=dict)  # what a driver learned about a statement, by its text
 
     def execute(self, sql: str, params: Params, max_bytes: int) -> Rows:
         return self.driver.execute(self, sql, params, max_bytes)
