@@ -115,9 +115,11 @@ def test_what_follows_a_statement_without_meaning_is_trimmed(tail):
 def test_the_keys_are_found_with_their_column(sql, column, negated):
     place = find_keys(sql)
     assert (place.column, place.negated) == (column, negated)
-    assert sql.startswith(place.before) and sql.endswith(place.after)
+    assert sql.startswith(place.before)
+    assert sql.endswith(place.after)
     hole = sql[len(place.before) : len(sql) - len(place.after)]
-    assert hole[0] == "(" and hole[-1] == ")" and "keys" in hole.lower()
+    assert hole[0] + hole[-1] == "()"
+    assert "keys" in hole.lower()
     assert place.before.rstrip().removesuffix("/* these */").rstrip().lower().endswith("in")
     between = place.before[len(place.before_in) :].replace("/* these */", "").split()
     assert [word.lower() for word in between] == (["not", "in"] if negated else ["in"])
