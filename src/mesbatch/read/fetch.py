@@ -38,6 +38,10 @@ class Budget:
     def share(self) -> int:
         return max(1, self.max_bytes // (2 * self.connections + 1))  # with 0 nothing would be read
 
+    @property
+    def batch_bytes(self) -> int:
+        return min(self.share, BATCH_BYTES)
+
 
 class Fetcher:
     """The rows of one statement, in lists of about the budget's share."""
