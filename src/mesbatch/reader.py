@@ -42,21 +42,22 @@ def read_sql_iter(
 ) -> BatchReader:
     """Read the result of a query in batches that hold at most *max_bytes* in memory, however large it is.
 
-    *con* is a DB-API 2.0 connection (sqlite3, psycopg 3, oracledb, ...) or an apsw one, an oracledb pool, a SQLAlchemy engine
-    or connection, a URL, a function that connects, or an object with ``batches()``, which yields batches and needs no *sql*.
-    A connection that you pass stays yours: it is never committed, rolled back or closed, and nothing is retried on it.
-    *sql* is text, a SQLAlchemy ``text()`` or a ``select()``; *params* are in your driver's own style.
+    *con* is a DB-API 2.0 connection (sqlite3, psycopg 3, oracledb, ...) or an apsw one, an oracledb pool, a SQLAlchemy
+    engine or connection, a URL, a function that connects, or an object with ``batches()``, which yields batches and
+    needs no *sql*. A connection that you pass stays yours: it is never committed, rolled back or closed, and nothing is
+    retried on it. *sql* is text, a SQLAlchemy ``text()`` or a ``select()``; *params* are in your driver's own style.
 
-    With *keys* the SQL holds ``IN (:keys)`` once, and the rows come in ascending order of the key, each key whole in one
-    batch unless it is larger than the budget. *key* names its column in the result where that is not the filter's own.
-    Keys of an iterator are never all in memory. *strategy* is chosen by the database and its indexes unless you name one
-    (``in-list``, ``array``, ``look-up``, ``temporary-table``); *splittable* says that a statement which cannot be judged
-    may be cut by key. *parallel* reads that many parts at once; ``order="any"`` lets them come as they are ready.
+    With *keys* the SQL holds ``IN (:keys)`` once, and the rows come in ascending order of the key, each key whole in
+    one batch unless it is larger than the budget. *key* names its column in the result where that is not the filter's
+    own. Keys of an iterator are never all in memory. *strategy* is chosen by the database and its indexes unless you
+    name one (``in-list``, ``array``, ``look-up``, ``temporary-table``); *splittable* says that a statement which cannot
+    be judged may be cut by key. *parallel* reads that many parts at once; ``order="any"`` lets them come as they are
+    ready.
 
-    *max_bytes* is the whole allowance: the batch that you hold, the next one and what the driver keeps. *batch_size* limits
-    the rows of a batch as well. *timeout* is in seconds, in all, without the time that you take between batches.
-    ``consistent=True`` reads all parts in one snapshot. ``on_failure="partial"`` goes on without the keys that could not be
-    read, and names them in the manifest. *on_event* hears what happens, and stops the read by raising.
+    *max_bytes* is the whole allowance: the batch that you hold, the next one and what the driver keeps. *batch_size*
+    limits the rows of a batch as well. *timeout* is in seconds, in all, without the time that you take between batches.
+    ``consistent=True`` reads all parts in one snapshot. ``on_failure="partial"`` goes on without the keys that could
+    not be read, and names them in the manifest. *on_event* hears what happens, and stops the read by raising.
 
     Nothing is read before the first ``next()`` or the first look at ``columns``; arguments are checked at once.
 
@@ -68,7 +69,8 @@ def read_sql_iter(
 
     >>> import sqlite3
     >>> con = sqlite3.connect(":memory:")
-    >>> _ = con.executescript("create table lots (id text, qty int); insert into lots values ('a', 1), ('b', 2), ('b', 3)")
+    >>> _ = con.execute("create table lots (id text, qty int)")
+    >>> _ = con.execute("insert into lots values ('a', 1), ('b', 2), ('b', 3)")
     >>> for columns, rows in read_sql_iter("select * from lots where id in (:keys)", con, keys=["b", "x"]):
     ...     print(columns, rows)
     ('id', 'qty') [('b', 2), ('b', 3)]
@@ -108,7 +110,10 @@ class BatchReader(Iterator[Batch]):
 
     @property
     def description(self) -> tuple[Column, ...]:
-        """What the database declares about each column; runs the query if nothing has yet. Empty where no SQL ran, for no keys."""
+        """What the database declares about each column; runs the query if nothing has yet.
+
+        Empty where no SQL ran, for no keys.
+        """
         if self._reading.description is None and self._ready is None:
             self._ready = self._advance()
         return self._reading.description or ()
@@ -159,9 +164,11 @@ class BatchReader(Iterator[Batch]):
                 if batch := self._account(item):
                     return batch
             self.manifest.finish()
-        except BaseException:
+        except BaseException as error:
             self.manifest.leave("failed")
             self.close()
+            if isinstance(error, StopIteration):  # of a hook, or of a function that connects
+                raise RuntimeError("StopIteration is not the end of this read, which failed") from error
             raise
         self.close()
         return None
@@ -170,12 +177,11 @@ class BatchReader(Iterator[Batch]):
         timeout, started = self._request.timeout, monotonic()
         deadline = None if timeout is None else started + timeout - self._spent
         try:
-            if self._reading.stream is None:
-                self._reading.open()
-            assert self._reading.stream is not None
-            return self._reading.stream.take(deadline)
-        except StopIteration:
-            return None
+            stream = self._reading.stream or self._reading.open(deadline)
+            item = stream.take(deadline)
+            if isinstance(item, PartFailed) and deadline is not None and monotonic() >= deadline:
+                raise item.error  # no time is left for the other parts
+            return item
         except Exception as error:
             if deadline is not None and monotonic() >= deadline:
                 raise DatabaseTimeout(f"the read took longer than timeout={timeout} s; {self._so_far()}") from error

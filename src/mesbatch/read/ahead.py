@@ -10,6 +10,8 @@ from threading import Event as Flag
 from time import monotonic
 from typing import Generic, Protocol, TypeVar
 
+from mesbatch.read.deadline import AGAIN_SECONDS
+
 
 class Worker(Protocol):
     """What a thread works with: a connection, or something like it."""
@@ -17,7 +19,7 @@ class Worker(Protocol):
     stopped: Flag
 
     def interrupt(self) -> None:
-        """Make what blocks in the thread fail soon; called from another one."""
+        """Make what blocks in the thread fail soon; called from another one, and again while it does not."""
 
     def close(self) -> None: ...
 
@@ -27,6 +29,7 @@ T = TypeVar("T")
 W = TypeVar("W", bound=Worker)
 
 JOIN_SECONDS = 0.1  # how long a thread may take to stop by itself before its connection is interrupted
+INTERRUPTIONS = 4  # the first asks, the later ones cut
 
 
 class _Stopped(BaseException):
@@ -45,8 +48,9 @@ class _Feed(Generic[T]):
 class Ahead(Generic[W, P, T]):
     """Runs ``read(worker, part)`` for each part, a thread for each worker, and gives out what they yield.
 
-    Of every worker at most one item waits, and the next one is begun when the consumer has taken it: so a reader holds one
-    batch a worker beside the consumer's own. With *ordered* the parts come out in their order, else as they are ready.
+    Of every worker at most one item waits, and the next one is begun when the consumer has taken it: so a reader holds
+    one batch a worker beside the consumer's own. With *ordered* the parts come out in their order, else as they are
+    ready.
     """
 
     def __init__(
@@ -65,15 +69,14 @@ class Ahead(Generic[W, P, T]):
         for thread in self._threads:
             thread.start()
 
-    def take(self, deadline: float | None = None) -> T:
-        """The next item; *deadline* is a time of ``monotonic()``.
+    def take(self, deadline: float | None = None) -> T | None:
+        """The next item, or None when all parts were read; *deadline* is a time of ``monotonic()``.
 
         Raises:
-            StopIteration: all parts were read.
             TimeoutError: the deadline passed; the threads go on until `close`.
         """
         with self._changed:
-            while True:
+            while not self._ended():
                 for feed in self._candidates():
                     if feed.items:
                         self._changed.notify_all()
@@ -84,14 +87,15 @@ class Ahead(Generic[W, P, T]):
                             raise feed.error
                         break
                 else:
-                    if not self._feeds and not self._running:
-                        if self._parts_error is not None:
-                            raise self._parts_error
-                        raise StopIteration
                     self._wait(deadline)
+            return None
 
     def close(self) -> None:
-        """Stop the threads, with what they are reading; may be called twice."""
+        """Stop the threads, with what they are reading; may be called twice.
+
+        A thread that no interruption reaches, as in a connect that hangs, is left behind: it ends by itself when it
+        wakes.
+        """
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
@@ -99,9 +103,17 @@ class Ahead(Generic[W, P, T]):
             worker.stopped.set()
         for worker, thread in zip(self._workers, self._threads):
             thread.join(JOIN_SECONDS)
-            if thread.is_alive():
-                worker.interrupt()
-                thread.join()
+            for _ in range(INTERRUPTIONS):
+                if thread.is_alive():
+                    worker.interrupt()
+                    thread.join(AGAIN_SECONDS)
+
+    def _ended(self) -> bool:
+        if self._feeds or self._running:
+            return False
+        if self._parts_error is not None:
+            raise self._parts_error
+        return True
 
     def _candidates(self) -> list[_Feed[T]]:
         return [self._feeds[0]] if self._ordered and self._feeds else list(self._feeds)
@@ -134,7 +146,7 @@ class Ahead(Generic[W, P, T]):
                 part = next(self._parts)
             except StopIteration:
                 return None
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001  # raised where the consumer takes
                 self._parts_error = error
                 return None
             feed: _Feed[T] = _Feed()
@@ -149,7 +161,7 @@ class Ahead(Generic[W, P, T]):
                     del item  # the consumer's alone, while the next one is made
         except _Stopped:
             raise
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  # raised where the consumer takes
             feed.error = error
         finally:
             with self._changed:

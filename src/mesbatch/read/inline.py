@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from threading import Timer
-from time import monotonic
 from typing import Generic, TypeVar
 
+from mesbatch.read.deadline import interrupted_at
 from mesbatch.read.lane import Lane
 
 T = TypeVar("T")
@@ -18,24 +17,17 @@ class Inline(Generic[T]):
     def __init__(self, items: Generator[T], lane: Lane | None = None) -> None:
         self._items, self._lane = items, lane
 
-    def take(self, deadline: float | None = None) -> T:
-        """The next item; *deadline* is a time of ``monotonic()``. Raises what the interrupted driver raises after it."""
-        if deadline is None or self._lane is None:
-            return next(self._items)
-        timer = Timer(max(0.0, deadline - monotonic()), self._interrupt, [self._lane])
-        timer.daemon = True
-        timer.start()
-        try:
-            return next(self._items)
-        finally:
-            timer.cancel()
+    def take(self, deadline: float | None = None) -> T | None:
+        """The next item, or None at the end; *deadline* is a time of ``monotonic()``.
+
+        Raises what the interrupted driver raises once it has passed.
+        """
+        if self._lane is None:
+            return next(self._items, None)
+        with interrupted_at(deadline, self._lane.interrupt):
+            return next(self._items, None)
 
     def close(self) -> None:
         self._items.close()
         if self._lane is not None:
             self._lane.close()
-
-    @staticmethod
-    def _interrupt(lane: Lane) -> None:
-        lane.stopped.set()
-        lane.interrupt()

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from contextlib import suppress
+from socket import SHUT_RDWR, socket
 from threading import Event as Flag
+from typing import Any
 
 from mesbatch.errors import ConnectionLost, MesbatchError
 from mesbatch.source.dbapi import DbapiDriver
@@ -23,6 +27,7 @@ class Lane:
         self.stopped = Flag()  # set when the read ends early: no lane waits for another try then
         self._prepare = prepare
         self._session: Session | None = None
+        self._interrupted: Session | None = None
         self._driver: Driver = DbapiDriver()
 
     def session(self) -> Session:
@@ -55,9 +60,14 @@ class Lane:
         self._end(spent=True)
 
     def interrupt(self) -> None:
-        """Make what this lane's connection is doing in another thread fail soon."""
-        if self._session is not None:
-            self._session.interrupt()
+        """Make what this lane's connection is doing in another thread fail soon; a second time by cutting it."""
+        self.stopped.set()
+        session = self._session
+        if session is not None and session is not self._interrupted:
+            self._interrupted = session
+            session.interrupt()
+        elif session is not None:
+            _cut(session.connection)
 
     def close(self) -> None:
         self._end(spent=False)
@@ -66,3 +76,9 @@ class Lane:
         session, self._session = self._session, None
         if session is not None:
             session.close(spent=spent)
+
+
+def _cut(connection: Any) -> None:
+    """End the socket under *connection*, where it has one: a network that swallows answers does not tell."""
+    with suppress(Exception), socket(fileno=os.dup(connection.fileno())) as wire:
+        wire.shutdown(SHUT_RDWR)

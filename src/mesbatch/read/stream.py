@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from mesbatch.batch import Column, measure_rows
 from mesbatch.errors import SchemaChanged
 from mesbatch.events import PartRead
 from mesbatch.manifest import Manifest
 from mesbatch.read.ahead import Ahead
+from mesbatch.read.deadline import interrupted_at
 from mesbatch.read.inline import Inline
 from mesbatch.read.lane import Lane
 from mesbatch.read.part import Fetched, Item, PartReader, StatementReader
 from mesbatch.read.request import Request
 from mesbatch.source.choose import choose, examine
-from mesbatch.source.keys import CHECKED_AT_ONCE, KeyList, Keys, KeySpool, collect_keys
+from mesbatch.source.keys import CHECKED_AT_ONCE, KeyList, Keys, collect_keys
 from mesbatch.source.session import Rows, Session, Source
 from mesbatch.source.statement import KeyedStatement
 from mesbatch.source.strategy import LIST_SHAPES, InList, Part, Strategy
@@ -37,30 +37,41 @@ class Reading:
     stream: Stream | None = None
     _own_keys: Keys | None = None
     _lanes: list[Lane] = field(default_factory=list)
-    _exporter: Session | None = None
+    _exporter: Lane | None = None  # holds the transaction whose snapshot the lanes share
 
-    def open(self) -> None:
+    def open(self, deadline: float | None = None) -> Stream:
         """Connect and begin; what the database says of the statement is raised here."""
+        with interrupted_at(deadline, self.interrupt):
+            try:
+                self.stream = self._begin()
+            except Exception as error:
+                if not self._lanes:
+                    raise
+                raise (self._exporter or self._lanes[0]).translated(error) from error.__cause__
+        return self.stream
+
+    def _begin(self) -> Stream:
         request = self.request
         if request.source is None:
-            self.stream = Inline(self._given_batches())
-        elif request.keys is None:
-            self.stream = self._open_statement(request.source)
-        else:
-            self.stream = self._open_keyed(request.source)
+            return Inline(self._given_batches())
+        return self._open_statement(request.source) if request.keys is None else self._open_keyed(request.source)
 
     def close(self) -> None:
         if self.stream is not None:
             self.stream.close()
+        else:
+            for lane in self._lanes:
+                lane.close()
         if self._exporter is not None:
             self._exporter.close()
         if self._own_keys is not None:
             self._own_keys.close()
 
     def interrupt(self) -> None:
-        """Make a fetch that blocks in another thread fail soon."""
-        for lane in self._lanes:
-            lane.interrupt()
+        """Make what blocks in another thread fail soon, and be tried no more."""
+        for lane in (*self._lanes, self._exporter):
+            if lane is not None:
+                lane.interrupt()
 
     def _learn(self, columns: tuple[Column, ...]) -> None:
         """All statements of a read must have the same columns."""
@@ -82,9 +93,8 @@ class Reading:
     # -- one statement
 
     def _open_statement(self, source: Source) -> Stream:
-        lane = Lane(source)
-        lane.session()
-        return self._run(self._read_statement, iter([self._planned(WHOLE)]), [lane])
+        self._lanes = [Lane(source)]
+        return self._run(self._read_statement, iter([self._planned(WHOLE)]))
 
     def _read_statement(self, lane: Lane, part: Part) -> Generator[Item]:
         request = self.request
@@ -94,7 +104,7 @@ class Reading:
 
         try:
             yield from self._statements().fetch(lane.session(), start)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # the driver's, whatever it is
             lane.spend()
             raise lane.translated(error) from error.__cause__
         yield PartRead(None, None, 0)
@@ -109,49 +119,59 @@ class Reading:
         request = self.request
         assert request.keys is not None
         keys = request.keys
-        if not isinstance(keys, KeyList | KeySpool):
+        if not isinstance(keys, Keys):
             keys = self._own_keys = collect_keys(keys)
         if not len(keys):
             return Inline(_nothing())
-        lanes = self._connections(source)
-        session = self._exporter or lanes[0].session()
-        try:
-            statement = KeyedStatement.parse(request.sql, request.params, session.driver.paramstyle)
-            query = examine(session, statement, request.key, request.splittable)
-            if query.padded:
-                keys = self._own_keys = _stripped(keys)
-            whole = request.consistent and not source.owned
-            strategy, chosen = choose(session, query, keys, request.strategy, request.order, whole=whole)
-        except Exception as error:
-            lanes[0].close()
-            raise lanes[0].translated(error) from error.__cause__
+        self._connect(source)
+        session = (self._exporter or self._lanes[0]).session()
+        statement = KeyedStatement.parse(request.sql, request.params, session.driver.paramstyle)
+        query = examine(session, statement, request.key, request.splittable)
+        if query.padded:
+            keys = self._strip(keys)
+        whole = request.consistent and not source.owned
+        strategy, chosen = choose(session, query, keys, request.strategy, request.order, whole=whole)
         self.manifest.keys = len(keys)
         reader = PartReader(self._statements(), strategy, chosen, request.order, query.padded, request.on_failure)
-        return self._run(reader.read, self._parts(strategy, keys), lanes)
+        return self._run(reader.read, self._parts(strategy, keys))
 
-    def _connections(self, source: Source) -> list[Lane]:
+    def _connect(self, source: Source) -> None:
         """The connections, prepared to see one snapshot where that was asked for."""
         request = self.request
+        self._lanes = [Lane(source) for _ in range(request.parallel)]
         if not request.consistent or not source.owned:
-            return [Lane(source) for _ in range(request.parallel)]
-        first = Lane(source)
-        driver = first.session().driver
-        if not driver.shares_snapshots:
-            if request.parallel > 1:
-                raise ValueError(
-                    f"consistent=True reads {driver.name} on one connection: parallel must be 1, got {request.parallel}"
-                )
-            return [Lane(source, _begin_snapshot, repeatable=False)]
-        self._exporter = first.session()
-        snapshot = driver.begin_snapshot(self._exporter, None)
+            return
+        driver = self._lanes[0].session().driver
+        if driver.shares_snapshots:
+            self._share_snapshot(source)
+        elif request.parallel > 1:
+            raise ValueError(
+                f"consistent=True reads {driver.name} on one connection: parallel must be 1, got {request.parallel}"
+            )
+        else:
+            self._lanes[0].close()
+            self._lanes = [Lane(source, _begin_snapshot, repeatable=False)]
+
+    def _share_snapshot(self, source: Source) -> None:
+        exporter = self._exporter = self._lanes[0]
+        snapshot = exporter.session().driver.begin_snapshot(exporter.session(), None)
 
         def join(session: Session) -> None:
             session.driver.begin_snapshot(session, snapshot)
 
-        return [Lane(source, join) for _ in range(request.parallel)]
+        self._lanes = [Lane(source, join) for _ in range(self.request.parallel)]
+
+    def _strip(self, keys: Keys) -> Keys:
+        """The same keys for a column that pads with blanks: some may now be equal."""
+        flat = (key for some in keys.slices(lambda: CHECKED_AT_ONCE) for key in some)
+        stripped = collect_keys(list(flat) if isinstance(keys, KeyList) else flat, strip_blanks=True)
+        if self._own_keys is not None:
+            self._own_keys.close()
+        self._own_keys = stripped
+        return stripped
 
     def _parts(self, strategy: Strategy, keys: Keys) -> Iterator[Part]:
-        """The keys, cut as the strategy wants them; smaller with several connections, so that none waits for another."""
+        """The keys, cut as the strategy wants; smaller with several connections, so that none waits for another."""
         if strategy.keys_per_part is None:
             first = next(keys.slices(lambda: 1))[0]
             yield self._planned(Part(keys, first, keys.last(), len(keys)))
@@ -181,10 +201,9 @@ class Reading:
         self.manifest.parts_planned += 1
         return part
 
-    def _run(self, read: Callable[[Lane, Part], Generator[Item]], parts: Iterator[Part], lanes: list[Lane]) -> Stream:
+    def _run(self, read: Callable[[Lane, Part], Generator[Item]], parts: Iterator[Part]) -> Stream:
         """In threads of our own where that pays: the database works elsewhere, or there are several connections."""
-        self._lanes = lanes
-        first = lanes[0]
+        lanes, first = self._lanes, self._lanes[0]
         driver = first.session().driver
         if not first.source.owned or not (driver.remote or len(lanes) > 1 or self.request.timeout):
             return Inline(_in_turn(read, parts, first), first)
@@ -205,13 +224,6 @@ def _nothing() -> Generator[Item]:
 
 def _begin_snapshot(session: Session) -> None:
     session.driver.begin_snapshot(session, None)
-
-
-def _stripped(keys: Keys) -> Keys:
-    """The same keys for a column that pads with blanks: some may now be equal."""
-    flat = (key for some in keys.slices(lambda: CHECKED_AT_ONCE) for key in some)
-    stripped = collect_keys(list(flat) if isinstance(keys, KeyList) else flat, strip_blanks=True)
-    return stripped
 
 
 def _names(columns: tuple[Column, ...]) -> str:

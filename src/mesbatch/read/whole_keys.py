@@ -12,7 +12,8 @@ class WholeKeys:
     """Cuts the rows of one statement, which come ordered by key, where a key ends.
 
     *last_whole* is the last key whose rows were all given out: a read that fails goes on after it. A key larger than
-    *max_held* bytes is given out as it comes, and is *open_key* meanwhile: it cannot be read again without doubling rows.
+    *max_held* bytes is given out as it comes, and is *open_key* meanwhile: it cannot be read again without doubling
+    rows.
     """
 
     def __init__(self, index: int, max_held: int, first: Any, last: Any, *, ascending: bool, padded: bool) -> None:
@@ -64,8 +65,9 @@ class WholeKeys:
             fits = False
         if not fits:
             raise KeyMismatch(
-                f"rows came for keys {first!r} to {last!r}, but {self._low!r} to {self._high!r} were due: the column compares "
-                f"otherwise than Python does (type, case or collation); pass keys of its type, or use order='any' with one statement"
+                f"rows came for keys {first!r} to {last!r}, but {self._low!r} to {self._high!r} were due: the column "
+                "compares otherwise than Python does (type, case or collation); pass keys of its type, or use "
+                "order='any' with one statement"
             )
 
     def _key(self, value: Any) -> Any:

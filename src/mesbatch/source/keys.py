@@ -10,7 +10,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from itertools import islice
 from operator import eq
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 from mesbatch.errors import InvalidKey
@@ -20,45 +20,25 @@ CHECKED_AT_ONCE = 10_000  # keys whose joined text is looked at in one go, at C 
 SCALARS = (str, int, bytes, float, Decimal, datetime, date, UUID)
 
 
-class Keys(Protocol):
-    """Distinct keys in ascending order (text by code point), which can be read again from any point."""
-
-    key_type: type | None
-
-    def __len__(self) -> int: ...
-
-    def __contains__(self, key: object) -> bool: ...
-
-    def slices(self, size: Callable[[], int]) -> Iterator[list[Any]]:
-        """Lists of at most ``size()`` keys, asked anew for each."""
-
-    def above(self, key: Any) -> Keys:
-        """Only the keys above *key*; it lives as long as these do."""
-
-    def last(self) -> Any:
-        """The highest key."""
-
-    def close(self) -> None: ...
-
-
 def collect_keys(keys: Iterable[Any] | Keys, *, strip_blanks: bool = False) -> Keys:
     """Check *keys* and make them distinct and ascending.
 
-    Keys that are collected already are given back as they are.
-    A list, set or other sized collection is sorted into one new list (8 bytes a key: the keys themselves are shared). Any
-    other iterable is read once, `CHECKED_AT_ONCE` keys at a time, into a private temporary SQLite database, of which 2 MiB
-    are in memory however many keys there are; it has no name in the file system and goes with its connection.
-    *strip_blanks* takes trailing blanks off, for CHAR columns, which pay no heed to them.
+    Keys that are collected already are given back as they are. A list, set or other sized collection is sorted into one
+    new list (8 bytes a key: the keys themselves are shared). Any other iterable is read once, `CHECKED_AT_ONCE` keys at
+    a time, into a private temporary SQLite database, of which 2 MiB are in memory however many keys there are; it has
+    no name in the file system and goes with its connection. *strip_blanks* takes trailing blanks off, for CHAR columns,
+    which pay no heed to them.
 
     Raises:
-        InvalidKey: a key is None, blank, too long, of another type than the others, or holds a NUL or half a surrogate pair.
+        InvalidKey: a key is None, blank, too long, of another type than the others, or holds a NUL or half a surrogate
+        pair.
 
     >>> list(collect_keys(["b", "a", "b"]).slices(lambda: 10))
     [['a', 'b']]
     """
     if isinstance(keys, str | bytes):
         raise InvalidKey(f"keys must be a collection of keys, got one {type(keys).__name__}: {keys[:20]!r}")
-    if isinstance(keys, KeyList | KeySpool):
+    if isinstance(keys, Keys):
         return keys
     checked = _checked(keys, strip_blanks)
     return KeyList(checked) if isinstance(keys, Sized) else KeySpool(checked)
@@ -83,15 +63,18 @@ class KeyList:
         return at < len(self._keys) and bool(self._keys[at] == key)
 
     def slices(self, size: Callable[[], int]) -> Iterator[list[Any]]:
+        """Lists of at most ``size()`` keys, asked anew for each."""
         start = 0
         while some := self._keys[start : start + size()]:
             yield some
             start += len(some)
 
     def above(self, key: Any) -> KeyList:
+        """Only the keys above *key*."""
         return KeyList([self._keys[bisect_right(self._keys, key) :]])
 
     def last(self) -> Any:
+        """The highest key."""
         return self._keys[-1]
 
     def close(self) -> None:
@@ -102,7 +85,7 @@ class KeySpool:
     """Keys of an iterator, sorted and made distinct on disk."""
 
     def __init__(self, checked: Iterable[list[Any]]) -> None:
-        # An empty name is a temporary database that SQLite spills to an unlinked file; threads take turns, they never meet.
+        # An empty name is a temporary database that SQLite spills to an unlinked file; threads take turns with it.
         self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self.key_type: type | None = None
         self._after: Any = None
@@ -145,6 +128,7 @@ class KeySpool:
             yield [read(key) for key in some]
 
     def above(self, key: Any) -> KeySpool:
+        """Only the keys above *key*, as long as these are not closed."""
         assert self.key_type is not None
         rest = copy(self)
         rest._after = _to_stored(self.key_type)(key)
@@ -163,6 +147,9 @@ class KeySpool:
 
     def close(self) -> None:
         self._database.close()
+
+
+Keys = KeyList | KeySpool  # distinct keys in ascending order (text by code point), to be read from any point, again
 
 
 def _checked(keys: Iterable[Any], strip_blanks: bool) -> Iterator[list[Any]]:
