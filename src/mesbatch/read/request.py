@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sized
 from dataclasses import dataclass
 from typing import Any
 
-from mesbatch.errors import StatementError
+from mesbatch.errors import InvalidKey, StatementError
 from mesbatch.read.fetch import Budget
 from mesbatch.read.part import OnFailure
 from mesbatch.source.choose import STRATEGIES, Order, StrategyName
@@ -20,7 +20,7 @@ Converters = list[Callable[[Any], Any] | None]
 
 @dataclass(frozen=True)
 class Request:
-    """A checked read: *source* is None where *con* gives batches itself. *keys* are sorted already if they were in memory."""
+    """A checked read: *source* is None where *con* gives batches itself; *keys* that were in memory are sorted."""
 
     sql: str
     con: Any
@@ -51,15 +51,17 @@ def check_request(sql: Any, con: Any, params: Params, keys: Iterable[Any] | Keys
         if keys is not None or params is not None:
             raise StatementError("an object with batches() decides itself what is read: it takes no keys and no params")
         return Request(sql, con, None, None, None, None, **options)
-    source = find_source(con)
+    source = find_source(con, options["timeout"])
     if not source.owned and options["parallel"] > 1:
         raise ValueError(
-            f"parallel={options['parallel']} needs more connections than {source.label}: pass an engine, a pool or a URL"
+            f"parallel={options['parallel']} needs more connections than {source.label}: pass an engine, pool or URL"
         )
     text, params, converters = _as_text(sql, con, params, keyed=keys is not None)
     text = check_reads(text)
     if keys is not None:
         find_keys(text)
+        if not isinstance(keys, Iterable):
+            raise InvalidKey(f"keys must be a collection of keys or an iterator, got a {type(keys).__name__}")
         keys = collect_keys(keys) if isinstance(keys, Sized) else keys  # an iterator is read with the first batch
     return Request(text, con, source, params, converters, keys, **options)
 

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from math import ceil
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from mesbatch.errors import ConnectionLost, UnknownSource
 from mesbatch.source.session import Driver, Session, Source
 
 WANTED = (
-    "a DB-API or apsw connection, an oracledb pool, a SQLAlchemy engine or connection, a URL, a function that connects, "
-    "or an object with batches()"
+    "a DB-API or apsw connection, an oracledb pool, a SQLAlchemy engine or connection, a URL, a function that "
+    "connects, or an object with batches()"
 )
+_PASSWORD_OPTION = re.compile(r"(?<=[?&]password=)[^&]*")
 
 
-def find_source(con: Any) -> Source:
-    """The source behind *con*; connects to nothing yet.
+def find_source(con: Any, timeout: float | None = None) -> Source:
+    """The source behind *con*; connects to nothing yet. *timeout*, in seconds, is for connecting by a URL.
 
     Raises:
         UnknownSource: *con* is nothing that we can read from.
     """
     if isinstance(con, str):
-        return _from_url(con)
-    family = _family(con)
+        return _from_url(con, timeout)
+    family = family_of(con)
     if family == "sqlalchemy":
         from mesbatch.source.sqlalchemy import from_sqlalchemy
 
@@ -44,7 +47,7 @@ def driver_of(connection: Any) -> Driver:
     Raises:
         UnknownSource: *connection* has no ``cursor()``.
     """
-    match _family(connection):
+    match family_of(connection):
         case "sqlite3":
             from mesbatch.source.sqlite import SqliteDriver
 
@@ -73,7 +76,7 @@ def owned_session(connection: Any, release: Callable[[], None], discard: Callabl
     return Session(driver_of(connection), connection, True, release, discard)
 
 
-def _family(con: Any) -> str | None:
+def family_of(con: Any) -> str | None:
     """The driver that *con*'s class, or one that it inherits from, comes from."""
     families = {cls.__module__.partition(".")[0] for cls in type(con).__mro__}
     known = ("sqlalchemy", "sqlite3", "apsw", "psycopg", "oracledb")
@@ -93,17 +96,15 @@ def _from_oracledb_pool(pool: Any) -> Source:
     return Source(open_session, True, "the oracledb pool")
 
 
-def _from_url(url: str) -> Source:
+def _from_url(url: str, timeout: float | None) -> Source:
+    label = _without_password(url)
     scheme = urlsplit(url).scheme
     if scheme == "sqlite":
-        connect = _sqlite_connect(url.removeprefix("sqlite:///"))
+        connect = _sqlite_connect(url.removeprefix("sqlite://").removeprefix("/"))
     elif scheme in {"postgresql", "postgres", "postgresql+psycopg"}:
-        connect = _psycopg_connect(url.replace("+psycopg", "", 1))
-    elif scheme:
-        connect = _sqlalchemy_connect(url)
+        connect = _psycopg_connect(url.replace("+psycopg", "", 1), timeout)
     else:
-        raise UnknownSource(f"con must be {WANTED}; got the text {url!r}, which is no URL")
-    label = _without_password(url)
+        connect = _sqlalchemy_connect(url)
 
     def open_session() -> Session:
         try:
@@ -124,18 +125,19 @@ def _sqlite_connect(path: str) -> Callable[[], Session]:
             import sqlite3
 
             # mode=rw: a misspelt path must be an error, not a new and empty database
-            uri = f"file:{path}?mode=rw" if path else ""
+            uri = f"file:{quote(path)}?mode=rw" if path else ""
             return _connect(lambda: sqlite3.connect(uri, uri=True, check_same_thread=False))
         return _connect(lambda: apsw.Connection(path, apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI))
 
     return connect
 
 
-def _psycopg_connect(url: str) -> Callable[[], Session]:
+def _psycopg_connect(url: str, timeout: float | None) -> Callable[[], Session]:
     def connect() -> Session:
         import psycopg
 
-        return _connect(lambda: psycopg.connect(url, autocommit=True))
+        limit: dict[str, Any] = {} if timeout is None else {"connect_timeout": ceil(timeout)}
+        return _connect(lambda: psycopg.connect(url, autocommit=True, **limit))
 
     return connect
 
@@ -150,7 +152,17 @@ def _sqlalchemy_connect(url: str) -> Callable[[], Session]:
 
 
 def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    return url.replace(f":{parts.password}@", ":***@", 1)
+    """*url* for a message.
+
+    Raises:
+        UnknownSource: it is no URL; it is not shown, since it may hold a password where nobody looks for one.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise UnknownSource(f"con must be {WANTED}; got a text that is no URL: {error}") from None
+    if not parts.scheme:
+        raise UnknownSource(f"con must be {WANTED}; got a text that is no URL")
+    if parts.password is not None:
+        url = url.replace(f":{parts.password}@", ":***@", 1)
+    return _PASSWORD_OPTION.sub("***", url)

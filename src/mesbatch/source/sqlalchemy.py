@@ -1,7 +1,8 @@
 """SQLAlchemy's engines, connections and statements, read through the driver underneath them.
 
-SQLAlchemy's own streaming costs 2.6 times the driver's, its ``yield_per`` option is ignored for textual SQL, and it never
-sets oracledb's arraysize. So an engine is our pool and its dialect our compiler, and the rows come from the driver.
+SQLAlchemy's own streaming costs 2.6 times the driver's, its ``yield_per`` option is ignored for textual SQL, and it
+never sets oracledb's arraysize. So an engine is our pool and its dialect our compiler, and the rows come from the
+driver.
 """
 
 from __future__ import annotations
@@ -16,13 +17,21 @@ from sqlalchemy.engine import Connection, Dialect, Engine, default, make_url
 from sqlalchemy.pool import NullPool
 from sqlalchemy.sql.expression import ClauseElement, Select
 
-from mesbatch.errors import StatementError, UnknownSource
-from mesbatch.source.connect import driver_of, owned_session
+from mesbatch.errors import ConnectionClosed, StatementError, UnknownSource
+from mesbatch.source.connect import driver_of, family_of, owned_session
 from mesbatch.source.session import Params, Session, Source
 
 Converter = Callable[[Any], Any]
 # SQLAlchemy's place for an expanding list; a text() keeps the parentheses that its author wrote around it.
 KEYS_COMPILED = re.compile(r"\(\(__\[POSTCOMPILE_keys[^]]*\]\)\)|\(__\[POSTCOMPILE_keys[^]]*\]\)")
+
+# The dialect of a driver's own connection; of a function that connects we cannot know it before it does.
+DIALECT_URLS = {
+    "sqlite3": "sqlite://",
+    "apsw": "sqlite://",
+    "psycopg": "postgresql+psycopg://",
+    "oracledb": "oracle+oracledb://",
+}
 
 
 def from_sqlalchemy(con: Any) -> Source:
@@ -36,7 +45,11 @@ def from_sqlalchemy(con: Any) -> Source:
 
 def connect_url(url: str) -> Session:
     """One connection of a URL whose driver SQLAlchemy knows and we do not; it ends with the session."""
-    return _checkout(sqlalchemy.create_engine(make_url(url), poolclass=NullPool))
+    try:
+        engine = sqlalchemy.create_engine(make_url(url), poolclass=NullPool)
+    except sqlalchemy.exc.ArgumentError as error:
+        raise UnknownSource(f"SQLAlchemy does not know such a URL: {type(error).__name__}") from error
+    return _checkout(engine)
 
 
 def compile_statement(
@@ -72,17 +85,16 @@ def _to_driver(bind: BindParameter[Any], value: Any, dialect: Dialect) -> Any:
 def _converters(statement: ClauseElement, dialect: Dialect) -> list[Converter | None] | None:
     if not isinstance(statement, Select):
         return None
-    types = [column.type for column in statement.selected_columns]
-    converters: list[Converter | None] = [type_.dialect_impl(dialect).result_processor(dialect, None) for type_ in types]
+    types = [column.type.dialect_impl(dialect) for column in statement.selected_columns]
+    converters: list[Converter | None] = [type_.result_processor(dialect, None) for type_ in types]
     return converters if any(converters) else None
 
 
 def _dialect(con: Any) -> Dialect:
     if isinstance(con, Engine | Connection):
         return con.dialect
-    if isinstance(con, str):
-        return make_url(con).get_dialect()()
-    return default.DefaultDialect(paramstyle="named")
+    url = con if isinstance(con, str) else DIALECT_URLS.get(family_of(con) or "")
+    return make_url(url).get_dialect()() if url else default.DefaultDialect(paramstyle="named")
 
 
 def _checkout(engine: Engine) -> Session:
@@ -91,5 +103,7 @@ def _checkout(engine: Engine) -> Session:
 
 
 def _borrow(connection: Connection) -> Session:
+    if connection.closed:
+        raise ConnectionClosed("the caller's SQLAlchemy connection: it is closed")
     driver_connection = connection.connection.driver_connection
     return Session(driver_of(driver_connection), driver_connection, owned=False)
