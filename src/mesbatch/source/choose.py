@@ -19,18 +19,19 @@ Order = Literal["key", "any"]
 STRATEGIES: dict[str, type[InList | Array | LookUp | TemporaryTable]] = {
     cls.name: cls for cls in (InList, Array, LookUp, TemporaryTable)
 }
-# Look-ups of all keys by index may cost this many times what the planner asks for reading the whole table: measured, they
-# still win there (151 s against 264 s for all keys of 10.8 million shuffled rows, where the planner says 97 times).
+# Look-ups of all keys by index may cost this many times what the planner asks for reading the whole table: measured,
+# they still win there (151 s against 264 s for all keys of 10.8 million shuffled rows; the planner says 97 times).
 LOOK_UP_ADVANTAGE = 100
 _TRAILING_COLUMN = re.compile(r'(?:[\w$]+|"[^"]+")(?:\s*\.\s*(?:[\w$]+|"[^"]+"))*\s*$')
 
 
 @dataclass(frozen=True)
 class KeyedQuery:
-    """A keyed statement as far as the database's own words are needed: its key's column and whether that is blank-padded."""
+    """A keyed statement with what the database says: its key's column, and whether that is padded with blanks."""
 
     statement: KeyedStatement
     key: Column | None
+    position: int  # of the key's column, from 1; 0 where the driver cannot tell
     padded: bool
     not_splittable: NotSplittable | None
 
@@ -48,7 +49,8 @@ def examine(session: Session, statement: KeyedStatement, key: str | None, splitt
     column = _key_column(columns, name, named=key is not None)
     refusal = None if splittable else _refusal(statement.text, name, column)
     padded = column is not None and column.type in session.driver.padded_types
-    return KeyedQuery(statement, column, padded, refusal)
+    position = columns.index(column) + 1 if columns and column is not None else 0
+    return KeyedQuery(statement, column, position, padded, refusal)
 
 
 def choose(
@@ -69,7 +71,7 @@ def choose(
             )
         strategy = LookUp(None) if isinstance(strategy, LookUp) else Array(None)
     unordered = order == "any" and isinstance(strategy, Array | TemporaryTable) and strategy.keys_per_part is None
-    return strategy, Query(query.statement, None if unordered else query.key)
+    return strategy, Query(query.statement, None if unordered else query.key, query.position)
 
 
 def _key_column(columns: tuple[Column, ...] | None, name: str | None, *, named: bool) -> Column | None:
@@ -86,8 +88,8 @@ def _key_column(columns: tuple[Column, ...] | None, name: str | None, *, named: 
 def _refusal(text: str, name: str | None, column: Column | None) -> NotSplittable | None:
     if name is None or column is None:
         return NotSplittable(
-            f"the result has no column {name!r} that tells which key a row belongs to: select it, name another one with key=, "
-            "or use a strategy of one statement ('array', 'temporary-table')"
+            f"the result has no column {name!r} that tells which key a row belongs to: select it, name another with "
+            "key=, or use a strategy of one statement ('array', 'temporary-table')"
         )
     try:
         check_splittable(text, name)
@@ -111,6 +113,8 @@ def _best(session: Session, query: KeyedQuery, keys: Keys) -> Strategy:
     """Measured on each database: `python -m benchmarks keyed` shows every strategy beside this choice."""
     if session.driver.name != "postgres":
         return InList()  # SQLite reads the sorted list by index, in order, whatever the share of the table
+    if query.key is not None and query.key.type is None:
+        return InList()  # an enum or an extension's type: only a bind of its own takes it whatever it is called
     if _look_ups_pay(session, query.statement, keys):
         return LookUp()
     return TemporaryTable() if session.owned else Array(None)

@@ -1,4 +1,4 @@
-"""The caller's SQL with a place for keys in it: other text goes around it and binds go in, in the driver's own style."""
+"""The caller's SQL with a place for keys in it: text goes around it and binds go in, in the driver's own style."""
 
 from __future__ import annotations
 
