@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from threading import Event as Flag
 from types import TracebackType
 from typing import Any, Protocol, Self
+from warnings import warn
 
 from mesbatch.batch import Batch, Column, find_column
+from mesbatch.errors import KeyColumnError
 from mesbatch.manifest import FailedKeys, Manifest
 from mesbatch.read.ahead import Ahead
 from mesbatch.read.inline import Inline
@@ -22,16 +24,26 @@ from mesbatch.units import MiB
 
 @dataclass(frozen=True)
 class Query:
-    """One domain: SQL with ``IN (:keys)``, and the result's column that holds the key where it is not the filter's own.
+    """One domain: SQL with ``IN (:keys)``, and the result's column that holds the key where that is not the filter's.
 
-    With a *separator* the column *key* holds several keys as one text, such as ``"a1,b2"``. No index serves that, so the
-    SQL has no ``:keys``: it is one scan, and a row is given out, once, when any of its keys was asked for.
+    With a *separator* the column *key* holds several keys as one text, such as ``"a1,b2"``. No index serves that, so
+    the SQL has no ``:keys``: it is one scan, and a row is given out, once, when any of its keys was asked for.
+
+    Raises:
+        KeyColumnError: a *separator* without a *key*.
     """
 
     sql: Any
     key: str | None = None
     params: Params = None
     separator: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.separator is not None and not (self.separator and self.key):
+            raise KeyColumnError(f"separator={self.separator!r}: it must not be empty, and key must name its column")
+
+
+Stream = Inline[tuple[str, Batch]] | Ahead["_Worker", str, tuple[str, Batch]]
 
 
 class Aggregation(Protocol):
@@ -73,7 +85,8 @@ class Trace:
         """Read *domains* (all of them, if None), *domains_at_once* side by side, within *max_bytes* in all.
 
         With ``on_failure="partial"`` a domain that fails ends, named in its manifest, and the others go on; with
-        ``"raise"`` its failure ends the read. *timeout* is for each domain. The other options are those of `read_sql_iter`.
+        ``"raise"`` its failure ends the read. *timeout* is for each domain. The other options are those of
+        `read_sql_iter`.
 
         Raises:
             ValueError: an unknown domain, or *domains_at_once* above 1 on the caller's own connection.
@@ -84,8 +97,8 @@ class Trace:
             raise ValueError(f"unknown domain {', '.join(map(repr, unknown))}; known are {', '.join(self.queries)}")
         if domains_at_once < 1 or (domains_at_once > 1 and not find_source(con).owned):
             raise ValueError(
-                f"domains_at_once={domains_at_once}: it must be 1 on the caller's own connection, and never below; pass an "
-                "engine, a pool, a URL or a function that connects"
+                f"domains_at_once={domains_at_once}: it must be 1 on the caller's own connection, and never below; "
+                "pass an engine, a pool, a URL or a function that connects"
             )
         at_once = max(1, min(domains_at_once, len(chosen)))
         collected = collect_keys(keys)
@@ -97,7 +110,11 @@ class Trace:
                 batch_size=batch_size, timeout=timeout, parallel=1 if query.separator else parallel,
             )  # fmt: skip
 
-        readers = {domain: reader(self.queries[domain]) for domain in chosen}
+        try:
+            readers = {domain: reader(self.queries[domain]) for domain in chosen}
+        except BaseException:
+            collected.close()
+            raise
         return TraceReader(self.queries, readers, collected, on_failure, aggregation, at_once)
 
 
@@ -122,26 +139,23 @@ class TraceReader(Iterator[tuple[str, Batch]]):
         self.manifests: dict[str, Manifest] = {domain: reader.manifest for domain, reader in readers.items()}
         self.descriptions: dict[str, tuple[Column, ...]] = {}
         self.aggregation: dict[str, Any] | None = None
-        self._queries, self._readers, self._keys = queries, readers, keys
-        self._on_failure, self._counting, self._at_once = on_failure, aggregation, at_once
-        self._stream: Inline[tuple[str, Batch]] | Ahead[_Worker, str, tuple[str, Batch]] | None = None
+        self._work = _Domains(queries, readers, keys, self.cid_count, on_failure, self.descriptions)
+        self._counting, self._at_once = aggregation, at_once
+        self._stream: Stream | None = None
+        self._closed = False
 
     def __next__(self) -> tuple[str, Batch]:
-        if self._stream is None:
-            self._stream = self._begin()
         try:
-            domain, batch = self._stream.take()
-        except StopIteration:
-            if self._counting is not None:
-                self.aggregation = self._counting.result()
+            item = self._take()
+        except BaseException as error:
             self.close()
+            if isinstance(error, StopIteration):  # of an aggregation
+                raise RuntimeError("StopIteration is not the end of this trace, which failed") from error
             raise
-        except BaseException:
+        if item is None:
             self.close()
-            raise
-        if self._counting is not None:
-            self._counting.add(domain, batch)
-        return domain, batch
+            raise StopIteration
+        return item
 
     def __enter__(self) -> Self:
         return self
@@ -153,38 +167,70 @@ class TraceReader(Iterator[tuple[str, Batch]]):
 
     def close(self) -> None:
         """Stop all domains and give everything back; may be called twice."""
+        self._closed = True
         if self._stream is not None:
             self._stream.close()
-        for reader in self._readers.values():
-            reader.close()
-        self._keys.close()
+        self._work.close()
 
-    def _begin(self) -> Inline[tuple[str, Batch]] | Ahead[_Worker, str, tuple[str, Batch]]:
-        if self._at_once == 1:
-            return Inline(item for domain in self.domains for item in self._read(domain))
-        workers = [_Worker(self._readers.values()) for _ in range(self._at_once)]
-        return Ahead(lambda _, domain: self._read(domain), iter(self.domains), workers, ordered=False)
+    def __del__(self) -> None:
+        if not getattr(self, "_closed", True) and self._stream is not None:
+            warn("a TraceReader was neither read to its end nor closed: use it in a with statement", ResourceWarning, 2)
+            self.close()
+
+    def _take(self) -> tuple[str, Batch] | None:
+        if self._closed:
+            return None
+        if self._stream is None:
+            self._stream = self._work.begin(self._at_once)
+        item = self._stream.take()
+        if self._counting is not None:
+            if item is None:
+                self.aggregation = self._counting.result()
+            else:
+                self._counting.add(*item)
+        return item
+
+
+@dataclass(frozen=True)
+class _Domains:
+    """What the threads of a trace work with; not the `TraceReader`, which may so be collected while they run."""
+
+    queries: Mapping[str, Query]
+    readers: dict[str, BatchReader]
+    keys: Keys
+    cid_count: int
+    on_failure: OnFailure
+    descriptions: dict[str, tuple[Column, ...]]
+
+    def begin(self, at_once: int) -> Stream:
+        if at_once == 1:
+            return Inline(item for domain in self.readers for item in self._read(domain))
+        workers = [_Worker(self.readers.values()) for _ in range(at_once)]
+        return Ahead(lambda _, domain: self._read(domain), iter(self.readers), workers, ordered=False)
+
+    def close(self) -> None:
+        for reader in self.readers.values():
+            reader.close()
+        self.keys.close()
 
     def _read(self, domain: str) -> Generator[tuple[str, Batch]]:
-        reader, query = self._readers[domain], self._queries[domain]
+        reader, query = self.readers[domain], self.queries[domain]
         try:
             with reader:
                 self.descriptions[domain] = reader.description
-                wanted = _rows_with_any(self._keys, query, reader.columns) if query.separator else None
+                wanted = _rows_with_any(self.keys, query, reader.columns)
                 for batch in reader:
-                    kept = batch if wanted is None else wanted(batch)
+                    kept = wanted(batch)
                     reader.manifest.rows -= len(batch.rows) - len(kept.rows)
                     if kept.rows:
                         yield domain, kept
                     del batch, kept
         except Exception as error:
-            if self._on_failure == "raise":
+            if self.on_failure == "raise":
                 error.add_note(f"while reading domain {domain!r}")
                 raise
-            failed = FailedKeys(
-                None, None, self.cid_count - reader.manifest.keys_read, f"{type(error).__name__}: {error}"
-            )
-            reader.manifest.failed.append(failed)
+            missing = self.cid_count - reader.manifest.keys_read
+            reader.manifest.failed.append(FailedKeys(None, None, missing, f"{type(error).__name__}: {error}"))
 
 
 class _Worker:
@@ -203,9 +249,13 @@ class _Worker:
 
 
 def _rows_with_any(keys: Keys, query: Query, columns: Sequence[str]) -> Callable[[Batch], Batch]:
-    """Keeps the rows of which at least one key was asked for; looks each up in the sorted keys, so that nothing more is held."""
-    assert query.key is not None and query.separator is not None
-    index, separator = find_column(columns, query.key), query.separator
+    """Keeps the rows of which any key was asked for, all of them where the SQL has ``:keys``.
+
+    Looks each key up in the sorted ones, so that nothing more is held.
+    """
+    if query.separator is None:
+        return lambda batch: batch
+    index, separator = find_column(columns, query.key or ""), query.separator
 
     def wanted(batch: Batch) -> Batch:
         rows = [row for row in batch.rows if any(key.strip() in keys for key in (row[index] or "").split(separator))]
