@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from mesbatch.demo.rows import ROWS_PER_CID
 from mesbatch.demo.tables import LOT_HISTORY, LOT_HOLDS, LOT_MATERIALS, LOT_REJECTS
 from mesbatch.demo.watch import Watched, watch
 
+# The function of each, and what only that one imports.
 PIPELINES = {
-    "incident": "mesbatch.demo.runs:incident",
-    "first repair": "mesbatch.demo.runs:first_repair",
-    "mesbatch": "mesbatch.demo.runs:trace",
+    "incident": ("mesbatch.demo.runs:incident", ["pandas"]),
+    "first repair": ("mesbatch.demo.runs:first_repair", []),
+    "mesbatch": ("mesbatch.demo.runs:trace", []),
 }
 
 # Columns of a domain's result and the table that its rows come from; jobs are not read by IN lists of lots.
@@ -23,19 +24,19 @@ COMPARED = {
     "downstream_rejects": (7, LOT_REJECTS),
     "holds": (14, LOT_HOLDS),
 }
-INCIDENT_BYTES_PER_VALUE = 300  # measured: 253 for history of 114,000 lots on SQLite; more where rows are narrow
+INCIDENT_BYTES_PER_VALUE = 300  # measured with 20,000 lots on SQLite: 229 (rejects) to 280 (downstream_rejects)
 SHARE_TO_TAKE = 0.8  # of the available memory: others work on this machine, too
 
 
 def compare(url: str, cids: int, domains: Sequence[str], preload: Sequence[str]) -> Iterator[tuple[str, Watched]]:
-    """Read *domains* of *cids* lots with each pipeline in turn; the memory is that of the incident, 4 GB by default.
+    """Read *domains* of *cids* lots with each pipeline in turn; takes `incident_bytes` of memory.
 
     Raises:
         WatchFailed: a pipeline failed or was killed.
     """
     arguments = {"url": url, "cids": cids, "domains": list(domains)}
-    for name, target in PIPELINES.items():
-        yield name, watch(target, arguments, preload=preload)
+    for name, (target, imports) in PIPELINES.items():
+        yield name, watch(target, arguments, preload=[*preload, *imports])
 
 
 def incident_bytes(cids: int, domains: Sequence[str]) -> int:

@@ -8,11 +8,19 @@ import psycopg
 
 from mesbatch.demo.rows import Row
 from mesbatch.demo.tables import MARKER, VERSION, Table
+from mesbatch.errors import ConnectionLost
 
 
 def connect(url: str) -> psycopg.Connection:
-    """Connect; the caller closes. SQLAlchemy's spelling ``postgresql+psycopg://`` is understood."""
-    return psycopg.connect(url.replace("+psycopg", "", 1))
+    """Connect; the caller closes. SQLAlchemy's spelling ``postgresql+psycopg://`` is understood.
+
+    Raises:
+        ConnectionLost: there is no database at *url*, or it does not let us in.
+    """
+    try:
+        return psycopg.connect(url.replace("+psycopg", "", 1))
+    except psycopg.OperationalError as error:
+        raise ConnectionLost(f"cannot connect to PostgreSQL: {error}") from error
 
 
 def read_marker(url: str) -> tuple[int, int] | None:
