@@ -60,7 +60,7 @@ def check_request(sql: Any, con: Any, params: Params, keys: Iterable[Any] | Keys
     text = check_reads(text)
     if keys is not None:
         find_keys(text)
-        if not isinstance(keys, Iterable):
+        if not isinstance(keys, Iterable | Keys):
             raise InvalidKey(f"keys must be a collection of keys or an iterator, got a {type(keys).__name__}")
         keys = collect_keys(keys) if isinstance(keys, Sized) else keys  # an iterator is read with the first batch
     return Request(text, con, source, params, converters, keys, **options)
