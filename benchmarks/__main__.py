@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
 from contextlib import ExitStack
 from importlib import import_module
+from pathlib import Path
 
 import click
 
-from benchmarks import report
+from benchmarks import harness, report
 from benchmarks.cache import cache_directory
-from benchmarks.harness import Comparison, Places, measure, problems_of
+from benchmarks.harness import Places
 from benchmarks.server import KeptPostgres
 
 NAMES = {"scan": "scan", "keyed": "keyed", "trace": "trace", "flat": "flat", "import": "imports"}
@@ -30,19 +30,19 @@ def main(name: str, as_json: bool, quick: bool, runs: int | None, databases: str
     """Measure NAME: scan, keyed, trace, flat or import."""
     module = import_module(f"benchmarks.{NAMES[name]}")
     chosen = [database for database in DATABASES if database in databases.split(",")]
+    usual: int = getattr(module, "RUNS", 3)
     with ExitStack() as stack:
         url = stack.enter_context(KeptPostgres()).url if "postgres" in chosen else ""
-        wanted: Iterator[Comparison] = module.comparisons(Places(chosen, url), quick=quick)
-        usual: int = getattr(module, "RUNS", 3)
-        turns = runs or (1 if quick else usual)
-        runner = getattr(module, "measure", measure)
-        results = {one.title: runner(one, turns) for one in wanted if only in one.title}
-    figures = report.figures(results)
-    (cache_directory() / f"{name}.json").write_text(json.dumps(figures, indent=1))
-    print(json.dumps(figures, indent=1) if as_json else report.table(results))
-    getattr(module, "plot", report.plot)(name, results)
-    if problems := problems_of(results):
-        sys.exit("\n".join(["", *problems]))
+        wanted = (one for one in module.comparisons(Places(chosen, url), quick=quick) if only in one.title)
+        measure = getattr(module, "measure", harness.measure)
+        results = {one.title: measure(one, runs or (1 if quick else usual)) for one in wanted}
+    figures = json.dumps(report.figures(results), indent=1)
+    print(figures if as_json else getattr(module, "table", report.table)(results))
+    path = (cache_directory() / "quick" if quick else Path(__file__).parent / "plots") / f"{name}.png"
+    path.parent.mkdir(exist_ok=True)
+    getattr(module, "plot", report.plot)(path, results)
+    print(f"picture: {path}", file=sys.stderr)
+    sys.exit(1 if report.complaints(results) else 0)
 
 
 if __name__ == "__main__":

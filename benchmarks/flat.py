@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from benchmarks import harness, ours
-from benchmarks.harness import Case, Comparison, Measured, Places, plot_path
+from benchmarks import harness, ours, report
+from benchmarks.harness import Case, Comparison, Measured, Places
 from benchmarks.report import Results
 from benchmarks.tables import TABLES
 from mesbatch.units import MiB
@@ -41,14 +42,27 @@ def comparisons(places: Places, *, quick: bool) -> Iterator[Comparison]:
 def measure(comparison: Comparison, runs: int) -> list[Measured]:
     """As for any comparison; then again under memray, and whether memory grew from size to size."""
     measured = harness.measure(comparison, runs)
-    for one in measured[: len(TRACED)]:
+    complete = len(measured) == len(SIZES)
+    for one in measured[: len(TRACED) if complete else 1]:
         harness.trace(one)
-    if len(measured) == len(SIZES):
+    if complete:
         _check_growth(measured[1], measured[-1])
     return measured
 
 
-def plot(name: str, results: Results) -> None:
+def table(results: Results) -> str:
+    """A line for each operation, a column for each size."""
+    sizes = [one.case.name.removeprefix("mesbatch, ") for one in next(iter(results.values()))]
+    lines = [["MiB above the imports (memray)", *sizes, "allowed at the last"]]
+    for title, measured in results.items():
+        allowed = measured[-1].case.limit or 0
+        lines.append([title, *map(_cell, measured), f"{allowed / MiB:.1f}"])
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    rows = ["  ".join([title.ljust(widths[0]), *map(str.rjust, cells, widths[1:])]) for title, *cells in lines]
+    return "\n".join([*rows, *report.complaints(results)])
+
+
+def plot(path: Path, results: Results) -> None:
     """MiB above the imports over the number of keys, a panel for each database and source of keys."""
     from matplotlib.figure import Figure
 
@@ -58,8 +72,7 @@ def plot(name: str, results: Results) -> None:
         for panel, source in zip(row, ("list", "iterator")):
             _draw(panel, database, source, results)
     panels[0][0].legend(fontsize=7)
-    plot_path(name).parent.mkdir(exist_ok=True)
-    figure.savefig(plot_path(name), dpi=110)
+    figure.savefig(path, dpi=110)
 
 
 def _title(database: str, operation: str, source: str) -> str:
@@ -73,6 +86,12 @@ def _case(places: Places, database: str, operation: str, source: str, name: str)
     limit = ours.ABOVE + _own_cost(operation, source, table.keys)
     case = ours.case(name, DRIVERS[database], shared, OPERATIONS[operation], limit)
     return replace(case, format=name, expected=None if "NDJSON" in operation else table.num_rows())
+
+
+def _cell(one: Measured) -> str:
+    if one.died:
+        return "died"
+    return f"{one.above / MiB:.1f}" + (f" ({one.traced / MiB:.1f})" if one.traced else "")
 
 
 def _own_cost(operation: str, source: str, keys: int) -> int:

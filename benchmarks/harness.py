@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from itertools import chain
-from pathlib import Path
 from statistics import median
 from typing import Any, Literal
 
@@ -183,22 +181,7 @@ def _compare(measured: Sequence[Measured]) -> None:
             one.problems.append(f"gave {one.count:,}, not {size:,}")
 
 
-def problems_of(results: Mapping[str, Iterable[Measured]]) -> list[str]:
-    """Every problem in one list; empty when all is well."""
-    return list(
-        chain.from_iterable(
-            (f"{title}: {one.case.name} {problem}" for problem in one.problems)
-            for title, measured in results.items()
-            for one in measured
-        )
-    )
-
-
 def _say(text: str) -> None:
     """What runs now, in one line that replaces the last."""
     if sys.stderr.isatty():
         print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
-
-
-def plot_path(name: str) -> Path:
-    return Path(__file__).parent / "plots" / f"{name}.png"

@@ -6,9 +6,10 @@ import os
 import platform
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-from benchmarks.harness import Measured, plot_path
+from benchmarks.harness import Measured
 from mesbatch.units import MiB
 
 Results = Mapping[str, Sequence[Measured]]
@@ -18,7 +19,18 @@ COLOURS = {"loop": "#8a97a6", "peer": "#d9a441", "ours": "#1f77b4"}
 
 def table(results: Results) -> str:
     """One table for each comparison, the fastest first."""
-    return "\n\n".join(f"{title}\n{_aligned(measured)}" for title, measured in results.items())
+    tables = [f"{title}\n{_aligned(measured)}" for title, measured in results.items()]
+    return "\n\n".join([*tables, *complaints(results)])
+
+
+def complaints(results: Results) -> list[str]:
+    """Every problem with memory or results; empty when all is well."""
+    return [
+        f"PROBLEM {title}: {one.case.name} {problem}"
+        for title, measured in results.items()
+        for one in measured
+        for problem in one.problems
+    ]
 
 
 def machine() -> dict[str, Any]:
@@ -38,7 +50,7 @@ def figures(results: Results) -> dict[str, Any]:
     }
 
 
-def plot(name: str, results: Results) -> None:
+def plot(path: Path, results: Results) -> None:
     """A bar of seconds for each case, with its memory in words."""
     from matplotlib.figure import Figure
 
@@ -49,8 +61,7 @@ def plot(name: str, results: Results) -> None:
     for panel, (title, measured) in zip(panels, shown.items()):
         _bars(panel, title, sorted(measured, key=lambda one: -one.seconds))
     panels[-1].set_xlabel("seconds (grey: written by hand, blue: mesbatch); MiB above the imports")
-    plot_path(name).parent.mkdir(exist_ok=True)
-    figure.savefig(plot_path(name), dpi=110)
+    figure.savefig(path, dpi=110)
 
 
 def _bars(panel: Any, title: str, measured: Sequence[Measured]) -> None:
@@ -69,7 +80,7 @@ def _bars(panel: Any, title: str, measured: Sequence[Measured]) -> None:
 def _aligned(measured: Sequence[Measured]) -> str:
     rows = [HEADINGS, *(_cells(one) for one in sorted(measured, key=lambda one: (one.died, one.seconds)))]
     widths = [max(map(len, column)) for column in zip(*rows)]
-    return "\n".join(_line(row, widths) for row in rows) + "".join(_complaints(measured))
+    return "\n".join(_line(row, widths) for row in rows)
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
@@ -91,10 +102,6 @@ def _cells(one: Measured) -> tuple[str, ...]:
         f"{one.case.limit / MiB:,.1f}" if one.case.limit is not None else "",
         f"{one.traced / MiB:,.1f}" if one.traced is not None else "",
     )
-
-
-def _complaints(measured: Sequence[Measured]) -> list[str]:
-    return [f"\n  PROBLEM {one.case.name}: {problem}" for one in measured for problem in one.problems]
 
 
 def _figures_of(one: Measured) -> dict[str, Any]:

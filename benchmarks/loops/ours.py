@@ -12,7 +12,7 @@ import psycopg
 from benchmarks.ours import GROUPS_MAX_BYTES
 from mesbatch.batch import Batch
 from mesbatch.fold import fold
-from mesbatch.group import iter_groups
+from mesbatch.group import group_by_key, iter_groups
 from mesbatch.reader import BatchReader, read_sql_iter
 from mesbatch.sink.ndjson import ndjson_groups
 from mesbatch.source.choose import Order, StrategyName
@@ -48,8 +48,6 @@ def groups(database: str, table: str, driver: str, keys: Iterable[str]) -> Itera
 
 
 def spilled_groups(database: str, table: str, driver: str, keys: Iterable[str]) -> Iterator[Rows]:
-    from mesbatch.groups import group_by_key
-
     with (
         _keyed(database, table, driver, keys, order="any") as reader,
         group_by_key(reader, KEY, max_bytes=GROUPS_MAX_BYTES) as grouped,
@@ -79,8 +77,6 @@ def trace(
 
 def grouped_scan(database: str, table: str, driver: str) -> Iterator[bytes]:
     """Rows in any order, grouped on disk, as NDJSON."""
-    from mesbatch.groups import group_by_key
-
     with (
         _scanned(database, table, driver) as reader,
         group_by_key(reader, KEY, max_bytes=GROUPS_MAX_BYTES) as grouped,

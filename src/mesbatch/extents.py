@@ -15,7 +15,8 @@ from mesbatch.units import KiB
 MAGIC = b"mesb"
 PREFIX = Struct("<4sI")  # magic, CRC-32 of everything after it, begun with the offset: no extent passes for another
 FIELDS = Struct("<QHqQ")  # group, layout, previous, bytes of the payload
-HEADER_NBYTES = PREFIX.size + FIELDS.size
+HEADER = Struct(PREFIX.format + FIELDS.format.removeprefix("<"))
+SEED_MASK = 0xFFFFFFFF
 NO_EXTENT = -1
 
 WRITE_NBYTES = 256 * KiB  # enough that system calls do not count beside the encoding
@@ -51,9 +52,10 @@ class ExtentFile:
         """
         offset = self.nbytes
         fields = FIELDS.pack(group, layout, previous, len(payload))
-        self._pending += PREFIX.pack(MAGIC, _checksum(payload, _checksum(fields, offset))), fields, payload
+        checksum = crc32(payload, crc32(fields, offset & SEED_MASK))
+        self._pending += PREFIX.pack(MAGIC, checksum), fields, payload
         self._largest = max(self._largest, len(payload))
-        self.nbytes += HEADER_NBYTES + len(payload)
+        self.nbytes += HEADER.size + len(payload)
         if self.nbytes - self._written_nbytes >= WRITE_NBYTES:
             self.flush()
         return offset
@@ -82,27 +84,29 @@ class ExtentFile:
         """The extents from *start* to *stop*, reading *ahead* bytes at once; raises as `read` does."""
         window, begin = b"", start
         while start < stop:
-            if start - begin + HEADER_NBYTES > len(window):
-                window, begin = self._read(start, HEADER_NBYTES, min(ahead, stop - start)), start
-            nbytes = self._extent_nbytes(window, start - begin, start)
-            if start - begin + nbytes > len(window):
-                window, begin = self._read(start, nbytes, min(ahead, stop - start)), start
-            yield _parse(window, start - begin, start, nbytes)
-            start += nbytes
+            at = start - begin
+            if at + HEADER.size > len(window):
+                window, begin, at = self._read(start, HEADER.size, min(ahead, stop - start)), start, 0
+            magic, checksum, group, layout, previous, payload_nbytes = HEADER.unpack_from(window, at)
+            if magic != MAGIC or payload_nbytes > self._largest:  # or else a flipped bit could make us read gigabytes
+                raise CorruptChunk(f"no extent begins at byte {start:,} of the spill file")
+            end = at + HEADER.size + payload_nbytes
+            if end > len(window):
+                window, begin = self._read(start, end - at, min(ahead, stop - start)), start
+                continue
+            found = crc32(memoryview(window)[at + PREFIX.size : end], start & SEED_MASK)
+            if found != checksum:
+                raise CorruptChunk(
+                    f"the extent at byte {start:,} has checksum {found:08x}, not {checksum:08x} as written"
+                )
+            yield Extent(start, group, layout, previous, window[at + HEADER.size : end])
+            start += end - at
 
     def _read(self, offset: int, least: int, wanted: int) -> bytes:
         window = os.pread(self._descriptor, max(least, wanted), offset)
         if len(window) < least:
-            raise CorruptChunk(f"the spill file ends {len(window):,} bytes after byte {offset:,}, before {least:,}")
+            raise CorruptChunk(f"the spill file ends at byte {offset + len(window):,}, in the middle of an extent")
         return window
-
-    def _extent_nbytes(self, window: bytes, at: int, offset: int) -> int:
-        """The length that the header states: not yet checked, but never more than was ever written."""
-        *_, payload_nbytes = FIELDS.unpack_from(window, at + PREFIX.size)
-        if payload_nbytes > self._largest:
-            most = f"the largest has {self._largest:,}"
-            raise CorruptChunk(f"the extent at byte {offset:,} claims {payload_nbytes:,} bytes; {most}")
-        return HEADER_NBYTES + int(payload_nbytes)
 
     def close(self) -> None:
         """Give the disk space back; may be called twice."""
@@ -117,18 +121,3 @@ class ExtentFile:
             message = "groups on disk were never closed: write `with group_by_key(...) as groups:`"
             warnings.warn(message, ResourceWarning, stacklevel=2, source=self)
             self.close()
-
-
-def _parse(window: bytes, at: int, offset: int, nbytes: int) -> Extent:
-    magic, written = PREFIX.unpack_from(window, at)
-    if magic != MAGIC:
-        raise CorruptChunk(f"byte {offset:,} of the spill file should begin an extent, but holds {magic!r}")
-    found = _checksum(memoryview(window)[at + PREFIX.size : at + nbytes], offset)
-    if found != written:
-        raise CorruptChunk(f"the extent at byte {offset:,} has the checksum {found:08x}, but {written:08x} was written")
-    group, layout, previous, _ = FIELDS.unpack_from(window, at + PREFIX.size)
-    return Extent(offset, group, layout, previous, window[at + HEADER_NBYTES : at + nbytes])
-
-
-def _checksum(data: bytes | memoryview, begun_with: int) -> int:
-    return crc32(data, begun_with & 0xFFFFFFFF)

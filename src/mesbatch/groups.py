@@ -77,7 +77,8 @@ class Groups(Mapping[Any, list[Row]]):
         if isinstance(self._groups, SpilledGroups):
             self._groups.close()
         else:
-            self._groups.clear()
+            self._groups.clear()  # a generator that was left open may still refer to it
+        self._groups = {}
 
     def __enter__(self) -> Groups:
         return self

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
+from functools import partial
 from operator import attrgetter
 from types import GenericAlias, NoneType
 from typing import Any, NamedTuple
@@ -22,8 +23,8 @@ TAGGED: type = list  # each value says its type: they differ, are lists, or do n
 
 NATIVE_TYPES = frozenset({bool, int, float, str, bytes})
 TYPED = frozenset({Decimal, date, datetime, time, timedelta, UUID})  # written as text, read back by the column's type
-# Those that msgspec keeps; any other offset becomes UTC.
-ZONES: dict[type, set[tzinfo | None]] = {datetime: {None, UTC}, time: {None}}
+# The zone and fold that msgspec keeps: any other offset becomes UTC.
+PLAIN: dict[type, set[tuple[tzinfo | None, int]]] = {datetime: {(None, 0), (UTC, 0)}, time: {(None, 0)}}
 
 
 class _Layout(NamedTuple):
@@ -35,7 +36,7 @@ class RowLayouts:
     """Writes and reads rows of *columns*: None, bool, int, float, str, bytes, Decimal, date, time, datetime, timedelta,
     UUID and lists of these come back with the same type and value.
 
-    A time zone comes back as its offset from UTC, and *fold* is not kept. Rows that need no tags are written without a
+    A time zone comes back as its offset from UTC. Rows that need no tags are written without a
     step of Python for each value. Kinds only ever widen, so there are at most two layouts a column; every row written
     goes with the number of its layout.
 
@@ -53,7 +54,7 @@ class RowLayouts:
         self._layouts = [_layout(self._kinds)]
 
     def learn(self, rows: Sequence[Row]) -> None:
-        """Make sure that *rows* can be encoded; many at once are cheaper.
+        """Make sure that *rows*, one at least, can be encoded; many at once are cheaper.
 
         Raises:
             SchemaChanged: a row has more or fewer values than there are columns.
@@ -76,12 +77,26 @@ class RowLayouts:
         """The rows that were encoded as *payload*."""
         decoder, tagged = self._layouts[layout]
         rows = decoder.decode(payload)
-        return _map_columns(_untag, rows, tagged) if tagged else rows
+        if not tagged:
+            return rows
+        columns: list[Any] = list(zip(*rows))
+        for position in tagged:
+            columns[position] = map(_untag, columns[position])
+        return list(zip(*columns))
 
     def _encode(self, rows: Sequence[Row]) -> tuple[int, bytes]:
         tagged = self._layouts[-1].tagged
-        payload = self._encoder.encode(_map_columns(_tag, rows, tagged) if tagged else rows)
+        payload = self._encoder.encode(self._tag_columns(rows, tagged) if tagged else rows)
         return len(self._layouts) - 1, payload
+
+    def _tag_columns(self, rows: Sequence[Row], positions: tuple[int, ...]) -> list[Row]:
+        columns: list[Any] = list(zip(*rows))
+        for position in positions:
+            try:
+                columns[position] = [_tag(value) for value in columns[position]]
+            except UnencodableValue as error:
+                raise UnencodableValue(f"column {self._columns[position]!r} holds {error}") from None
+        return list(zip(*columns))
 
     def _fits(self, values: Sequence[Any]) -> bool:
         try:
@@ -92,7 +107,7 @@ class RowLayouts:
 
     def _widen(self, found: list[type]) -> None:
         kinds = [_wider(kind, other) for kind, other in zip(self._kinds, found)]
-        if kinds != self._kinds and found:
+        if kinds != self._kinds:
             self._kinds = kinds
             self._layouts.append(_layout(kinds))
 
@@ -113,11 +128,11 @@ def _kind(values: Sequence[Any], column: str) -> type:
     if unknown := types - _TAGS.keys() - NATIVE_TYPES:
         raise UnencodableValue(f"column {column!r} holds a {' and a '.join(map(_full_name, unknown))}")
     only = types.pop()
-    return only if not types and only in TYPED and _has_plain_zones(only, values) else TAGGED
+    return only if not types and only in TYPED and _is_plain(only, values) else TAGGED
 
 
-def _has_plain_zones(kind: type, values: Sequence[Any]) -> bool:
-    return kind not in ZONES or set(map(attrgetter("tzinfo"), filter(None, values))) <= ZONES[kind]
+def _is_plain(kind: type, values: Sequence[Any]) -> bool:
+    return kind not in PLAIN or set(map(attrgetter("tzinfo", "fold"), filter(None, values))) <= PLAIN[kind]
 
 
 def _wider(one: type, other: type) -> type:
@@ -126,19 +141,12 @@ def _wider(one: type, other: type) -> type:
     return TAGGED
 
 
-def _map_columns(function: Callable[[Any], Any], rows: Sequence[Row], positions: tuple[int, ...]) -> list[Row]:
-    columns: list[Any] = list(zip(*rows))
-    for position in positions:
-        columns[position] = map(function, columns[position])
-    return list(zip(*columns))
-
-
 def _tag(value: Any) -> Any:
     kind = type(value)
     if kind not in _TAGS:
         if kind in NATIVE_TYPES or value is None:
             return value
-        raise UnencodableValue(f"a list holds a {_full_name(kind)}")
+        raise UnencodableValue(f"a list of a {_full_name(kind)}")
     tag, pack = _TAGS[kind]
     return tag, pack(value)
 
@@ -151,10 +159,21 @@ def _full_name(kind: type) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-def _iso(value: Any) -> str:
-    if value.tzinfo is not None and value.utcoffset() is None:
-        raise UnencodableValue(f"{value!r} has a time zone without an offset")
-    return str(value.isoformat())
+def _parts(delta: timedelta) -> tuple[int, int, int]:
+    return delta.days, delta.seconds, delta.microseconds
+
+
+def _zoned(value: Any) -> tuple[str, int, tuple[int, int, int] | None]:
+    """Text, fold and offset: `fromisoformat` of Python 3.11 reads an offset of less than a second as 0."""
+    text, offset = value.replace(tzinfo=None).isoformat(), value.utcoffset()
+    if offset is None and value.tzinfo is not None:
+        raise UnencodableValue(f"{value!r}, whose time zone has no offset")
+    return text, value.fold, None if offset is None else _parts(offset)
+
+
+def _unzoned(read: Callable[[str], Any], packed: tuple[str, int, tuple[int, int, int] | None]) -> Any:
+    text, fold, offset = packed
+    return read(text).replace(fold=fold, tzinfo=None if offset is None else timezone(timedelta(*offset)))
 
 
 # By tag: a type, how its values are written, how they are read.
@@ -163,9 +182,9 @@ _PACKINGS: tuple[tuple[type, Callable[[Any], Any], Callable[[Any], Any]], ...] =
     (str, lambda text: text.encode("utf-8", "surrogatepass"), lambda data: data.decode("utf-8", "surrogatepass")),
     (Decimal, str, Decimal),
     (date, date.isoformat, date.fromisoformat),
-    (datetime, _iso, datetime.fromisoformat),
-    (time, _iso, time.fromisoformat),
-    (timedelta, lambda delta: (delta.days, delta.seconds, delta.microseconds), lambda parts: timedelta(*parts)),
+    (datetime, _zoned, partial(_unzoned, datetime.fromisoformat)),
+    (time, _zoned, partial(_unzoned, time.fromisoformat)),
+    (timedelta, _parts, lambda parts: timedelta(*parts)),
     (UUID, str, UUID),
     (list, lambda values: [_tag(value) for value in values], lambda values: [_untag(value) for value in values]),
 )

@@ -26,7 +26,8 @@ class Manifest:
 
     *status* is ``reading`` until the end, then ``complete`` (every part came), ``partial`` (some keys failed and the
     caller had asked for ``on_failure="partial"``), ``truncated`` (closed before its end) or ``failed``.
-    A part is one statement; *keys* counts distinct keys asked for, *keys_read* those whose rows all came, and *nbytes* what the rows held in memory, estimated
+    A part is one statement; *keys* counts distinct keys asked for,
+    *keys_read* those whose rows all came, and *nbytes* what the rows held in memory, estimated
     from samples. *checksum* comes from the sink that wrote the rows.
     """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from heapq import heapify, heappop, heappush
 from itertools import islice, repeat
 from operator import attrgetter, itemgetter
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from mesbatch.batch import Row, measure_rows
 from mesbatch.errors import UnencodableValue
-from mesbatch.extents import HEADER_NBYTES, NO_EXTENT, Extent, ExtentFile
+from mesbatch.extents import HEADER, NO_EXTENT, Extent, ExtentFile
 from mesbatch.layout import RowLayouts
 from mesbatch.units import KiB
 
@@ -82,17 +82,19 @@ class SpilledGroups:
         self._added_nbytes += nbytes
 
     def _append(self, pieces: list[Piece]) -> None:
+        num_written = 0
         try:
             self._layouts.learn([row for _, rows in pieces for row in rows])
-            encoded = [(group, *self._layouts.encode(rows)) for group, rows in pieces]
+            for group, rows in pieces:
+                layout, payload = self._layouts.encode(rows)
+                self._last[group] = self._extents.append(group, layout, self._last[group], payload)
+                self._group_nbytes[group] += HEADER.size + len(payload)
+                num_written += 1
         except UnencodableValue as error:
-            raise self._named(error, pieces) from None
-        for group, layout, payload in encoded:
-            self._last[group] = self._extents.append(group, layout, self._last[group], payload)
-            self._group_nbytes[group] += HEADER_NBYTES + len(payload)
+            raise self._named(error, pieces[num_written:]) from None
 
     def _named(self, error: UnencodableValue, pieces: list[Piece]) -> UnencodableValue:
-        """The error again, with the row and the key that it was about."""
+        """The *error* that one of *pieces*, which are not yet written, gave: again, with its row and its key."""
         self._extents.flush()
         before: Counter[int] = Counter()
         for group, rows in pieces:
@@ -124,8 +126,7 @@ class SpilledGroups:
     def iter_rows(self, key: Any) -> Iterator[Row]:
         """The rows of *key*, holding those of one extent and the places of all."""
         offsets = [extent.offset for extent in self._chain(self._index[key])]
-        for offset in reversed(offsets):
-            yield from self._decode(self._extents.read(offset))
+        return (row for offset in reversed(offsets) for row in self._decode(self._extents.read(offset)))
 
     def items(self) -> Iterator[tuple[Any, list[Row]]]:
         """Keys and rows in first-seen order, in one pass over the file; holds groups of half of *max_bytes*.
@@ -207,9 +208,8 @@ def _looks(run: Iterable[Piece]) -> Iterator[list[Piece]]:
         yield pieces
 
 
-def _cut(rows: list[Row]) -> Iterator[list[Row]]:
-    size = len(rows)
-    if size > SAMPLE_EVERY:  # fewer are a usual key's, and not worth measuring
-        size = max(1, int(EXTENT_NBYTES / estimate_nbytes(rows) * size))
-    for start in range(0, len(rows), size):
-        yield rows[start : start + size]
+def _cut(rows: list[Row]) -> Sequence[list[Row]]:
+    if len(rows) <= SAMPLE_EVERY:  # a usual key's, and not worth measuring
+        return (rows,)
+    size = max(1, int(EXTENT_NBYTES / estimate_nbytes(rows) * len(rows)))
+    return [rows[start : start + size] for start in range(0, len(rows), size)]

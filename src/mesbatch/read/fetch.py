@@ -15,7 +15,9 @@ FIRST_ROWS = 100  # declared widths are often far above real ones: fewer rows th
 FIRST_LOB_ROWS = 10
 PIECE_ROWS = 500  # rows between two looks at the budget
 SAMPLED_ROWS = 4  # of a piece: measuring each value of four rows in 500 costs 2 % of reading them
-BATCH_BYTES = MiB  # more rows leave the processor's cache before they are used: batches of 2.7 MiB cost 1.3 times as much
+BATCH_BYTES = (
+    MiB  # more rows leave the processor's cache before they are used: batches of 2.7 MiB cost 1.3 times as much
+)
 VALUE_BYTES = 50  # an object's head, or a small value
 LOBS = {"clob", "nclob", "blob", "bytea", "long", "long raw", "json", "jsonb", "xml"}
 TEXTS = LOBS | {"text", "varchar", "character varying", "bpchar", "raw", None}
@@ -79,10 +81,7 @@ class Fetcher:
     def _wanted(self, have: int, nbytes: int) -> int:
         """Rows of the next piece: what still fits by what is known of their size, and 0 where the batch is full."""
         room = self._budget.batch_bytes - nbytes
-        if self._row_bytes is None:
-            fitting = self._first_rows
-        else:
-            fitting = max(1, int(room / self._row_bytes))
+        fitting = self._first_rows if self._row_bytes is None else max(1, int(room / self._row_bytes))
         if self._batch_size is not None:
             fitting = min(fitting, self._batch_size - have)
         return min(fitting, PIECE_ROWS)
@@ -103,8 +102,8 @@ class Fetcher:
         for row in rows:
             if (size := measure_rows([row])) > limit:
                 raise RowTooLarge(
-                    f"one row holds {format_bytes(size)}, max_bytes is {format_bytes(limit)}: raise it, or leave out or "
-                    f"stream its large columns"
+                    f"one row holds {format_bytes(size)}, max_bytes is {format_bytes(limit)}: raise it, or leave "
+                    "out or stream its large columns"
                 )
 
 

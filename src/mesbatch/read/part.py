@@ -40,7 +40,8 @@ Item = Fetched | PartRead | PartRetried | PartFailed
 class StatementReader:
     """What every statement of a read has in common.
 
-    *converters* make the values of a SQLAlchemy statement's types; *on_columns* hears each statement's columns before its rows.
+    *converters* make the values of a SQLAlchemy statement's types; *on_columns* hears each statement's columns before
+    its rows.
     """
 
     budget: Budget
@@ -71,7 +72,7 @@ class StatementReader:
 
 @dataclass(frozen=True)
 class PartReader:
-    """How the parts of a keyed read are read; *padded* says that the key's column gives its values padded with blanks."""
+    """How the parts of a keyed read are read; *padded* says that the key's column pads its values with blanks."""
 
     statements: StatementReader
     strategy: Strategy
@@ -83,7 +84,8 @@ class PartReader:
     def read(self, lane: Lane, part: Part) -> Generator[Item]:
         """The rows of *part*, whole keys at a time, and then what became of it.
 
-        After a failure of the connection the keys that were not yet given out are read on another one: three tries in all.
+        After a failure of the connection the keys that were not yet given out are read on another one: three tries in
+        all.
 
         Raises:
             ReadInterrupted: the failure came in the middle of a key that was too large to hold back, or of rows in no
@@ -95,7 +97,7 @@ class PartReader:
             try:
                 yield from self._read_once(lane.session(), rest, progress)
                 rest = _above(rest, rest.last)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - raised again, or kept in the manifest
                 lane.spend()
                 rest = progress.not_given_out(rest, error)
                 if rest.count and (attempt > len(PAUSES) or not lane.is_transient(error)):
