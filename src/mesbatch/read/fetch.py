@@ -113,7 +113,7 @@ def _first_rows(columns: tuple[Column, ...], share: int) -> int:
         return FIRST_LOB_ROWS
     if any(map(_can_be_huge, columns)):
         return FIRST_ROWS
-    return max(FIRST_ROWS, share // sum(VALUE_BYTES + (column.width or 0) for column in columns))
+    return max(FIRST_ROWS, share // max(1, sum(VALUE_BYTES + (column.width or 0) for column in columns)))
 
 
 def _can_be_huge(column: Column) -> bool:

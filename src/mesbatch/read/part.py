@@ -55,12 +55,16 @@ class StatementReader:
             self.on_columns(rows.columns)
             fetcher = Fetcher(rows, self.budget, self.batch_size, bounded=session.driver.bounded_values)
             whole = cut(rows.columns) if cut is not None else None
+            due = 0  # bytes that were fetched and not given out
             for fetched, nbytes in fetcher.batches():
+                due += nbytes
                 if ready := fetched if whole is None else whole.cut(fetched, nbytes):
-                    yield Fetched(self._converted(ready), nbytes)
+                    held = 0 if whole is None else whole.held_bytes
+                    yield Fetched(self._converted(ready), due - held)
+                    due = held
                 del fetched, ready
             if whole is not None and (ready := whole.rest()):
-                yield Fetched(self._converted(ready), 0)
+                yield Fetched(self._converted(ready), due)
 
     def _converted(self, rows: list[Row]) -> list[Row]:
         if self.converters is None:

@@ -20,7 +20,7 @@ class WholeKeys:
         self._index, self._max_held, self._padded = index, max_held, padded
         self._low, self._high, self._ascending = first, last, ascending
         self._held: list[Row] = []
-        self._held_bytes = 0
+        self.held_bytes = 0
         self.last_whole: Any = None
         self.open_key: Any = None
 
@@ -34,12 +34,12 @@ class WholeKeys:
             start -= 1
         if start:
             self._whole_until(rows[start - 1][index])
-            self._held, self._held_bytes = rows[start:], nbytes * (len(rows) - start) // len(rows)
+            self._held, self.held_bytes = rows[start:], nbytes * (len(rows) - start) // len(rows)
             return rows[:start]
-        if self._held_bytes + nbytes < self._max_held and self.open_key is None:
-            self._held, self._held_bytes = rows, self._held_bytes + nbytes
+        if self.held_bytes + nbytes < self._max_held and self.open_key is None:
+            self._held, self.held_bytes = rows, self.held_bytes + nbytes
             return []
-        self._held, self._held_bytes, self.open_key = [], 0, last
+        self._held, self.held_bytes, self.open_key = [], 0, last
         return rows
 
     def rest(self) -> list[Row]:

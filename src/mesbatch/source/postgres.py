@@ -50,7 +50,7 @@ class StreamedRows:
 
     def __init__(self, cursor: Any, stream: Iterator[Row]) -> None:
         self._cursor, self._stream = cursor, stream
-        self._first = next(stream, None)  # the description comes with the first row, or with the end
+        self._first = next(stream, None)  # the description comes with the first row
         self.columns = describe(cursor)
 
     def fetch(self, size: int) -> list[Row]:
@@ -86,7 +86,9 @@ class PsycopgDriver(DbapiDriver):
             return self._named_cursor(session.connection, sql, params)
         cursor = session.connection.cursor(row_factory=tuple_row)
         try:
-            return StreamedRows(cursor, cursor.stream(sql, params, size=STREAM_SIZE))
+            rows = StreamedRows(cursor, cursor.stream(sql, params, size=STREAM_SIZE))
+            rows.columns = rows.columns or self.columns_of(session, sql, params) or ()  # a stream of no rows has none
+            return rows
         except BaseException:
             cursor.close()
             raise

@@ -1,0 +1,89 @@
+"""One small table in each database that we know, and the ways to reach it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+KEY_TYPES = ("text", "bigint", "char(6)")
+STRATEGIES = ("auto", "in-list", "array", "look-up", "temporary-table")
+
+
+class Database(Protocol):
+    """*own* is what connects (a URL or a function), *borrowed* an open connection; *strategies* are those it knows."""
+
+    own: Any
+    borrowed: Any
+    strategies: tuple[str, ...]
+
+    def load(self, key_type: str, rows: Iterable[tuple[Any, Any, Any]]) -> str:
+        """Put *rows* (n, k, v) into the table of *key_type*, in place of those before; the table's name."""
+
+    def fetchall(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """All rows at once; a bind is written as a question mark."""
+
+
+class SqliteDatabase:
+    """A file, opened by sqlite3 itself or by *module* where that is apsw."""
+
+    strategies = ("auto", "in-list", "array", "temporary-table")
+
+    def __init__(self, path: str, module: Any = sqlite3) -> None:
+        self._admin = sqlite3.connect(path)
+        for key_type in KEY_TYPES:
+            table = _table(key_type)
+            self._admin.execute(f"create table {table} (n integer, k {key_type}, v text)")
+            self._admin.execute(f"create index {table}_k on {table} (k)")
+        connect = module.connect if module is sqlite3 else module.Connection
+        self.own = lambda: connect(path)
+        self.borrowed = connect(path)
+
+    def load(self, key_type: str, rows: Iterable[tuple[Any, Any, Any]]) -> str:
+        table = _table(key_type)
+        with self._admin:
+            self._admin.execute(f"delete from {table}")
+            self._admin.executemany(f"insert into {table} values (?, ?, ?)", rows)
+        return table
+
+    def fetchall(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        return self._admin.execute(sql, values).fetchall()
+
+    def close(self) -> None:
+        self.borrowed.close()
+        self._admin.close()
+
+
+class PostgresDatabase:
+    """A schema of a running server; *url* has it as its search path."""
+
+    strategies = STRATEGIES
+
+    def __init__(self, url: str) -> None:
+        import psycopg
+
+        self.own = url
+        self.borrowed = psycopg.connect(url, autocommit=True)
+        self._admin = psycopg.connect(url, autocommit=True)
+        for key_type in KEY_TYPES:
+            table = _table(key_type)
+            self._admin.execute(f"create table {table} (n int, k {key_type}, v text)")
+            self._admin.execute(f"create index on {table} (k)")
+
+    def load(self, key_type: str, rows: Iterable[tuple[Any, Any, Any]]) -> str:
+        table = _table(key_type)
+        with self._admin.transaction(), self._admin.cursor() as cursor:
+            cursor.execute(f"delete from {table}")
+            cursor.executemany(f"insert into {table} values (%s, %s, %s)", list(rows))
+        return table
+
+    def fetchall(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        return self._admin.execute(sql.replace("?", "%s"), values).fetchall()
+
+    def close(self) -> None:
+        self.borrowed.close()
+        self._admin.close()
+
+
+def _table(key_type: str) -> str:
+    return f"by_{key_type.partition('(')[0]}"
