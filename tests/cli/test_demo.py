@@ -111,6 +111,8 @@ def damage(file: Path) -> None:
     ],
 )
 def test_what_cannot_work_is_refused_at_once(tmp_path, arguments, words):
+    for needed in {"--compare": ["pandas"], "--url": ["psycopg"]}.get(arguments[0], []):
+        pytest.importorskip(needed, reason=f"{needed} is not installed")
     result = invoke("--directory", tmp_path, *arguments)
 
     assert result.exit_code != 0

@@ -21,7 +21,7 @@ from tests.rig.databases import KEY_TYPES, STRATEGIES
 COLUMNS = ("n", "k", "v")
 fewer = settings(max_examples=settings.default.max_examples // 2)  # each connects to a server, up to three times
 
-texts = st.sampled_from(["a", "b", "B", "b b", "bb", "ä", "𝒳", "~", "'; drop table t --", "%s", ":keys", "?", "0", "1"])
+texts = st.sampled_from(["a", "b", "B", "b b", "bb", "ä", "🙂", "'; drop table t --", "%s", ":keys", "?", "0", "1"])
 keys_of = {
     "text": texts | st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=5),
     "bigint": st.integers(-3, 6) | st.integers(-(2**63), 2**63 - 1),
