@@ -18,9 +18,9 @@ from mesbatch.unlinked import open_unlinked
 RUNS = [
     {"a": [("a", 1), ("a", None)], "b": [("b", 2)]},
     {"b": [("b", "x")], "c": [("c", 2.5)]},
-    {"a": [("a", b"y")]},
+    {"a": [("a", b"y")], "b": [("b", None)]},  # begins before the run that was written before it
 ]
-TRUTH = {"a": [("a", 1), ("a", None), ("a", b"y")], "b": [("b", 2), ("b", "x")], "c": [("c", 2.5)]}
+TRUTH = {"a": [("a", 1), ("a", None), ("a", b"y")], "b": [("b", 2), ("b", "x"), ("b", None)], "c": [("c", 2.5)]}
 
 
 @pytest.fixture

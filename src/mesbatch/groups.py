@@ -20,9 +20,9 @@ class Groups(Mapping[Any, list[Row]]):
     A mapping like the dict that it replaces, and a context manager: after `close` it is empty of rows and raises
     `GroupsClosed`. *columns* are those of the rows; none when no batch came and the reader does not know them.
 
-    `items` and `values` read what is on disk in one pass and hold half of *max_bytes*; ``groups[key]`` reads that key's
-    rows alone; `iter_rows` takes a key whose rows are too many for memory. What is read from disk is checked: bytes
-    that are not those written raise `CorruptChunk`.
+    `items` and `values` read what is on disk in one pass and hold half of *max_bytes*, or one group where that is more;
+    ``groups[key]`` reads that key's rows alone; `iter_rows` takes a key whose rows are too many for memory. What is
+    read from disk is checked: bytes that are not those written raise `CorruptChunk`.
     """
 
     def __init__(self, columns: tuple[str, ...], groups: dict[Any, list[Row]] | SpilledGroups) -> None:
