@@ -435,10 +435,10 @@ def _compose(random):
     return sql
 
 
-def _compose_passing(con, random):
-    """Ten statements that pass and run."""
+def _compose_passing(con, random, size):
+    """*size* statements that pass and run: about one in six that are composed."""
     composed = (_compose(random) for _ in count())
-    return islice((sql for sql in composed if _passes(sql) and _runs(con, sql)), 10)
+    return list(islice((sql for sql in composed if _passes(sql) and _runs(con, sql)), size))
 
 
 def _runs(con, sql):
@@ -451,18 +451,17 @@ def _runs(con, sql):
 
 @given(random=st.randoms(use_true_random=True), parts=partitions())
 def test_whatever_passes_gives_the_whole_in_parts(con, random, parts):
-    for sql in _compose_passing(con, random):
+    for sql in _compose_passing(con, random, 3):
         _assert_parts_give_the_whole(con, sql, parts)
         _assert_parts_give_the_whole(con, sql, [KEYS[:3], KEYS[3:]])
 
 
-@pytest.mark.parametrize(
-    "words", [("distinct",), ("group by",), ("over (partition",), ("over w",), (") d", "distinct"), (") d", "group by")]
-)
-def test_statements_put_together_at_random_do_pass_in_each_way(con, words):
-    random = Random(0)
-    passing = list(chain.from_iterable(_compose_passing(con, random) for _ in range(30)))
-    assert [sql for sql in passing if all(word in sql for word in words)]
+def test_statements_put_together_at_random_do_pass_in_each_way(con):
+    passing = _compose_passing(con, Random(0), 150)
+    nested = [sql for sql in passing if ") d" in sql]
+    for way in ("distinct", "group by", "over (partition"):
+        assert any(way in sql for sql in nested)
+    assert any("over w" in sql for sql in passing)
 
 
 # -- beside the verdict ----------------------------------------------------------------------------

@@ -63,12 +63,13 @@ def check_splittable(sql: str, key: str) -> None:
 
 
 def _check_stable(sql: str) -> None:
-    for token in tokenize(sql):
+    tokens = tokenize(sql)
+    for token in tokens:
         if token.kind == "comment" and _UNCLEAR_COMMENT.match(token.text):
             raise Doubt("databases disagree on where this comment ends", [token])
         if token.word in VOLATILE_NAMES:
             raise Doubt("answers differently each time", [token])
-    for token, following in pairwise(significant_tokens(sql)):
+    for token, following in pairwise(token for token in tokens if token.kind not in ("space", "comment")):
         if following.text == "(" and token.identity and unquote(token.text).upper() in VOLATILE_FUNCTIONS:
             raise Doubt("answers differently each time", [token, following])
 
