@@ -6,11 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mesbatch.errors import StatementError
 from mesbatch.source.session import Params
 from mesbatch.source.sql import KeyPlace, find_keys
 from mesbatch.source.tokens import tokenize
 
-FIRST_BIND = "mesbatch_0"
+# How a bind is written when parameters go by position, and when they go by name; the words are PEP 249's.
+BINDS = {
+    "qmark": ("?", ":{}"),
+    "named": (":{}", ":{}"),
+    "format": ("%s", "%({})s"),
+    "pyformat": ("%s", "%({})s"),
+}
 
 
 @dataclass(frozen=True)
@@ -27,21 +34,21 @@ class KeyedStatement:
         """Find ``:keys`` in *text*.
 
         Raises:
-            StatementError: it is missing, doubled or not in ``IN (:keys)``.
+            StatementError: it is missing, doubled or not in ``IN (:keys)``; or the driver numbers its binds.
         """
+        if paramstyle not in BINDS:
+            raise StatementError(
+                f"keys need a driver whose paramstyle is one of {', '.join(BINDS)}; this one's is {paramstyle!r}"
+            )
         if params is None and paramstyle in {"format", "pyformat"}:
             text = text.replace("%", "%%")  # nothing was to be bound, so a percent sign was only itself
         return cls(text, params, find_keys(text), paramstyle)
 
     def placeholders(self, count: int) -> list[str]:
         """*count* binds for keys, as they are written in the text."""
-        if isinstance(self.params, Mapping):
-            style = "%%(mesbatch_%d)s" if self.paramstyle in {"format", "pyformat"} else ":mesbatch_%d"
-        else:
-            style = {"named": ":mesbatch_%d", "numeric": ":mesbatch_%d", "format": "%%s", "pyformat": "%%s"}.get(
-                self.paramstyle, "?"
-            )
-        return [style % i if "%d" in style else style.replace("%%", "%") for i in range(count)]
+        by_position, by_name = BINDS[self.paramstyle]
+        style = by_name if isinstance(self.params, Mapping) else by_position
+        return [style.format(f"mesbatch_{i}") for i in range(count)]
 
     def with_keys(
         self, inside: str, values: Sequence[Any] = (), *, head: str = "", tail: str = ""
@@ -55,5 +62,10 @@ class KeyedStatement:
         if isinstance(self.params, Mapping):
             return text, {**self.params, **{f"mesbatch_{i}": value for i, value in enumerate(values)}}
         given = tuple(self.params or ())
-        split = 0 if head else sum(token.kind == "bind" for token in tokenize(before))
+        split = 0 if head else self._count_binds(before)
         return text, (*given[:split], *values, *given[split:])
+
+    def _count_binds(self, text: str) -> int:
+        """The driver's own binds in *text*: for psycopg a question mark is an operator, and ``[1:2]`` a slice."""
+        mark = BINDS[self.paramstyle][0][0]
+        return sum(token.kind == "bind" and token.text.startswith(mark) for token in tokenize(text))
