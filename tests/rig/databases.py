@@ -23,6 +23,9 @@ class Database(Protocol):
     def fetchall(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows at once; a bind is written as a question mark."""
 
+    def run(self, sql: str) -> None:
+        """Execute a statement that returns no rows, and commit it."""
+
 
 class SqliteDatabase:
     """A file, opened by sqlite3 itself or by *module* where that is apsw."""
@@ -48,6 +51,9 @@ class SqliteDatabase:
 
     def fetchall(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return self._admin.execute(sql, values).fetchall()
+
+    def run(self, sql: str) -> None:
+        self._admin.executescript(sql)
 
     def close(self) -> None:
         self.borrowed.close()
@@ -78,7 +84,10 @@ class PostgresDatabase:
         return table
 
     def fetchall(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        return self._admin.execute(sql.replace("?", "%s"), values).fetchall()
+        return self._admin.execute(sql.replace("?", "%s"), values or None).fetchall()
+
+    def run(self, sql: str) -> None:
+        self._admin.execute(sql)
 
     def close(self) -> None:
         self.borrowed.close()

@@ -80,6 +80,7 @@ class TcpProxy:
             return
         if self.fault == "reset":
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.shutdown(socket.SHUT_RD)  # wakes the thread that reads it, without a word to the other side
             client.close()
             server.close()
             return

@@ -46,3 +46,11 @@ def test_a_driver_that_numbers_its_binds_is_refused():
         StatementError, match="paramstyle is one of qmark, named, format, pyformat; this one's is 'numeric'"
     ):
         KeyedStatement.parse(SELECT.format(before="a = 1 and", after="b = 2"), None, "numeric")
+
+
+def test_values_of_a_head_come_first():
+    statement = KeyedStatement.parse("select %s from t where k in (:keys) and b = %s", (1, 2), "pyformat")
+    text, values = statement.with_keys("x", [["a"]], head="with x as (%s) ", tail=" limit 1")
+
+    assert text == "with x as (%s) select %s from t where k in (x) and b = %s limit 1"
+    assert values == (["a"], 1, 2)

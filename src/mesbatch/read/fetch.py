@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from operator import itemgetter
 
-from mesbatch.batch import Column, Row, measure_rows
+from mesbatch.batch import Column, Row
 from mesbatch.errors import RowTooLarge
+from mesbatch.read.measure import measure_deeply
 from mesbatch.source.session import Rows
 from mesbatch.units import MiB, format_bytes
 
@@ -15,9 +16,7 @@ FIRST_ROWS = 100  # declared widths are often far above real ones: fewer rows th
 FIRST_LOB_ROWS = 10
 PIECE_ROWS = 500  # rows between two looks at the budget
 SAMPLED_ROWS = 4  # of a piece: measuring each value of four rows in 500 costs 2 % of reading them
-BATCH_BYTES = (
-    MiB  # more rows leave the processor's cache before they are used: batches of 2.7 MiB cost 1.3 times as much
-)
+BATCH_BYTES = MiB  # more would leave the processor's cache before it is used: 2.7 MiB cost 1.3 times as much
 VALUE_BYTES = 50  # an object's head, or a small value
 LOBS = {"clob", "nclob", "blob", "bytea", "long", "long raw", "json", "jsonb", "xml"}
 TEXTS = LOBS | {"text", "varchar", "character varying", "bpchar", "raw", None}
@@ -89,7 +88,7 @@ class Fetcher:
     def _measure(self, rows: list[Row]) -> int:
         """The bytes of *rows*: small columns from samples, those that can be huge from every value."""
         sample = rows[:: -(-len(rows) // SAMPLED_ROWS)]
-        nbytes = measure_rows(sample) * len(rows) // len(sample)
+        nbytes = measure_deeply(sample) * len(rows) // len(sample)
         for i in self._watched:
             nbytes += max(0, _total_length(rows, i) - _total_length(sample, i) * len(rows) // len(sample))
         if nbytes > self._budget.share:
@@ -100,7 +99,7 @@ class Fetcher:
     def _check_each(self, rows: list[Row]) -> None:
         limit = self._budget.max_bytes
         for row in rows:
-            if (size := measure_rows([row])) > limit:
+            if (size := measure_deeply([row])) > limit:
                 raise RowTooLarge(
                     f"one row holds {format_bytes(size)}, max_bytes is {format_bytes(limit)}: raise it, or leave "
                     "out or stream its large columns"

@@ -46,7 +46,7 @@ class StatementReader:
 
     budget: Budget
     batch_size: int | None
-    converters: Sequence[Callable[[Any], Any] | None] | None
+    converters: Callable[[tuple[Column, ...]], Sequence[Callable[[Any], Any] | None] | None] | None
     on_columns: Callable[[tuple[Column, ...]], None]
 
     def fetch(self, session: Session, start: Callable[[Session], Rows], cut: Cut | None = None) -> Generator[Fetched]:
@@ -55,23 +55,23 @@ class StatementReader:
             self.on_columns(rows.columns)
             fetcher = Fetcher(rows, self.budget, self.batch_size, bounded=session.driver.bounded_values)
             whole = cut(rows.columns) if cut is not None else None
+            converters = self.converters(rows.columns) if self.converters is not None else None
             due = 0  # bytes that were fetched and not given out
             for fetched, nbytes in fetcher.batches():
                 due += nbytes
                 if ready := fetched if whole is None else whole.cut(fetched, nbytes):
                     held = 0 if whole is None else whole.held_bytes
-                    yield Fetched(self._converted(ready), due - held)
+                    yield Fetched(_converted(ready, converters), due - held)
                     due = held
                 del fetched, ready
             if whole is not None and (ready := whole.rest()):
-                yield Fetched(self._converted(ready), due)
+                yield Fetched(_converted(ready, converters), due)
 
-    def _converted(self, rows: list[Row]) -> list[Row]:
-        if self.converters is None:
-            return rows
-        return [
-            tuple(convert(value) if convert else value for convert, value in zip(self.converters, row)) for row in rows
-        ]
+
+def _converted(rows: list[Row], converters: Sequence[Callable[[Any], Any] | None] | None) -> list[Row]:
+    if converters is None:
+        return rows
+    return [tuple(convert(value) if convert else value for convert, value in zip(converters, row)) for row in rows]
 
 
 @dataclass(frozen=True)

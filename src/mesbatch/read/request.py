@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sized
 from dataclasses import dataclass
 from typing import Any
 
+from mesbatch.batch import Column
 from mesbatch.errors import InvalidKey, StatementError
 from mesbatch.read.fetch import Budget
 from mesbatch.read.part import OnFailure
@@ -15,7 +16,7 @@ from mesbatch.source.keys import Keys, collect_keys
 from mesbatch.source.session import Params, Source
 from mesbatch.source.sql import check_reads, find_keys
 
-Converters = list[Callable[[Any], Any] | None]
+Converters = list[Callable[[Any], Any] | None]  # what a SQLAlchemy type makes of the driver's value, by column
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Request:
     con: Any
     source: Source | None
     params: Params
-    converters: Converters | None
+    converters: Callable[[tuple[Column, ...]], Converters | None] | None
     keys: Keys | Iterable[Any] | None
     key: str | None
     strategy: StrategyName
@@ -77,7 +78,9 @@ def _check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
         raise ValueError(f"{name} must be one of {', '.join(allowed)}; got {value!r}")
 
 
-def _as_text(sql: Any, con: Any, params: Params, *, keyed: bool) -> tuple[str, Params, Converters | None]:
+def _as_text(
+    sql: Any, con: Any, params: Params, *, keyed: bool
+) -> tuple[str, Params, Callable[[tuple[Column, ...]], Converters | None] | None]:
     if isinstance(sql, str):
         return sql, params, None
     if not hasattr(sql, "compile"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 
-from mesbatch.batch import Column, measure_rows
+from mesbatch.batch import Column
 from mesbatch.errors import SchemaChanged
 from mesbatch.events import PartRead
 from mesbatch.manifest import Manifest
@@ -13,6 +13,7 @@ from mesbatch.read.ahead import Ahead
 from mesbatch.read.deadline import interrupted_at
 from mesbatch.read.inline import Inline
 from mesbatch.read.lane import Lane
+from mesbatch.read.measure import measure_deeply
 from mesbatch.read.part import Fetched, Item, PartReader, StatementReader
 from mesbatch.read.request import Request
 from mesbatch.source.choose import choose, examine
@@ -87,7 +88,7 @@ class Reading:
         for columns, rows in self.request.con.batches():
             self._learn(tuple(Column(name) for name in columns))
             sample = rows[:: len(rows) // 8 + 1]
-            yield Fetched(rows, measure_rows(sample) * len(rows) // max(1, len(sample)))
+            yield Fetched(rows, measure_deeply(sample) * len(rows) // max(1, len(sample)))
         yield PartRead(None, None, 0)
 
     # -- one statement
@@ -202,10 +203,10 @@ class Reading:
         return part
 
     def _run(self, read: Callable[[Lane, Part], Generator[Item]], parts: Iterator[Part]) -> Stream:
-        """In threads of our own where that pays: the database works elsewhere, or there are several connections."""
+        """In threads of our own where that pays: fetches are round trips, or there are several connections."""
         lanes, first = self._lanes, self._lanes[0]
         driver = first.session().driver
-        if not first.source.owned or not (driver.remote or len(lanes) > 1 or self.request.timeout):
+        if not first.source.owned or not (driver.waits_for_fetch or len(lanes) > 1 or self.request.timeout):
             return Inline(_in_turn(read, parts, first), first)
         if not driver.moves_between_threads:
             first.close()  # its thread will open another

@@ -85,7 +85,8 @@ def family_of(con: Any) -> str | None:
 
 def _connect(connect: Callable[[], Any]) -> Session:
     connection = connect()
-    return owned_session(connection, connection.close, connection.close)
+    driver = driver_of(connection)
+    return Session(driver, connection, True, connection.close, connection.close)
 
 
 def _from_oracledb_pool(pool: Any) -> Source:

@@ -33,7 +33,7 @@ class DbapiDriver:
     """A driver that we know nothing else about; *module* is the one its connections come from."""
 
     name = "dbapi"
-    remote = True
+    waits_for_fetch = True
     max_binds = 1_000  # the strictest limit among the databases that we know
     bounded_values = False
     padded_types: frozenset[str] = frozenset()

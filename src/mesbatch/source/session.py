@@ -28,15 +28,15 @@ class Rows(Protocol):
 class Driver(Protocol):
     """What differs between drivers; it holds no state of a connection.
 
-    *remote* says that the database is another process, so that fetching ahead in a thread pays. *max_binds* is the
-    most binds that one statement may carry. *bounded_values* says that `execute` itself refuses a value above
-    *max_bytes*; values of *padded_types* come padded with blanks. *shares_snapshots* says that several connections can
-    see one state of the data, and *moves_between_threads* that a connection may be used by another thread than the one
-    that opened it.
+    *waits_for_fetch* says that the database sends rows only when they are asked for, so that asking ahead in a thread
+    pays. *max_binds* is the most binds that one statement may carry. *bounded_values* says that `execute` itself
+    refuses a value above *max_bytes*; values of *padded_types* come padded with blanks. *shares_snapshots* says that
+    several connections can see one state of the data, and *moves_between_threads* that a connection may be used by
+    another thread than the one that opened it.
     """
 
     name: str
-    remote: bool
+    waits_for_fetch: bool
     max_binds: int
     paramstyle: str
     bounded_values: bool

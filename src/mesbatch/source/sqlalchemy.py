@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import sqlalchemy
@@ -17,6 +18,7 @@ from sqlalchemy.engine import Connection, Dialect, Engine, default, make_url
 from sqlalchemy.pool import NullPool
 from sqlalchemy.sql.expression import ClauseElement, Select
 
+from mesbatch.batch import Column
 from mesbatch.errors import ConnectionClosed, StatementError, UnknownSource
 from mesbatch.source.connect import driver_of, family_of, owned_session
 from mesbatch.source.session import Params, Session, Source
@@ -54,10 +56,11 @@ def connect_url(url: str) -> Session:
 
 def compile_statement(
     statement: ClauseElement, con: Any, params: Params, *, keyed: bool
-) -> tuple[str, Params, list[Converter | None] | None]:
+) -> tuple[str, Params, Callable[[tuple[Column, ...]], list[Converter | None] | None] | None]:
     """The driver's text, its parameters, and what each column's type makes of the driver's value.
 
-    Only a ``select()`` knows its columns' types; of a ``text()`` the values stay the driver's, and the list is None.
+    The converters are made from the columns of the result. Only a ``select()`` knows its columns' types; of a
+    ``text()`` the values stay the driver's, and there are none.
     """
     if params is not None and not isinstance(params, Mapping):
         raise StatementError(f"a SQLAlchemy statement takes its params as a mapping, got {type(params).__name__}")
@@ -68,13 +71,10 @@ def compile_statement(
     given = compiled.construct_params({"keys": None, **params} if params and keyed else params, _check=False)
     values = {name: _to_driver(compiled.binds[name], value, dialect) for name, value in given.items() if name != "keys"}
     text = KEYS_COMPILED.sub("(:keys)", str(compiled))
+    converters = partial(_converters, statement, dialect) if isinstance(statement, Select) else None
     if not compiled.positional:
-        return text, values, _converters(statement, dialect)
-    return (
-        text,
-        tuple(values[name] for name in compiled.positiontup or () if name != "keys"),
-        _converters(statement, dialect),
-    )
+        return text, values, converters
+    return text, tuple(values[name] for name in compiled.positiontup or () if name != "keys"), converters
 
 
 def _to_driver(bind: BindParameter[Any], value: Any, dialect: Dialect) -> Any:
@@ -82,12 +82,21 @@ def _to_driver(bind: BindParameter[Any], value: Any, dialect: Dialect) -> Any:
     return convert(value) if convert else value
 
 
-def _converters(statement: ClauseElement, dialect: Dialect) -> list[Converter | None] | None:
-    if not isinstance(statement, Select):
-        return None
+def _converters(statement: Select[Any], dialect: Dialect, columns: tuple[Column, ...]) -> list[Converter | None] | None:
     types = [column.type.dialect_impl(dialect) for column in statement.selected_columns]
-    converters: list[Converter | None] = [type_.result_processor(dialect, None) for type_ in types]
+    converters: list[Converter | None] = [
+        type_.result_processor(dialect, _type_code(dialect, column)) for type_, column in zip(types, columns)
+    ]
     return converters if any(converters) else None
+
+
+def _type_code(dialect: Dialect, column: Column) -> int | None:
+    """The number of a column's type, which SQLAlchemy asks for on PostgreSQL only."""
+    if dialect.name != "postgresql" or column.type is None:
+        return None
+    from psycopg import adapters
+
+    return adapters.types[column.type].oid
 
 
 def _dialect(con: Any) -> Dialect:

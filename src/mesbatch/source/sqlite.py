@@ -58,7 +58,7 @@ class SqliteDriver(DbapiDriver):
     """What sqlite3 and apsw have in common: a database inside this process."""
 
     name = "sqlite"
-    remote = False
+    waits_for_fetch = False
     max_binds = 32_766  # SQLITE_MAX_VARIABLE_NUMBER
     bounded_values = True
 

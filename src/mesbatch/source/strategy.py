@@ -189,7 +189,8 @@ def _ordered(sql: str, key: Column, position: int, driver: str) -> str:
         term += ' COLLATE "C"'
         if order.terms:  # there an expression in ORDER BY cannot name a column of the result
             raise StatementError(
-                "on PostgreSQL only strategy 'look-up' keeps the statement's own ORDER BY within a key"
+                "on PostgreSQL only strategy 'look-up' keeps the statement's own ORDER BY within a key: leave it out, "
+                "or read with order='any' and strategy 'temporary-table', which keeps it as a whole"
             )
     elif order.is_one_select and not order.is_limited and not order.is_locking:
         term = str(position) if position else term  # by name it is ambiguous where two joined tables have it

@@ -1,0 +1,31 @@
+"""What rows hold in memory with what is nested in them: JSON documents and arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain
+from sys import getsizeof
+from typing import Any
+
+from mesbatch.batch import Row, measure_rows
+
+NESTED = (list, dict, tuple)
+
+
+def measure_deeply(rows: Sequence[Row]) -> int:
+    """The bytes of *rows* as `measure_rows` counts them, and of all values inside lists, tuples and dicts.
+
+    >>> measure_deeply([([1_000, 2_000],)]) - measure_rows([([1_000, 2_000],)])
+    56
+    """
+    return measure_rows(rows) + _measure_inside([value for row in rows for value in row if isinstance(value, NESTED)])
+
+
+def _measure_inside(nested: list[Any]) -> int:
+    nbytes = 0
+    while nested:  # no recursion: a document may be nested as deeply as it likes
+        value = nested.pop()
+        children = list(chain(value, value.values()) if isinstance(value, dict) else value)
+        nbytes += sum(map(getsizeof, children))
+        nested += [child for child in children if isinstance(child, NESTED)]
+    return nbytes
