@@ -52,6 +52,14 @@ def test_batches_aim_at_a_share_of_the_budget():
     assert all(250 * KiB < size < 350 * KiB for size in sizes)
 
 
+@pytest.mark.parametrize("position", [0, 1])  # within the sample, and outside of it
+def test_a_large_row_is_counted_once(position):
+    rows = [("x" * 1_000,)] * 100
+    rows[position] = ("x" * MiB,)
+    ((_, nbytes),) = Fetcher(Rows(rows), Budget(100 * MiB), None).batches()
+    assert nbytes == pytest.approx(measure_rows(rows), rel=0.1)
+
+
 @pytest.mark.parametrize(("connections", "share"), [(1, 300), (2, 180), (4, 100)])
 def test_connections_share_the_budget(connections, share):
     assert Budget(900, connections).share == share

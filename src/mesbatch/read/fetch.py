@@ -90,7 +90,7 @@ class Fetcher:
         sample = rows[:: -(-len(rows) // SAMPLED_ROWS)]
         nbytes = measure_deeply(sample) * len(rows) // len(sample)
         for i in self._watched:
-            nbytes += max(0, _total_length(rows, i) - _total_length(sample, i) * len(rows) // len(sample))
+            nbytes += _total_length(rows, i) - _total_length(sample, i) * len(rows) // len(sample)
         if nbytes > self._budget.share:
             self._check_each(rows)
         self._row_bytes = max(1.0, nbytes / len(rows))
