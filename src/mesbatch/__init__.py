@@ -1,22 +1,49 @@
 """mesbatch reads the result of any SQL query in bounded memory, groups it by key, and serves it."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from mesbatch.batch import Batch, Column
 from mesbatch.errors import MesbatchError
+from mesbatch.fold import fold, fold_by_key, project
 from mesbatch.manifest import Manifest
 from mesbatch.reader import BatchReader, read_sql_iter
 from mesbatch.trace import Query, Trace
 from mesbatch.units import GiB, KiB, MiB
+
+if TYPE_CHECKING:
+    from mesbatch.group import group_by_key, iter_groups
+    from mesbatch.groups import Groups
 
 __all__ = [
     "Batch",
     "BatchReader",
     "Column",
     "GiB",
+    "Groups",
     "KiB",
     "Manifest",
     "MesbatchError",
     "MiB",
     "Query",
     "Trace",
+    "fold",
+    "fold_by_key",
+    "group_by_key",
+    "iter_groups",
+    "project",
     "read_sql_iter",
 ]
+
+# Imported on first use: groups bring the encoder of their spill file, which who only reads need not wait for.
+_LATER = {
+    "Groups": "mesbatch.groups",
+    "group_by_key": "mesbatch.group",
+    "iter_groups": "mesbatch.group",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_LATER[name]), name)
