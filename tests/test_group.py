@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mesbatch import spill
 from mesbatch.batch import Batch
 from mesbatch.errors import (
     GroupsClosed,
@@ -24,6 +23,7 @@ from mesbatch.errors import (
     UnencodableValue,
 )
 from mesbatch.group import group_by_key, iter_groups
+from mesbatch.spill import spilled
 from mesbatch.units import KiB, MiB
 from tests.rig.batches import exactly, grouped_in_a_dict, lists_of_batches
 
@@ -37,10 +37,10 @@ def lots(*rows):
 @pytest.fixture
 def _small_pieces(monkeypatch):
     """Few rows an extent, few groups a window: what takes gigabytes otherwise happens with ten rows."""
-    monkeypatch.setattr(spill, "SAMPLE_EVERY", 1)
-    monkeypatch.setattr(spill, "ROWS_PER_LOOK", 3)
-    monkeypatch.setattr(spill, "EXTENT_NBYTES", 300)
-    monkeypatch.setattr(spill, "WINDOW_NBYTES_MIN", 600)
+    monkeypatch.setattr(spilled, "SAMPLE_EVERY", 1)
+    monkeypatch.setattr(spilled, "ROWS_PER_LOOK", 3)
+    monkeypatch.setattr(spilled, "EXTENT_NBYTES", 300)
+    monkeypatch.setattr(spilled, "WINDOW_NBYTES_MIN", 600)
 
 
 # -- neighbours --------------------------------------------------------------------------------------

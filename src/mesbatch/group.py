@@ -11,12 +11,12 @@ from typing import Any
 from mesbatch.batch import Batch, Row, find_column
 from mesbatch.batches import open_batches
 from mesbatch.errors import InvalidKey
-from mesbatch.extents import ExtentFile
 from mesbatch.groups import Groups
 from mesbatch.key_runs import Order, iter_key_runs
-from mesbatch.spill import SpilledGroups, estimate_nbytes
+from mesbatch.spill.extents import ExtentFile
+from mesbatch.spill.spilled import SpilledGroups, estimate_nbytes
+from mesbatch.spill.unlinked import open_unlinked
 from mesbatch.units import MiB
-from mesbatch.unlinked import open_unlinked
 
 GROUP_NBYTES = 200  # beside its rows: a list with four slots, its entry in a dict, its place in a run
 

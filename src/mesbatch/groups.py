@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from mesbatch.batch import Row
 from mesbatch.errors import GroupsClosed
-from mesbatch.spill import SpilledGroups
+from mesbatch.spill.spilled import SpilledGroups
 
 T = TypeVar("T")
 

@@ -11,9 +11,9 @@ from contextlib import closing
 import pytest
 
 from mesbatch.errors import CorruptChunk
-from mesbatch.extents import ExtentFile
-from mesbatch.spill import SpilledGroups
-from mesbatch.unlinked import open_unlinked
+from mesbatch.spill.extents import ExtentFile
+from mesbatch.spill.spilled import SpilledGroups
+from mesbatch.spill.unlinked import open_unlinked
 
 RUNS = [
     {"a": [("a", 1), ("a", None)], "b": [("b", 2)]},

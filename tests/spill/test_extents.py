@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mesbatch.errors import CorruptChunk
-from mesbatch.extents import HEADER, NO_EXTENT, Extent, ExtentFile
-from mesbatch.unlinked import open_unlinked
+from mesbatch.spill.extents import HEADER, NO_EXTENT, Extent, ExtentFile
+from mesbatch.spill.unlinked import open_unlinked
 
 
 @pytest.fixture

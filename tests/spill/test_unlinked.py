@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mesbatch.errors import SpillError
-from mesbatch.unlinked import distrust, open_unlinked
+from mesbatch.spill.unlinked import distrust, open_unlinked
 
 
 def status(mode, user):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mesbatch.errors import SchemaChanged, UnencodableValue
-from mesbatch.layout import RowLayouts
+from mesbatch.spill.layout import RowLayouts
 from tests.rig.batches import COLUMNS, exactly, lists_of_batches, scalars
 
 

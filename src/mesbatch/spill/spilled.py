@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from mesbatch.batch import Row, measure_rows
 from mesbatch.errors import UnencodableValue
-from mesbatch.extents import HEADER, NO_EXTENT, Extent, ExtentFile
-from mesbatch.layout import RowLayouts
+from mesbatch.spill.extents import HEADER, NO_EXTENT, Extent, ExtentFile
+from mesbatch.spill.layout import RowLayouts
 from mesbatch.units import KiB
 
 SAMPLE_EVERY = 17  # rows: measuring all of them costs three times as much as grouping them; a prime meets no period
