@@ -1,0 +1,1 @@
+"""Groups on disk: one file without a name, of extents that carry checksums."""
