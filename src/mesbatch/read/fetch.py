@@ -17,6 +17,7 @@ FIRST_LOB_ROWS = 10
 PIECE_ROWS = 500  # rows between two looks at the budget
 SAMPLED_ROWS = 4  # of a piece: measuring each value of four rows in 500 costs 2 % of reading them
 BATCH_BYTES = 512 * KiB  # more would leave the processor's cache before it is used: 2.7 MiB cost 1.3 times as much
+FULL = 7 / 8  # of a batch: beyond it, ever smaller pieces would cost more to measure than they are worth
 VALUE_BYTES = 50  # an object's head, or a small value
 LOBS = {"clob", "nclob", "blob", "bytea", "long", "long raw", "json", "jsonb", "xml"}
 TEXTS = LOBS | {"text", "varchar", "character varying", "bpchar", "raw", None}
@@ -62,7 +63,7 @@ class Fetcher:
         while True:
             rows: list[Row] = []
             nbytes = 0
-            while nbytes < self._budget.batch_bytes and (wanted := self._wanted(len(rows), nbytes)):
+            while nbytes < FULL * self._budget.batch_bytes and (wanted := self._wanted(len(rows), nbytes)):
                 piece = self._rows.fetch(wanted)
                 if not piece:
                     break
