@@ -23,6 +23,7 @@ class AnyInterleaving(RuleBasedStateMachine):
     """The model: who holds which permits, and for how many bytes."""
 
     place: Place
+    kills_left: int
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,9 +52,10 @@ class AnyInterleaving(RuleBasedStateMachine):
         self.people[who].end(number, how)
         del self.held[who][number]
 
-    @precondition(lambda self: self.place.shared and any(self.held))
+    @precondition(lambda self: self.place.shared and any(self.held) and self.kills_left)
     @rule(data=st.data())
     def kill(self, data):
+        self.kills_left -= 1
         who = data.draw(st.sampled_from([who for who in range(PEOPLE) if self.held[who]]))
         self.people[who].kill()
         self.held[who] = {}
@@ -82,11 +84,21 @@ class AnyInterleaving(RuleBasedStateMachine):
         assert self.watching.count() == [0, 0, 0]
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(300)
 def test_permits_return_to_nothing_after_any_interleaving(place):
-    examples = {"ProcessPlace": 100, "MachinePlace": 6, "RedisPlace": 3}[type(place).__name__]
+    run(place, examples={"ProcessPlace": 100, "MachinePlace": 6, "RedisPlace": 3}[type(place).__name__], kills=1)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1_800)
+def test_permits_return_to_nothing_after_many_more(place):
+    run(place, examples={"ProcessPlace": 2_000, "MachinePlace": 200, "RedisPlace": 40}[type(place).__name__], kills=5)
+
+
+def run(place: Place, *, examples: int, kills: int) -> None:
+    """Any *examples* of twenty steps each, with at most so many *kills* in one where leases must run out after each."""
     if isinstance(place, RedisPlace):
         place.lease = 1.5
-    machine = type("AnyInterleaving", (AnyInterleaving,), {"place": place})
-
+    kills_left = kills if isinstance(place, RedisPlace) else 20
+    machine = type("AnyInterleaving", (AnyInterleaving,), {"place": place, "kills_left": kills_left})
     run_state_machine_as_test(machine, settings=settings(max_examples=examples, stateful_step_count=20))
