@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from uuid import uuid4
 
@@ -25,8 +26,21 @@ def valkey() -> Iterator[PrivateValkey]:
 
 
 @pytest.fixture(params=["process", "machine", "redis"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     """Where limiters of one kind keep their permits: in this process, on this machine, in Redis."""
-    if request.param == "redis":
-        return RedisPlace(request.getfixturevalue("valkey").url, uuid4().hex)
-    return MachinePlace(str(tmp_path / "permits")) if request.param == "machine" else ProcessPlace()
+    place: Place
+    match request.param:
+        case "process":
+            place = ProcessPlace()
+        case "machine":
+            place = MachinePlace(str(tmp_path / "permits"))
+        case _:
+            place = RedisPlace(request.getfixturevalue("valkey").url, uuid4().hex)
+    with closing(place):
+        yield place
+
+
+@pytest.fixture
+def redis_place(valkey: PrivateValkey) -> Iterator[RedisPlace]:
+    with closing(RedisPlace(valkey.url, uuid4().hex)) as place:
+        yield place

@@ -8,45 +8,60 @@ from typing import Any
 from mesbatch.admission import Limiter, MachineLimiter, ProcessLimiter
 
 
+class Place:
+    """Where limiters of one kind keep their permits; `close` closes those that were made here."""
+
+    shared = True
+
+    def limiter(self, permits: int, max_bytes: int, **options: Any) -> Limiter:
+        limiter = self._open(permits, max_bytes, **options)
+        self.__dict__.setdefault("limiters", []).append(limiter)
+        return limiter
+
+    def _open(self, permits: int, max_bytes: int, **options: Any) -> Limiter:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        for limiter in self.__dict__.get("limiters", []):
+            limiter.close()
+
+
 @dataclass
-class ProcessPlace:
+class ProcessPlace(Place):
     """This process; its limiters are one and the same, because nothing else would be shared."""
 
     shared = False
 
-    def limiter(self, permits: int, max_bytes: int, **options: Any) -> Limiter:
+    def _open(self, permits: int, max_bytes: int, **options: Any) -> Limiter:
         if not hasattr(self, "_limiter"):
             self._limiter = ProcessLimiter(permits, max_bytes, **options)
         return self._limiter
 
 
 @dataclass
-class MachinePlace:
+class MachinePlace(Place):
     """A file."""
 
     path: str
-    shared = True
 
-    def limiter(self, permits: int, max_bytes: int, **options: Any) -> Limiter:
+    def _open(self, permits: int, max_bytes: int, **options: Any) -> Limiter:
         return MachineLimiter(self.path, permits, max_bytes, **options)
 
 
 @dataclass
-class RedisPlace:
+class RedisPlace(Place):
     """A key in a Redis on this machine."""
 
     url: str
     name: str
     lease: float = 15.0
-    shared = True
 
-    def limiter(self, permits: int, max_bytes: int, **options: Any) -> Limiter:
+    def _open(self, permits: int, max_bytes: int, **options: Any) -> Limiter:
         from mesbatch.admission.redis import RedisLimiter
 
         return RedisLimiter(self.url, self.name, permits, max_bytes, lease=self.lease, **options)
 
 
-Place = ProcessPlace | MachinePlace | RedisPlace
 KINDS = {kind.__name__: kind for kind in (ProcessPlace, MachinePlace, RedisPlace)}
 
 

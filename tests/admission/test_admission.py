@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
@@ -87,6 +90,40 @@ def test_memory_is_given_back_where_the_answer_asks_for_it(admission, monkeypatc
         list(admitted.permit.holding([b"a"]))
         assert len(given_back) == expected
     assert admission.limiter.in_flight == InFlight(0, 0, 0)
+
+
+def test_a_body_holds_the_permit_and_its_reader_is_relieved_until_it_is_closed(admission, weather):
+    reader = Reader(max_bytes=100)
+    admitted = admission.admit(SMALL)
+    weather.used = 0.85
+
+    with closing(admitted.holding(iter([b"a", b"b"]), reader)) as body:
+        assert next(body) == b"a"
+        assert (reader.max_bytes, admission.limiter.in_flight.permits) == (50, 1)
+    assert (reader.max_bytes, admission.limiter.in_flight.permits) == (100, 0)
+
+
+def test_a_body_that_nobody_closed_gives_permit_and_budget_back_with_a_warning(admission, weather):
+    reader = Reader(max_bytes=100)
+    weather.used = 0.70
+
+    def send_a_piece_and_forget_the_rest() -> None:
+        next(admission.admit(SMALL).holding([b"a", b"b"], reader))
+        gc.collect()
+
+    with pytest.warns(ResourceWarning, match="neither released"):
+        send_a_piece_and_forget_the_rest()
+    weather.used = 0.85
+    admission.gauge.level()
+
+    assert (reader.max_bytes, admission.limiter.in_flight.permits) == (100, 0)
+
+
+@dataclass
+class Reader:
+    """Whatever has a budget."""
+
+    max_bytes: int
 
 
 def test_an_answer_that_all_permits_together_cannot_hold_is_refused_for_ever(admission):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import signal
+import threading
 import time
+from contextlib import closing
 from dataclasses import replace
 from itertools import count
 from threading import Event
@@ -35,8 +37,15 @@ def server():
         pytest.skip(str(error))
 
 
-def test_a_server_that_is_away_lets_nobody_through(server):
-    limiter = RedisPlace(server.url, "p").limiter(1, 100)
+@pytest.fixture
+def mortal_place(server):
+    """A place in that server; leases are short, so that they end soon."""
+    with closing(RedisPlace(server.url, "p", lease=1.0)) as place:
+        yield place
+
+
+def test_a_server_that_is_away_lets_nobody_through(server, mortal_place):
+    limiter = mortal_place.limiter(1, 100)
     server.kill()
 
     with pytest.raises(LimiterUnavailable, match="'p' in Redis"):
@@ -47,16 +56,16 @@ def test_a_server_that_is_away_lets_nobody_through(server):
     limiter.permit(1).release()
 
 
-def test_a_server_that_is_silent_lets_nobody_through(server):
-    limiter = RedisPlace(server.url, "p", lease=1.0).limiter(1, 100)
+def test_a_server_that_is_silent_lets_nobody_through(server, mortal_place):
+    limiter = mortal_place.limiter(1, 100)
     server.pause()
     with pytest.raises(LimiterUnavailable, match="Timeout"):
         limiter.permit(1)
     server.resume()
 
 
-def test_a_permit_given_back_while_the_server_is_away_is_an_error_and_comes_back_by_itself(server):
-    limiter = RedisPlace(server.url, "p", lease=1.0).limiter(1, 100)
+def test_a_permit_given_back_while_the_server_is_away_is_an_error_and_comes_back_by_itself(server, mortal_place):
+    limiter = mortal_place.limiter(1, 100)
     permit = limiter.permit(1)
     server.pause()
     with pytest.raises(LimiterUnavailable):
@@ -66,8 +75,8 @@ def test_a_permit_given_back_while_the_server_is_away_is_an_error_and_comes_back
     limiter.permit(1, timeout=30).release()
 
 
-def test_a_holder_learns_that_its_lease_ran_out(server):
-    limiter = RedisPlace(server.url, "p", lease=1.0).limiter(1, 100)
+def test_a_holder_learns_that_its_lease_ran_out(server, mortal_place):
+    limiter = mortal_place.limiter(1, 100)
     body = limiter.permit(1).holding(count())
     server.pause()
     with pytest.raises(PermitLost, match=r"the lease of 1\.0 s"):
@@ -75,8 +84,8 @@ def test_a_holder_learns_that_its_lease_ran_out(server):
     server.resume()
 
 
-def test_a_server_that_comes_back_empty_does_not_give_a_holder_the_permit_of_another(server):
-    limiter = RedisPlace(server.url, "p").limiter(1, 100)
+def test_a_server_that_comes_back_empty_does_not_give_a_holder_the_permit_of_another(server, mortal_place):
+    limiter = mortal_place.limiter(1, 100)
     permit = limiter.permit(1)
     server.kill()
     server.start()
@@ -88,8 +97,9 @@ def test_a_server_that_comes_back_empty_does_not_give_a_holder_the_permit_of_ano
     other.release()
 
 
-def test_a_lease_is_renewed_while_the_holder_lives(valkey):
-    limiter = RedisLimiter(valkey.url, uuid4().hex, 1, 100, lease=1.0)
+def test_a_lease_is_renewed_while_the_holder_lives(redis_place):
+    redis_place.lease = 1.0
+    limiter = redis_place.limiter(1, 100)
     with limiter.permit(1) as permit:
         until = time.monotonic() + 2.5
         while time.monotonic() < until:
@@ -98,9 +108,9 @@ def test_a_lease_is_renewed_while_the_holder_lives(valkey):
             Event().wait(0.05)
 
 
-def test_a_stopped_holder_finds_its_permit_lost(valkey):
-    place = RedisPlace(valkey.url, uuid4().hex, lease=1.0)
-    hands, limiter = RemoteHands(place, 1, 100, 4), place.limiter(1, 100)
+def test_a_stopped_holder_finds_its_permit_lost(redis_place):
+    redis_place.lease = 1.0
+    hands, limiter = RemoteHands(redis_place, 1, 100, 4), redis_place.limiter(1, 100)
     number = hands.take(1)
     hands.signal(signal.SIGSTOP)
     with limiter.permit(1, timeout=30):
@@ -109,6 +119,17 @@ def test_a_stopped_holder_finds_its_permit_lost(valkey):
             hands.end(number, "release")
         assert limiter.in_flight == InFlight(1, 1, 0)
     hands.close()
+
+
+def test_a_closed_limiter_lets_nobody_through_and_leaves_no_thread(redis_place):
+    limiter = redis_place.limiter(1, 100)
+    permit = limiter.permit(1)
+    limiter.close()
+    with pytest.raises(LimiterUnavailable, match="closed"):
+        limiter.permit(1)
+    with pytest.raises(LimiterUnavailable, match="closed"):
+        permit.release()
+    assert not [thread for thread in threading.enumerate() if redis_place.name in thread.name]
 
 
 @pytest.mark.parametrize("lease", [0, -1.0, float("nan")])
@@ -124,14 +145,20 @@ steps = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 100), st.boole
 @given(st.integers(1, 4), st.integers(1, 100), st.integers(0, 6), steps)
 def test_the_script_lines_up_as_the_arithmetic_does(valkey, permits, max_bytes, line, steps):
     """The same requests, with the same ends in between, through the script and the module it was written after."""
-    limit, name = Limit(permits, max_bytes, line), uuid4().hex
-    limiter = RedisLimiter(valkey.url, name, permits, max_bytes, line=line)
+    limit = Limit(permits, max_bytes, line)
+    with closing(RedisLimiter(valkey.url, uuid4().hex, permits, max_bytes, line=line)) as limiter:
+        line_up(limiter, limit, steps)
+
+
+def line_up(limiter: RedisLimiter, limit: Limit, steps: list[tuple[str, int, bool]]) -> None:
     claims: dict[int, Claim] = {}  # by the number that the limiter knows them by
     for ticket, (principal, size, leaves) in enumerate(steps, 1):
-        claim = draw_claim(claims.values(), limit, ticket, principal, min(size, max_bytes))
+        claim = draw_claim(claims.values(), limit, ticket, principal, min(size, limit.nbytes))
         together = [*claims.values(), claim]
         number = limiter._join(claim.nbytes, principal)
-        assert (number is None) == (next_claim(together, limit) != claim and count_claims(together).waiting > line)
+        assert (number is None) == (
+            next_claim(together, limit) != claim and count_claims(together).waiting > limit.line
+        )
         if number is not None:
             claims[number] = claim
         if leaves and claims:

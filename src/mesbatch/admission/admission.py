@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from mesbatch.admission.answer import Accept, Decision, Enqueue, Reject, severity
 from mesbatch.admission.cost import Cost
 from mesbatch.admission.limiter import WAIT_SECONDS, Limiter
-from mesbatch.admission.permit import Permit
+from mesbatch.admission.permit import HeldBody, Permit
 from mesbatch.admission.policy import AdmissionPolicy
-from mesbatch.admission.pressure import PressureGauge
+from mesbatch.admission.pressure import HasBudget, PressureGauge
 from mesbatch.errors import LimiterBusy
 from mesbatch.memory import release
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +25,17 @@ class Admitted:
 
     answer: Accept
     permit: Permit
+    gauge: PressureGauge
+
+    def holding(self, body: Iterable[T], reader: HasBudget) -> HeldBody[T]:
+        """*body*, with the permit held until it ends, fails or is closed.
+
+        *reader*, which it reads from, gets half of its ``max_bytes`` while memory is short.
+        """
+        relief = ExitStack()
+        relief.enter_context(self.gauge.relieving(reader))
+        self.permit.before_release(relief.close)
+        return self.permit.holding(body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +57,7 @@ class Admission:
 
     policy: AdmissionPolicy
     limiter: Limiter
-    gauge: PressureGauge
+    gauge: PressureGauge = field(default_factory=PressureGauge)
 
     def admit(
         self, cost: Cost, *, worker_listens: bool = False, principal: str = "", timeout: float = WAIT_SECONDS
@@ -64,7 +80,9 @@ class Admission:
         try:
             answer = max(first, self._decide(cost, worker_listens, ours=nbytes), key=severity)
             if isinstance(answer, Accept):
-                return Admitted(answer, _with_memory(permit) if answer.release else permit)
+                if answer.release:
+                    permit.before_release(release)
+                return Admitted(answer, permit, self.gauge)
         except BaseException:
             permit.release()
             raise
@@ -81,15 +99,3 @@ class Admission:
     def _nbytes(self, cost: Cost, answer: Accept) -> int:
         held = cost.buffers if answer.streamed else cost.held
         return self.policy.max_answer_bytes if held is None else held
-
-
-def _with_memory(permit: Permit) -> Permit:
-    """*permit*, which gives memory back to the system before it is given back itself."""
-
-    def give_back() -> None:
-        try:
-            release()
-        finally:
-            permit.release()
-
-    return Permit(permit.nbytes, give_back, permit.check)

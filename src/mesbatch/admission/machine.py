@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from mesbatch.admission.limiter import Limiter
 from mesbatch.admission.line import LINE, InFlight, count_claims, digest, draw_claim, next_claim
 from mesbatch.admission.permit_file import PermitFile
+from mesbatch.errors import LimiterUnavailable
 
 PAUSE_SECONDS = 0.002  # between two looks at the number of changes, one system call each
-LOOK_SECONDS = 0.1  # between two looks for the dead, who change nothing
 
 
 @dataclass(slots=True)
@@ -39,8 +40,11 @@ class MachineLimiter(Limiter):
         self._file = PermitFile(path)
         self._own: dict[int, _Own] = {}  # by ticket
 
-    @property
-    def in_flight(self) -> InFlight:
+    def _forget(self) -> None:
+        self._own = {}
+        self._file.forget()
+
+    def _count(self) -> InFlight:
         with self._file.exclusive():
             return count_claims(self._file.claims().values())
 
@@ -74,7 +78,7 @@ class MachineLimiter(Limiter):
         return own.holding
 
     def _wait(self, ticket: int, timeout: float) -> None:
-        until = time.monotonic() + min(timeout, LOOK_SECONDS)
+        until = time.monotonic() + timeout
         while self._file.header.changes == self._own[ticket].seen and (remaining := until - time.monotonic()) > 0:
             time.sleep(min(PAUSE_SECONDS, remaining))
 
@@ -82,3 +86,10 @@ class MachineLimiter(Limiter):
         self._file.drop(self._own.pop(ticket).index)
         with self._file.exclusive():
             self._file.note_change()
+
+    def _check(self, ticket: int) -> None:
+        """The kernel takes it from the dead only."""
+
+    def _abandon(self, ticket: int) -> None:
+        with suppress(LimiterUnavailable):  # it was closed: nothing is held
+            self._file.drop(self._own.pop(ticket).index)  # one system call; the others find it when they look

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack
 from threading import Lock
 from types import TracebackType
 from typing import Self, TypeVar
 from warnings import warn
 
-from mesbatch.errors import LimiterUnavailable, MesbatchError, PermitLost, PermitReleased
+from mesbatch.errors import MesbatchError, PermitReleased
 
 T = TypeVar("T")
 
@@ -18,12 +18,16 @@ T = TypeVar("T")
 class Permit:
     """The right to read now and to hold *nbytes* meanwhile; a context manager that gives it back.
 
-    To let it outlive the view, hand it on with `holding`, or call `release` when the response is closed.
+    To let it outlive the view, hand it on with `holding`, or call `release` when the response is closed. Limiters make
+    permits: *give_back* and *check* are theirs, and *abandon* is for one that is garbage, when no lock may be taken.
     """
 
-    def __init__(self, nbytes: int, give_back: Callable[[], None], check: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, nbytes: int, give_back: Callable[[], None], abandon: Callable[[], None], check: Callable[[], None]
+    ) -> None:
         self.nbytes = nbytes
-        self._give_back, self._check = give_back, check
+        self._give_back, self._abandon, self._check = give_back, abandon, check
+        self._before: list[Callable[[], object]] = []
         self._held, self._lock, self._process = True, Lock(), os.getpid()
 
     def __enter__(self) -> Self:
@@ -51,7 +55,14 @@ class Permit:
             if not self.held:
                 raise PermitReleased("a permit was released that is not held: somebody released it before")
             self._held = False
-        self._give_back()
+        with ExitStack() as stack:
+            stack.callback(self._give_back)
+            for act in self._before:
+                stack.callback(act)
+
+    def before_release(self, act: Callable[[], object]) -> None:
+        """Let *act* be called before this permit is given back, the last one first; if it raises, `release` does."""
+        self._before.append(act)
 
     def check(self) -> None:
         """Raise `PermitReleased` or `PermitLost` unless it is held; ask before you read on."""
@@ -65,8 +76,7 @@ class Permit:
 
     def __del__(self) -> None:
         if getattr(self, "_held", False) and self.held:
-            with suppress(LimiterUnavailable, PermitLost):  # nobody listens here; a lease ends by itself
-                self.release()
+            self._abandon()
             warn("a permit was neither released nor used as a context manager", ResourceWarning, 2)
 
 

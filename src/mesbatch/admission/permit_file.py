@@ -13,7 +13,6 @@ from pathlib import Path
 from stat import S_ISREG
 from threading import Lock
 from typing import NamedTuple
-from weakref import WeakSet
 
 from mesbatch.admission.line import Claim
 from mesbatch.errors import LimiterUnavailable
@@ -52,7 +51,6 @@ class PermitFile:
         if not hasattr(fcntl, "F_OFD_SETLK"):
             raise self._unavailable("this system has no open file description locks")
         self._open()
-        _OPEN.add(self)
 
     def close(self) -> None:
         """Close the file, which drops every claim of this process; may be called twice."""
@@ -177,9 +175,6 @@ class PermitFile:
         return LimiterUnavailable(f"permits in {self.path}: {reason}")
 
 
-_OPEN: WeakSet[PermitFile] = WeakSet()
-
-
 def _offset(index: int) -> int:
     return HEADER.size + index * RECORD.size
 
@@ -204,11 +199,3 @@ def _is_locked(descriptor: int, start: int, length: int) -> bool:
     asked = FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, start, length, 0)
     lock_type: int = FLOCK.unpack(fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, asked))[0]
     return lock_type != fcntl.F_UNLCK
-
-
-def _after_fork_in_child() -> None:
-    for file in list(_OPEN):
-        file.forget()
-
-
-os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Event, Lock, Thread
+from threading import Event, RLock, Thread
 from typing import Protocol
 
 from mesbatch.admission.load import Load, Pressure
@@ -45,7 +45,7 @@ class PressureGauge:
         self._above = {Pressure.HIGH: enqueue_above, Pressure.CRITICAL: reject_above}
         self._hysteresis, self._memory = hysteresis, memory
         self._level = Pressure.CALM
-        self._lock = Lock()
+        self._lock = RLock()  # a reader that is garbage may leave while this thread holds it
         self._budgets: list[_Budget] = []
 
     def level(self) -> Pressure:
@@ -84,7 +84,7 @@ class PressureGauge:
     def _update(self) -> Pressure:
         used = self._memory().used or 0.0
         self._level = max((level for level in self._above if used > self._threshold(level)), default=Pressure.CALM)
-        for budget in self._budgets:
+        for budget in tuple(self._budgets):
             budget.apply(self._level)
         return self._level
 

@@ -32,8 +32,13 @@ class ProcessLimiter(Limiter):
         self._places: dict[int, _Place] = {}
         self._tickets = 0
 
-    @property
-    def in_flight(self) -> InFlight:
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def _forget(self) -> None:
+        self._lock, self._places = Lock(), {}
+
+    def _count(self) -> InFlight:
         with self._lock:
             return count_claims(self._claims())
 
@@ -58,6 +63,9 @@ class ProcessLimiter(Limiter):
         with self._lock:
             del self._places[ticket]
             self._grant()
+
+    def _check(self, ticket: int) -> None:
+        """Nobody can take it away."""
 
     def _grant(self) -> None:
         while claim := next_claim(self._claims(), self.limit):

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
+from threading import Event as Flag
 from threading import Lock, Thread
 from typing import Any
-from weakref import WeakSet
 
 import redis
 from redis.backoff import NoBackoff
@@ -19,7 +18,6 @@ from redis.retry import Retry
 from mesbatch.admission.check import check_seconds
 from mesbatch.admission.limiter import Limiter
 from mesbatch.admission.line import LINE, InFlight, digest
-from mesbatch.admission.permit import Permit
 from mesbatch.admission.redis_script import SCRIPT
 from mesbatch.errors import LimiterUnavailable, PermitLost
 
@@ -65,14 +63,19 @@ class RedisLimiter(Limiter):
         self._numbers = count(1)
         self._renewer: Thread | None = None
         self._lock = Lock()
-        _ALL.add(self)
+        self._closed = Flag()
 
     def close(self) -> None:
-        """Close the connections, when no permit is held any more; may be called twice."""
+        """Close the connections; leases of permits that are still held run out. May be called twice."""
+        self._closed.set()
+        if renewer := self._renewer:
+            renewer.join()
         self._client.close()
 
-    @property
-    def in_flight(self) -> InFlight:
+    def _forget(self) -> None:
+        self._lock, self._own, self._renewer = Lock(), {}, None
+
+    def _count(self) -> InFlight:
         return InFlight(*self._call("count"))
 
     def _join(self, nbytes: int, principal: str) -> int | None:
@@ -82,6 +85,7 @@ class RedisLimiter(Limiter):
             return None
         number = next(self._numbers)
         self._own[number] = _Own(ticket, nonce, bool(holding), sent + self.lease)
+        self._keep_renewing()
         return number
 
     def _begin(self, ticket: int) -> bool:
@@ -99,13 +103,6 @@ class RedisLimiter(Limiter):
         if own.holding and not found:
             raise self._lost()
 
-    def _permit(self, ticket: int, nbytes: int) -> Permit:
-        with self._lock:
-            if self._renewer is None or not self._renewer.is_alive():
-                self._renewer = Thread(target=self._renew_all, name=f"mesbatch-permits-{self.name}", daemon=True)
-                self._renewer.start()
-        return Permit(nbytes, lambda: self._leave(ticket), lambda: self._check(ticket))
-
     def _check(self, ticket: int) -> None:
         own = self._own[ticket]
         if own.lost or time.monotonic() >= own.until:
@@ -120,10 +117,16 @@ class RedisLimiter(Limiter):
             own.holding, own.until = bool(holding), sent + self.lease
         return bool(found)
 
+    def _keep_renewing(self) -> None:
+        with self._lock:
+            if self._renewer is None or not self._renewer.is_alive():
+                self._renewer = Thread(target=self._renew_all, name=f"mesbatch-permits-{self.name}", daemon=True)
+                self._renewer.start()
+
     def _renew_all(self) -> None:
         """Runs in a thread for as long as there are claims."""
-        while True:
-            time.sleep(self.lease / 3)
+        while not self._closed.wait(self.lease / 3):
+            self._reclaim()
             with self._lock:
                 claims = list(self._own.values())
                 if not claims:
@@ -136,6 +139,8 @@ class RedisLimiter(Limiter):
                         self._renew(own)
 
     def _call(self, operation: str, ticket: int = 0, nonce: str = "0", principal: str = "0", nbytes: int = 0) -> Any:
+        if self._closed.is_set():
+            raise LimiterUnavailable(f"permits {self.name!r} in Redis: the limiter was closed")
         limit = self.limit
         numbers = [nbytes, limit.permits, limit.nbytes, limit.line, round(self.lease * 1000)]
         try:
@@ -146,26 +151,9 @@ class RedisLimiter(Limiter):
     def _lost(self) -> PermitLost:
         return PermitLost(f"the lease of {self.lease} s on a permit of {self.name!r} ran out while it was held")
 
-    def _forget(self) -> None:
-        """In a process that was forked: its parent's claims are not its own, nor may it renew them."""
-        self._lock = Lock()
-        self._own.clear()
-        self._renewer = None
-
 
 def _connect(url: str, timeout: float) -> Any:
     """A client that tries once more, at once: the server was restarted, and what the pool kept is no connection."""
     return redis.Redis.from_url(
         url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 1)
     )
-
-
-_ALL: WeakSet[RedisLimiter] = WeakSet()
-
-
-def _after_fork_in_child() -> None:
-    for limiter in list(_ALL):
-        limiter._forget()
-
-
-os.register_at_fork(after_in_child=_after_fork_in_child)
