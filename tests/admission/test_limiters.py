@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import time
-import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate
@@ -152,24 +151,6 @@ def test_a_permit_that_nobody_gave_back_comes_back_with_a_warning(place):
     with pytest.warns(ResourceWarning, match="neither released"):
         die_with_a_permit()
     assert limiter.in_flight == NOBODY
-
-
-def test_a_permit_may_become_garbage_while_the_limiter_is_at_work(place):
-    """The collector runs wherever objects are made, also between two lines that hold the limiter's lock."""
-    limiter = place.limiter(4, 100, line=0)
-    before = gc.get_threshold()
-    gc.set_threshold(1)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ResourceWarning)
-            for _ in range(50):
-                lost = [limiter.permit(1)]
-                lost.append(lost)  # only the collector finds it
-                del lost
-                wait_until(lambda: limiter.in_flight.permits < 4)
-    finally:
-        gc.set_threshold(*before)
-    wait_until(lambda: limiter.in_flight == NOBODY)
 
 
 def test_a_child_that_was_forked_has_none_of_its_parents_permits(place):
