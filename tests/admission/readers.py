@@ -67,19 +67,20 @@ class Ours:
         keys = [cid(number) for number in range(KEYS)]
         cost = Cost("mid_section_defect", len(keys), streamed=True)
         match self._admission.admit(cost, worker_listens=number == 0, principal=str(number), timeout=100.0):
-            case Admitted(permit=permit):
-                return f"read {sum(map(len, permit.holding(self._stream(keys))))} bytes"
+            case Admitted() as admitted:
+                return f"read {self._read(keys, admitted)} bytes"
             case Enqueue():
                 return "enqueue"
             case Reject() as refusal:
                 return f"refused {http_answer(refusal, jitter=0.0).status}"
 
-    def _stream(self, keys: list[str]):
-        gauge = self._admission.gauge
-        with read_sql_iter(QUERY, self._url, keys=keys) as reader, gauge.relieving(reader):
-            yield from ndjson_groups(iter_groups(reader, "CONTAINERID"), reader.description)
+    def _read(self, keys: list[str], admitted: Admitted) -> int:
+        with admitted.permit, read_sql_iter(QUERY, self._url, keys=keys) as reader:
+            lines = ndjson_groups(iter_groups(reader, "CONTAINERID"), reader.description)
+            nbytes = sum(map(len, admitted.holding(lines, reader)))
             assert reader.manifest.complete
             assert reader.manifest.rows == KEYS * ROWS_PER_KEY
+            return nbytes
 
 
 def read_as_the_incident(database: str, number: int) -> str:

@@ -9,6 +9,7 @@ import sys
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import accumulate
 from pathlib import Path
 from threading import Event, Thread
@@ -129,7 +130,8 @@ def test_a_permit_outlives_the_view_and_ends_with_the_response(place):
     limiter = place.limiter(1, 100)
 
     def view():
-        return limiter.permit(1).holding([b"a", b"b"])
+        with limiter.permit(1) as permit:
+            return permit.holding([b"a", b"b"])
 
     body = view()
     assert next(body) == b"a"
@@ -137,6 +139,17 @@ def test_a_permit_outlives_the_view_and_ends_with_the_response(place):
     body.close()
     body.close()
     assert limiter.in_flight == NOBODY
+
+
+def test_a_permit_that_was_handed_on_comes_back_where_the_view_fails_after_that(place):
+    limiter = place.limiter(1, 100)
+    with suppress(ZeroDivisionError), limiter.permit(1) as permit:
+        body = permit.holding([b"a"])
+        _ = 1 / 0
+    assert limiter.in_flight == NOBODY
+    with pytest.raises(PermitReleased):
+        next(body)
+    body.close()
 
 
 def test_a_permit_that_nobody_gave_back_comes_back_with_a_warning(place):

@@ -29,13 +29,13 @@ class Application:
             start_response("200 OK", [("Content-Type", "text/plain")])
             return self._answer()
         try:
-            permit = self._limiter.permit(10, principal=environ["QUERY_STRING"], timeout=0.3)
+            with self._limiter.permit(10, principal=environ["QUERY_STRING"], timeout=0.3) as permit:
+                start_response("200 OK", [("Content-Type", "text/plain")])
+                return permit.holding(self._answer())
         except LimiterBusy as busy:
             refusal = http_answer(Reject(str(busy), retry_after=busy.retry_after), jitter=random.random())
             start_response(f"{refusal.status} Busy", list(refusal.headers.items()))
             return [json.dumps(refusal.problem).encode()]
-        start_response("200 OK", [("Content-Type", "text/plain")])
-        return permit.holding(self._answer())
 
     def _answer(self) -> Iterator[bytes]:
         """A few pieces of work; notes when the first began and the last ended."""

@@ -16,10 +16,20 @@ T = TypeVar("T")
 
 
 class Permit:
-    """The right to read now and to hold *nbytes* meanwhile; a context manager that gives it back.
+    """The right to read now and to hold *nbytes* meanwhile: a context manager, which gives it back at its end.
 
-    To let it outlive the view, hand it on with `holding`, or call `release` when the response is closed. Limiters make
-    permits: *give_back* and *check* are theirs, and *abandon* is for one that is garbage, when no lock may be taken.
+    To outlive a view it is handed on: after `holding` the body gives it back, and the context manager only if it is
+    left by an exception. Limiters make permits: *give_back* and *check* are theirs, and *abandon* is for one that is
+    garbage, when no lock may be taken.
+
+    >>> from mesbatch.admission import ProcessLimiter
+    >>> def view(limiter):
+    ...     with limiter.permit(10) as permit:
+    ...         return permit.holding([b"a", b"b"])
+    >>> limiter = ProcessLimiter(permits=1, max_bytes=100)
+    >>> body = view(limiter)
+    >>> limiter.in_flight.permits, list(body), limiter.in_flight.permits
+    (1, [b'a', b'b'], 0)
     """
 
     def __init__(
@@ -28,6 +38,7 @@ class Permit:
         self.nbytes = nbytes
         self._give_back, self._abandon, self._check = give_back, abandon, check
         self._before: list[Callable[[], object]] = []
+        self._handed_on = False
         self._held, self._lock, self._process = True, Lock(), os.getpid()
 
     def __enter__(self) -> Self:
@@ -36,7 +47,8 @@ class Permit:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.release()
+        if kind is not None or not self._handed_on:
+            self.release()
 
     @property
     def held(self) -> bool:
@@ -72,6 +84,7 @@ class Permit:
 
     def holding(self, body: Iterable[T]) -> HeldBody[T]:
         """*body*, with this permit held until it ends, fails or is closed: what a response may send after the view."""
+        self._handed_on = True
         return HeldBody(body, self)
 
     def __del__(self) -> None:
@@ -114,4 +127,5 @@ class HeldBody(Iterator[T]):
             if close := getattr(self._body, "close", None):
                 close()
         finally:
-            self._permit.release()
+            if self._permit.held:
+                self._permit.release()
