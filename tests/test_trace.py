@@ -96,6 +96,18 @@ class Count:
         return dict(self.rows)
 
 
+@pytest.mark.parametrize("domains_at_once", [1, 2])
+def test_the_budget_of_a_trace_may_be_set_while_it_reads(path, domains_at_once):
+    reader = Trace(QUERIES).read(Faults(path), KEYS, domains_at_once=domains_at_once, max_bytes=100_000)
+    with reader:
+        next(reader)
+        reader.max_bytes = 50_000
+        assert reader.max_bytes == 50_000
+        assert [one.max_bytes for one in reader._work.readers.values()] == [50_000 // domains_at_once] * 3
+        with pytest.raises(ValueError, match="max_bytes"):
+            reader.max_bytes = 0
+
+
 def test_an_aggregation_is_fed_batch_by_batch(path):
     reader = Trace(QUERIES).read(Faults(path), KEYS, aggregation=Count(), batch_size=7)
     assert reader.aggregation is None

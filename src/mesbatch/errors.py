@@ -34,6 +34,45 @@ class ColumnNameError(MesbatchError, ValueError):
     """Two columns share one name, so that a row cannot be an object."""
 
 
+# -- whether to read at all ------------------------------------------------------------------------
+
+
+class PolicyError(MesbatchError, ValueError):
+    """A table of rules has a gap, a rule that never decides, or a limit that is none; the message names the rule."""
+
+
+class UnknownProfile(MesbatchError, ValueError):
+    """A cost names a profile that the policy has no rules for."""
+
+
+class InvalidLimit(MesbatchError, ValueError):
+    """A number that cannot be a limit, a cost or a load: negative, no integer, or above what it is part of."""
+
+
+class PermitTooLarge(MesbatchError, ValueError):
+    """More bytes were asked for than the limiter has in all: waiting would be useless."""
+
+
+class LimiterBusy(MesbatchError):
+    """No permit within the time that the caller would wait, or the line is full; *retry_after* is in seconds."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class PermitReleased(MesbatchError):
+    """A permit was given back a second time, or used after it had been given back."""
+
+
+class PermitLost(MesbatchError):
+    """The lease of a permit ran out while it was held: somebody else may have it now, so stop reading."""
+
+
+class LimiterUnavailable(MesbatchError):
+    """What the limiter keeps its permits in does not answer; nobody is let through meanwhile."""
+
+
 # -- what the rows turned out to be ----------------------------------------------------------------
 
 

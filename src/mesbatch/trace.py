@@ -15,6 +15,7 @@ from mesbatch.manifest import FailedKeys, Manifest
 from mesbatch.read.ahead import Ahead
 from mesbatch.read.inline import Inline
 from mesbatch.read.part import OnFailure
+from mesbatch.read.request import check_positive
 from mesbatch.reader import BatchReader, read_sql_iter
 from mesbatch.source.connect import find_source
 from mesbatch.source.keys import Keys, collect_keys
@@ -115,7 +116,7 @@ class Trace:
         except BaseException:
             collected.close()
             raise
-        return TraceReader(self.queries, readers, collected, on_failure, aggregation, at_once)
+        return TraceReader(self.queries, readers, collected, on_failure, aggregation, at_once, max_bytes)
 
 
 class TraceReader(Iterator[tuple[str, Batch]]):
@@ -133,6 +134,7 @@ class TraceReader(Iterator[tuple[str, Batch]]):
         on_failure: OnFailure,
         aggregation: Aggregation | None,
         at_once: int,
+        max_bytes: int,
     ) -> None:
         self.domains = tuple(readers)
         self.cid_count = len(keys)
@@ -140,9 +142,21 @@ class TraceReader(Iterator[tuple[str, Batch]]):
         self.descriptions: dict[str, tuple[Column, ...]] = {}
         self.aggregation: dict[str, Any] | None = None
         self._work = _Domains(queries, readers, keys, self.cid_count, on_failure, self.descriptions)
-        self._counting, self._at_once = aggregation, at_once
+        self._counting, self._at_once, self._max_bytes = aggregation, at_once, max_bytes
         self._stream: Stream | None = None
         self._closed = False
+
+    @property
+    def max_bytes(self) -> int:
+        """What the trace may hold in all; may be set while it reads, as that of a `BatchReader`."""
+        return self._max_bytes
+
+    @max_bytes.setter
+    def max_bytes(self, value: int) -> None:
+        check_positive("max_bytes", value)
+        self._max_bytes = value
+        for reader in self._work.readers.values():
+            reader.max_bytes = max(1, value // self._at_once)
 
     def __next__(self) -> tuple[str, Batch]:
         try:

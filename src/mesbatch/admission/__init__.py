@@ -1,0 +1,56 @@
+"""Admission stands beside the flow: it decides before anything is read, and says why.
+
+```
+  a request ──▶ Cost ──┐
+                       ├─▶ AdmissionPolicy.decide ─▶ Accept ──▶ Limiter.permit ─▶ Permit ─▶ read, and give it back
+  memory,       Load ──┘        (pure)               Enqueue
+  permits ─▶                                         Reject
+```
+
+`Admission` is all of it behind one call. `AdmissionPolicy` is a table of rules, `LearnedBytes` knows what a key costs,
+`PressureGauge` how full memory is, and a limiter is one of `ProcessLimiter`, `MachineLimiter` and, a module of its own
+because it needs redis, `mesbatch.admission.redis.RedisLimiter`.
+"""
+
+from mesbatch.admission.admission import Admission, Admitted
+from mesbatch.admission.answer import Accept, Decision, Enqueue, Reject
+from mesbatch.admission.cost import Cost
+from mesbatch.admission.http import HttpAnswer, http_answer
+from mesbatch.admission.learned import LearnedBytes
+from mesbatch.admission.limiter import Limiter
+from mesbatch.admission.line import InFlight
+from mesbatch.admission.load import Lack, Load, Pressure
+from mesbatch.admission.machine import MachineLimiter
+from mesbatch.admission.permit import HeldBody, Permit
+from mesbatch.admission.policy import AdmissionPolicy, Explanation
+from mesbatch.admission.pressure import PressureGauge
+from mesbatch.admission.process import ProcessLimiter
+from mesbatch.admission.rule import Rule
+from mesbatch.admission.trace_table import trace_rules
+
+__all__ = [
+    "Accept",
+    "Admission",
+    "AdmissionPolicy",
+    "Admitted",
+    "Cost",
+    "Decision",
+    "Enqueue",
+    "Explanation",
+    "HeldBody",
+    "HttpAnswer",
+    "InFlight",
+    "Lack",
+    "LearnedBytes",
+    "Limiter",
+    "Load",
+    "MachineLimiter",
+    "Permit",
+    "Pressure",
+    "PressureGauge",
+    "ProcessLimiter",
+    "Reject",
+    "Rule",
+    "http_answer",
+    "trace_rules",
+]

@@ -1,0 +1,66 @@
+"""The three answers to a request: read now, as a job, or not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Code = Literal["BUSY", "CID_LIMIT_EXCEEDED", "ANSWER_TOO_LARGE"]
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """Read now.
+
+    *cacheable*: a complete answer may be kept by the application. *release*: memory is given back afterwards
+    (`mesbatch.memory.release`). *streamed*: only as a stream, because the whole answer would not fit. *warning* is for
+    the user.
+    """
+
+    cacheable: bool = False
+    release: bool = False
+    streamed: bool = False
+    warning: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueue:
+    """Read as a job, in the memory of a worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """Do not read. *retry_after* is in seconds; None means that asking again is useless.
+
+    *cid_count* and *limit* are set where the number of keys was the reason.
+    """
+
+    reason: str
+    retry_after: float | None = None
+    cid_count: int | None = None
+    limit: int | None = None
+
+    @property
+    def code(self) -> Code:
+        """The word that clients look for."""
+        if self.retry_after is not None:
+            return "BUSY"
+        return "ANSWER_TOO_LARGE" if self.limit is None else "CID_LIMIT_EXCEEDED"
+
+
+Decision = Accept | Enqueue | Reject
+
+
+def severity(decision: Decision) -> tuple[float, ...]:
+    """How harsh a decision is, for comparison.
+
+    >>> severity(Accept()) < severity(Enqueue()) < severity(Reject("busy", 5.0)) < severity(Reject("too large"))
+    True
+    """
+    match decision:
+        case Accept(cacheable, release, streamed):
+            return 0, streamed, not cacheable, release
+        case Enqueue():
+            return (1,)
+        case Reject():
+            return (3,) if decision.retry_after is None else (2, decision.retry_after)

@@ -1,0 +1,43 @@
+"""What a request needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mesbatch.admission.check import check_count
+from mesbatch.units import MiB
+
+BUFFER_BYTES = 8 * MiB  # what a reader holds by default: the max_bytes of read_sql_iter
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one request needs. None is unknown, and unknown is never small.
+
+    *keys* are counted without repeats. *nbytes* is what the whole answer holds in memory, *buffers* what is held of it
+    when it is *streamed*.
+
+    Raises:
+        InvalidLimit: a number is negative or no integer.
+
+    >>> Cost("query_tool", keys=500, nbytes=2 * MiB).held == 2 * MiB
+    True
+    >>> Cost("query_tool", keys=500, streamed=True).held == BUFFER_BYTES
+    True
+    """
+
+    profile: str
+    keys: int | None
+    nbytes: int | None = None
+    buffers: int = BUFFER_BYTES
+    streamed: bool = False
+
+    def __post_init__(self) -> None:
+        check_count("keys", self.keys, unknown=True)
+        check_count("nbytes", self.nbytes, unknown=True)
+        check_count("buffers", self.buffers)
+
+    @property
+    def held(self) -> int | None:
+        """The bytes that this answer holds in memory; None where nobody knows."""
+        return self.buffers if self.streamed else self.nbytes

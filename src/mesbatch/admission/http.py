@@ -1,0 +1,64 @@
+"""What a decision is in HTTP: status, headers and the members of a problem (RFC 9457)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from math import ceil
+from typing import Any
+
+from mesbatch.admission.answer import Accept, Decision, Enqueue, Reject
+
+POLL_SECONDS = 2.0  # when to look at a job for the first time
+PROBLEM_TYPE = "application/problem+json"
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """*status*, *headers* and, of a refusal, the members of its *problem*."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    problem: Mapping[str, Any] | None = None
+
+
+def http_answer(decision: Decision, *, jitter: float) -> HttpAnswer:
+    """The answer to *decision*: 200, 202, 413 or 503; the adapter adds what it knows, such as ``Location``.
+
+    *jitter*, a random number from 0 to 1, puts off a refused client by up to as much again, so that not all come back
+    at once. ``Retry-After`` is in whole seconds.
+
+    >>> answer = http_answer(Reject("not enough memory at the moment", retry_after=5.0), jitter=0.5)
+    >>> answer.status, answer.headers["Retry-After"], answer.problem["code"]
+    (503, '8', 'BUSY')
+    """
+    match decision:
+        case Accept():
+            return HttpAnswer(200)
+        case Enqueue():
+            return HttpAnswer(202, {"Retry-After": str(ceil(POLL_SECONDS))})
+        case Reject():
+            return _refusal(decision, jitter)
+
+
+def _refusal(decision: Reject, jitter: float) -> HttpAnswer:
+    headers = {"Content-Type": PROBLEM_TYPE}
+    if decision.retry_after is None:
+        return HttpAnswer(413, headers, _problem(413, decision))
+    headers["Retry-After"] = str(ceil(decision.retry_after * (1 + jitter)))
+    return HttpAnswer(503, headers, _problem(503, decision))
+
+
+def _problem(status: int, decision: Reject) -> dict[str, Any]:
+    """The members of RFC 9457, and `error` and `code`, which older clients read."""
+    counts = {"cid_count": decision.cid_count, "limit": decision.limit}
+    return {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": decision.reason,
+        "error": decision.reason,
+        "code": decision.code,
+        **{name: value for name, value in counts.items() if value is not None},
+    }

@@ -1,0 +1,135 @@
+"""What every limiter does: permits to read, by count and by bytes, and a line to wait in."""
+
+from __future__ import annotations
+
+import os
+import time
+from abc import ABC, abstractmethod
+from contextlib import suppress
+from functools import partial
+from queue import Empty, SimpleQueue
+from weakref import WeakSet
+
+from mesbatch.admission.check import check_count, check_seconds
+from mesbatch.admission.line import LINE, InFlight, Limit
+from mesbatch.admission.permit import Permit
+from mesbatch.errors import LimiterBusy, LimiterUnavailable, PermitLost, PermitTooLarge
+from mesbatch.units import format_bytes
+
+WAIT_SECONDS = 10.0  # what a user waits before "try again" is the better answer
+LOOK_SECONDS = 0.1  # between two looks for the dead and the abandoned, who tell nobody
+RETRY_SECONDS = 5.0  # permits change hands within seconds
+
+
+class Limiter(ABC):
+    """Lets at most *permits* read at once, who hold at most *max_bytes* together; at most *line* more wait.
+
+    The line is fair between principals and nobody is let through after a deadline.
+
+    Raises:
+        InvalidLimit: a limit is no integer, or too small to let anybody through.
+    """
+
+    def __init__(self, permits: int, max_bytes: int, *, line: int = LINE) -> None:
+        self.limit = Limit(permits, max_bytes, line)
+        self._abandoned: SimpleQueue[int] = SimpleQueue()
+        _ALL.add(self)
+
+    def permit(self, nbytes: int, *, principal: str = "", timeout: float = WAIT_SECONDS) -> Permit:
+        """Wait for a permit to hold *nbytes*, *timeout* seconds at most; 0 does not wait.
+
+        *principal* is on whose behalf: a user, a tenant, an address.
+
+        Raises:
+            LimiterBusy: the line is full, or the time is over.
+            PermitTooLarge: *nbytes* is more than all permits may hold together.
+            InvalidLimit: *nbytes* is negative or no integer, *timeout* is negative.
+            LimiterUnavailable: what keeps the permits does not answer.
+        """
+        self._check_request(nbytes, timeout)
+        deadline = time.monotonic() + timeout
+        self._reclaim()
+        ticket = self._join(nbytes, principal)
+        if ticket is None:
+            raise LimiterBusy(f"the line is full: {self.limit}", RETRY_SECONDS)
+        try:
+            while not self._begin(ticket):
+                remaining = deadline - time.monotonic()
+                if remaining <= 0:
+                    raise LimiterBusy(f"no permit within timeout={timeout} s: {self.limit}", RETRY_SECONDS)
+                self._wait(ticket, min(remaining, LOOK_SECONDS))
+                self._reclaim()
+            return Permit(
+                nbytes, partial(self._leave, ticket), partial(self._abandon, ticket), partial(self._check, ticket)
+            )
+        except BaseException:
+            self._leave(ticket)
+            raise
+
+    @property
+    def in_flight(self) -> InFlight:
+        """Who holds and who waits now."""
+        self._reclaim()
+        return self._count()
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let nobody through any more, and let go of what the permits are kept in; may be called twice."""
+
+    @abstractmethod
+    def _count(self) -> InFlight: ...
+
+    @abstractmethod
+    def _join(self, nbytes: int, principal: str) -> int | None:
+        """Draw a ticket; None if one would have to wait and the line is full."""
+
+    @abstractmethod
+    def _begin(self, ticket: int) -> bool:
+        """Whether *ticket* holds a permit now."""
+
+    @abstractmethod
+    def _wait(self, ticket: int, timeout: float) -> None:
+        """Return when something may have changed, after *timeout* seconds at most."""
+
+    @abstractmethod
+    def _leave(self, ticket: int) -> None:
+        """Give up *ticket*, which holds or waits."""
+
+    @abstractmethod
+    def _forget(self) -> None:
+        """In a process that was forked: its parent's claims are not its own, nor may it keep them alive."""
+
+    @abstractmethod
+    def _check(self, ticket: int) -> None:
+        """Raise `PermitLost` if *ticket*, which held a permit, holds none any more."""
+
+    def _abandon(self, ticket: int) -> None:
+        """Note that the permit of *ticket* is garbage: this very thread may hold a lock of ours, so not more."""
+        self._abandoned.put(ticket)
+
+    def _reclaim(self) -> None:
+        """Give up the tickets of permits that became garbage."""
+        with suppress(Empty):
+            while True:
+                ticket = self._abandoned.get_nowait()
+                with suppress(LimiterUnavailable, PermitLost):  # its lease ends by itself
+                    self._leave(ticket)
+
+    def _check_request(self, nbytes: int, timeout: float) -> None:
+        check_count("nbytes", nbytes)
+        check_seconds("timeout", timeout)
+        if nbytes > self.limit.nbytes:
+            limit = format_bytes(self.limit.nbytes)
+            raise PermitTooLarge(f"a permit for {format_bytes(nbytes)} was asked for, all together have {limit}")
+
+
+_ALL: WeakSet[Limiter] = WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for limiter in list(_ALL):
+        limiter._abandoned = SimpleQueue()
+        limiter._forget()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

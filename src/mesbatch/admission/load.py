@@ -1,0 +1,71 @@
+"""What the service already does, as numbers that somebody else has read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Flag, IntEnum
+
+from mesbatch.admission.check import check_count
+from mesbatch.admission.cost import Cost
+
+
+class Pressure(IntEnum):
+    """How close memory is to its limit."""
+
+    CALM = 0
+    HIGH = 1
+    CRITICAL = 2
+
+
+class Lack(Flag):
+    """What there is not enough memory for: the whole answer, now or ever, or the buffers of a reader."""
+
+    NOTHING = 0
+    ANSWER_NOW = 1
+    ANSWER_EVER = 2
+    BUFFERS_NOW = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What the service does at this moment.
+
+    *headroom* is what memory has to give and *memory_limit* its end, in bytes; None where the system tells neither.
+    *promised* is the bytes of the permits in flight. Part of them is in use already and counted twice: the error is on
+    the safe side.
+
+    Raises:
+        InvalidLimit: a number of bytes is negative or no integer.
+    """
+
+    worker_listens: bool = False
+    pressure: Pressure = Pressure.CALM
+    headroom: int | None = None
+    memory_limit: int | None = None
+    promised: int = 0
+
+    def __post_init__(self) -> None:
+        check_count("headroom", self.headroom, unknown=True)
+        check_count("memory_limit", self.memory_limit, unknown=True)
+        check_count("promised", self.promised)
+
+    @property
+    def room(self) -> int | None:
+        """Bytes that nobody uses or was promised."""
+        return None if self.headroom is None else max(0, self.headroom - self.promised)
+
+
+def find_lacks(cost: Cost, load: Load, max_answer_bytes: int) -> Lack:
+    """What there is not enough of for *cost*; an answer of unknown size is taken for one of *max_answer_bytes*."""
+    lacks = Lack.NOTHING
+    room = load.room
+    if room is not None and cost.buffers > room:
+        lacks |= Lack.BUFFERS_NOW
+    if not cost.streamed:
+        nbytes = max_answer_bytes if cost.nbytes is None else cost.nbytes
+        ever = max_answer_bytes if load.memory_limit is None else min(max_answer_bytes, load.memory_limit)
+        if nbytes > ever:
+            lacks |= Lack.ANSWER_EVER | Lack.ANSWER_NOW
+        elif room is not None and nbytes > room:
+            lacks |= Lack.ANSWER_NOW
+    return lacks

@@ -1,0 +1,131 @@
+"""The right to read now, which somebody must give back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from threading import Lock
+from types import TracebackType
+from typing import Self, TypeVar
+from warnings import warn
+
+from mesbatch.errors import MesbatchError, PermitReleased
+
+T = TypeVar("T")
+
+
+class Permit:
+    """The right to read now and to hold *nbytes* meanwhile: a context manager, which gives it back at its end.
+
+    To outlive a view it is handed on: after `holding` the body gives it back, and the context manager only if it is
+    left by an exception. Limiters make permits: *give_back* and *check* are theirs, and *abandon* is for one that is
+    garbage, when no lock may be taken.
+
+    >>> from mesbatch.admission import ProcessLimiter
+    >>> def view(limiter):
+    ...     with limiter.permit(10) as permit:
+    ...         return permit.holding([b"a", b"b"])
+    >>> limiter = ProcessLimiter(permits=1, max_bytes=100)
+    >>> body = view(limiter)
+    >>> limiter.in_flight.permits, list(body), limiter.in_flight.permits
+    (1, [b'a', b'b'], 0)
+    """
+
+    def __init__(
+        self, nbytes: int, give_back: Callable[[], None], abandon: Callable[[], None], check: Callable[[], None]
+    ) -> None:
+        self.nbytes = nbytes
+        self._give_back, self._abandon, self._check = give_back, abandon, check
+        self._before: list[Callable[[], object]] = []
+        self._handed_on = False
+        self._held, self._lock, self._process = True, Lock(), os.getpid()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if kind is not None or not self._handed_on:
+            self.release()
+
+    @property
+    def held(self) -> bool:
+        """Whether it was not given back yet; a process that was forked has none of its parent's permits."""
+        return self._held and self._process == os.getpid()
+
+    def release(self) -> None:
+        """Give it back.
+
+        Raises:
+            PermitReleased: it was given back before.
+            PermitLost: its lease had run out, so more may have been read at once than the limit allows.
+            LimiterUnavailable: nobody could be told; the lease will run out.
+        """
+        with self._lock:
+            if not self.held:
+                raise PermitReleased("a permit was released that is not held: somebody released it before")
+            self._held = False
+        with ExitStack() as stack:
+            stack.callback(self._give_back)
+            for act in self._before:
+                stack.callback(act)
+
+    def before_release(self, act: Callable[[], object]) -> None:
+        """Let *act* be called before this permit is given back, the last one first; if it raises, `release` does."""
+        self._before.append(act)
+
+    def check(self) -> None:
+        """Raise `PermitReleased` or `PermitLost` unless it is held; ask before you read on."""
+        if not self.held:
+            raise PermitReleased("a permit was used after it had been released")
+        self._check()
+
+    def holding(self, body: Iterable[T]) -> HeldBody[T]:
+        """*body*, with this permit held until it ends, fails or is closed: what a response may send after the view."""
+        self._handed_on = True
+        return HeldBody(body, self)
+
+    def __del__(self) -> None:
+        if getattr(self, "_held", False) and self.held:
+            self._abandon()
+            warn("a permit was neither released nor used as a context manager", ResourceWarning, 2)
+
+
+class HeldBody(Iterator[T]):
+    """A body that holds a permit; *close* is what WSGI servers call, also when nothing was sent yet."""
+
+    def __init__(self, body: Iterable[T], permit: Permit) -> None:
+        self._body, self._permit = body, permit
+        self._pieces = iter(body)
+        self._closed = False
+
+    def __next__(self) -> T:
+        try:
+            self._permit.check()
+            return next(self._pieces)
+        except BaseException as error:
+            self._close_after(error)
+            raise
+
+    def _close_after(self, error: BaseException) -> None:
+        """Close; if that fails after another failure, this one is told and the other only noted."""
+        try:
+            self.close()
+        except MesbatchError as late:
+            if isinstance(error, StopIteration):
+                raise
+            error.add_note(f"then the permit could not be given back: {late}")
+
+    def close(self) -> None:
+        """Close the body, then give the permit back; may be called twice."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            if close := getattr(self._body, "close", None):
+                close()
+        finally:
+            if self._permit.held:
+                self._permit.release()

@@ -1,0 +1,106 @@
+"""How close memory is to its limit, with hysteresis; readers that run get half their budget while it is close."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event, RLock, Thread
+from typing import Protocol
+
+from mesbatch.admission.load import Load, Pressure
+from mesbatch.errors import InvalidLimit
+from mesbatch.memory import CACHED_SECONDS, Memory, read_memory
+
+ENQUEUE_ABOVE = 0.8  # of the limit: what runs now needs the rest
+REJECT_ABOVE = 0.9
+HYSTERESIS = 0.05  # a level ends this far below where it began, or it would flicker with every batch
+
+
+class HasBudget(Protocol):
+    """A reader, or whatever has a budget in bytes that may be set while it runs."""
+
+    max_bytes: int
+
+
+class PressureGauge:
+    """The pressure on memory: HIGH above *enqueue_above*, CRITICAL above *reject_above*, shares of the limit.
+
+    Raises:
+        InvalidLimit: the thresholds are out of order, or not between *hysteresis* and 1.
+    """
+
+    def __init__(
+        self,
+        *,
+        enqueue_above: float = ENQUEUE_ABOVE,
+        reject_above: float = REJECT_ABOVE,
+        hysteresis: float = HYSTERESIS,
+        memory: Callable[[], Memory] = read_memory,
+    ) -> None:
+        if not 0 <= hysteresis < enqueue_above < reject_above <= 1:
+            raise InvalidLimit(
+                f"thresholds out of order: 0 <= hysteresis {hysteresis} < enqueue_above {enqueue_above} < reject_above "
+                f"{reject_above} <= 1 must hold"
+            )
+        self._above = {Pressure.HIGH: enqueue_above, Pressure.CRITICAL: reject_above}
+        self._hysteresis, self._memory = hysteresis, memory
+        self._level = Pressure.CALM
+        self._lock = RLock()  # a reader that is garbage may leave while this thread holds it
+        self._budgets: list[_Budget] = []
+
+    def level(self) -> Pressure:
+        """The pressure now; a reading is at most 250 ms old. CALM where the system tells nothing."""
+        with self._lock:
+            return self._update()
+
+    def load(self, *, worker_listens: bool = False, promised: int = 0) -> Load:
+        """The load for `AdmissionPolicy.decide`; *promised* is the bytes of the permits in flight."""
+        level, memory = self.level(), self._memory()
+        return Load(worker_listens, level, memory.headroom, memory.limit, promised)
+
+    @contextmanager
+    def relieving(self, reader: HasBudget) -> Iterator[None]:
+        """Halve the ``max_bytes`` of *reader* whenever pressure is HIGH or above; a thread looks every 250 ms."""
+        budget = _Budget(reader)
+        with self._lock:
+            if not self._budgets:
+                self._stop = Event()
+                Thread(target=self._watch, args=(self._stop,), name="mesbatch-pressure", daemon=True).start()
+            self._budgets.append(budget)
+            self._update()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._budgets.remove(budget)
+                budget.apply(Pressure.CALM)
+                if not self._budgets:
+                    self._stop.set()
+
+    def _watch(self, stop: Event) -> None:
+        while not stop.wait(CACHED_SECONDS):
+            self.level()
+
+    def _update(self) -> Pressure:
+        used = self._memory().used or 0.0
+        self._level = max((level for level in self._above if used > self._threshold(level)), default=Pressure.CALM)
+        for budget in tuple(self._budgets):
+            budget.apply(self._level)
+        return self._level
+
+    def _threshold(self, level: Pressure) -> float:
+        return self._above[level] - (self._hysteresis if self._level >= level else 0.0)
+
+
+class _Budget:
+    """A reader and what it may hold when all is calm."""
+
+    def __init__(self, reader: HasBudget) -> None:
+        self._reader, self._full = reader, reader.max_bytes
+        self._halved = False
+
+    def apply(self, level: Pressure) -> None:
+        halve = level >= Pressure.HIGH
+        if halve != self._halved:
+            self._reader.max_bytes = max(1, self._full // 2) if halve else self._full
+            self._halved = halve

@@ -1,0 +1,159 @@
+"""Permits across machines, kept in Redis with leases."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import count
+from threading import Event as Flag
+from threading import Lock, Thread
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from mesbatch.admission.check import check_seconds
+from mesbatch.admission.limiter import Limiter
+from mesbatch.admission.line import LINE, InFlight, digest
+from mesbatch.admission.redis_script import SCRIPT
+from mesbatch.errors import LimiterUnavailable, PermitLost
+
+LEASE_SECONDS = 15.0  # a dead holder is noticed after that; a live one renews three times meanwhile
+ANSWER_SHARE = 1 / 4  # of a lease: two tries of a renewal, which begins after a third of it, end before it does
+POLL_SECONDS = 0.02  # one round trip of a script; a reader holds its permit a hundred times longer
+
+
+@dataclass(slots=True)
+class _Own:
+    """A claim of this process, and until when its lease certainly runs, by our own clock.
+
+    A server that lost everything counts tickets anew, so that the nonce tells whose a ticket is.
+    """
+
+    ticket: int
+    nonce: str
+    holding: bool
+    until: float
+    lost: bool = False
+
+
+class RedisLimiter(Limiter):
+    """Permits for all processes that use the same *name* in the Redis or Valkey at *url*.
+
+    A thread renews the leases of held permits; a holder whose lease of *lease* seconds ran out learns it from
+    `Permit.check`, from the body that holds the permit, or from `Permit.release`. A server that does not answer within
+    half a lease counts as away. Processes should pass the same limits; while they differ, each applies its own to all.
+
+    Raises:
+        InvalidLimit: *lease* is not above 0.
+    """
+
+    def __init__(
+        self, url: str, name: str, permits: int, max_bytes: int, *, line: int = LINE, lease: float = LEASE_SECONDS
+    ) -> None:
+        super().__init__(permits, max_bytes, line=line)
+        check_seconds("lease", lease, above=0)
+        self.name, self.lease = name, lease
+        self._client: Any = _connect(url, lease * ANSWER_SHARE)
+        self._script: Any = self._client.register_script(SCRIPT)
+        self._own: dict[int, _Own] = {}
+        self._numbers = count(1)
+        self._renewer: Thread | None = None
+        self._lock = Lock()
+        self._closed = Flag()
+
+    def close(self) -> None:
+        """Close the connections; leases of permits that are still held run out. May be called twice."""
+        self._closed.set()
+        if renewer := self._renewer:
+            renewer.join()
+        self._client.close()
+
+    def _forget(self) -> None:
+        self._lock, self._own, self._renewer = Lock(), {}, None
+
+    def _count(self) -> InFlight:
+        return InFlight(*self._call("count"))
+
+    def _join(self, nbytes: int, principal: str) -> int | None:
+        nonce, sent = secrets.token_hex(8), time.monotonic()
+        ticket, holding = self._call("join", 0, nonce, digest(principal).hex(), nbytes)
+        if not ticket:
+            return None
+        number = next(self._numbers)
+        self._own[number] = _Own(ticket, nonce, bool(holding), sent + self.lease)
+        self._keep_renewing()
+        return number
+
+    def _begin(self, ticket: int) -> bool:
+        own = self._own[ticket]
+        if not own.holding and not self._renew(own):
+            raise LimiterUnavailable(f"permits {self.name!r} in Redis: our place in the line was lost")
+        return own.holding
+
+    def _wait(self, ticket: int, timeout: float) -> None:
+        time.sleep(min(POLL_SECONDS, timeout))
+
+    def _leave(self, ticket: int) -> None:
+        own = self._own.pop(ticket)
+        found, _ = self._call("leave", own.ticket, own.nonce)
+        if own.holding and not found:
+            raise self._lost()
+
+    def _check(self, ticket: int) -> None:
+        own = self._own[ticket]
+        if own.lost or time.monotonic() >= own.until:
+            raise self._lost()
+
+    def _renew(self, own: _Own) -> bool:
+        """Let the lease of a claim begin anew; False if the claim is gone."""
+        sent = time.monotonic()
+        found, holding = self._call("look", own.ticket, own.nonce)
+        own.lost = not found
+        if found:
+            own.holding, own.until = bool(holding), sent + self.lease
+        return bool(found)
+
+    def _keep_renewing(self) -> None:
+        with self._lock:
+            if self._renewer is None or not self._renewer.is_alive():
+                self._renewer = Thread(target=self._renew_all, name=f"mesbatch-permits-{self.name}", daemon=True)
+                self._renewer.start()
+
+    def _renew_all(self) -> None:
+        """Runs in a thread for as long as there are claims."""
+        while not self._closed.wait(self.lease / 3):
+            self._reclaim()
+            with self._lock:
+                claims = list(self._own.values())
+                if not claims:
+                    self._renewer = None
+                    return
+            for own in claims:
+                if own.holding and not own.lost:
+                    # If no round succeeds before the lease runs out, `check` will say so.
+                    with suppress(LimiterUnavailable):
+                        self._renew(own)
+
+    def _call(self, operation: str, ticket: int = 0, nonce: str = "0", principal: str = "0", nbytes: int = 0) -> Any:
+        if self._closed.is_set():
+            raise LimiterUnavailable(f"permits {self.name!r} in Redis: the limiter was closed")
+        limit = self.limit
+        numbers = [nbytes, limit.permits, limit.nbytes, limit.line, round(self.lease * 1000)]
+        try:
+            return self._script(keys=[self.name], args=[operation, ticket, nonce, principal, *numbers])
+        except redis.RedisError as error:
+            raise LimiterUnavailable(f"permits {self.name!r} in Redis: {type(error).__name__}: {error}") from error
+
+    def _lost(self) -> PermitLost:
+        return PermitLost(f"the lease of {self.lease} s on a permit of {self.name!r} ran out while it was held")
+
+
+def _connect(url: str, timeout: float) -> Any:
+    """A client that tries once more, at once: the server was restarted, and what the pool kept is no connection."""
+    return redis.Redis.from_url(
+        url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 1)
+    )

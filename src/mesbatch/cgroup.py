@@ -1,0 +1,100 @@
+"""The control groups around this process, versions 1 and 2: the limit and the use of each, up to the machine itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+NO_LIMIT = 1 << 60  # version 1 writes 9223372036854771712 where there is none
+
+
+@dataclass(frozen=True, slots=True)
+class Cage:
+    """Something that limits our memory; *working_set* is its use without the file cache that nobody needs. In bytes."""
+
+    limit: int
+    working_set: int
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """How a version of control groups names its files."""
+
+    filesystem: str
+    limit: str
+    usage: str
+    inactive_file: str
+
+
+VERSION_1 = Version("cgroup", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+VERSION_2 = Version("cgroup2", "memory.max", "memory.current", "inactive_file")
+
+
+def find_cages(proc: Path = Path("/proc")) -> list[Cage]:
+    """Every limit that holds for this process: its control group's, those of the groups around it, the machine's.
+
+    Empty where the system tells none of them.
+    """
+    cages = [_read_machine(proc)]
+    with suppress(OSError):
+        cages += [_read_group(directory, version) for version, directory in find_groups(proc)]
+    return [cage for cage in cages if cage is not None]
+
+
+def find_groups(proc: Path = Path("/proc")) -> Iterator[tuple[Version, Path]]:
+    """The directories of our groups, from our own outwards as far as they are mounted here."""
+    memberships = dict(_read_memberships((proc / "self/cgroup").read_text()))
+    for line in (proc / "self/mountinfo").read_text().splitlines():
+        # man 5 proc: id, parent, device, root, mount point, options, ..., "-", type, source, options
+        fields = line.split()
+        filesystem, options = fields[fields.index("-") + 1], fields[-1].split(",")
+        for version in (VERSION_1, VERSION_2):
+            is_memory = version is VERSION_2 or "memory" in options
+            if filesystem == version.filesystem and is_memory and version in memberships:
+                yield from ((version, group) for group in _walk(fields[3], Path(fields[4]), memberships[version]))
+
+
+def _read_memberships(content: str) -> Iterator[tuple[Version, PurePosixPath]]:
+    for line in content.splitlines():
+        number, controllers, path = line.split(":", 2)
+        if "memory" in controllers.split(","):
+            yield VERSION_1, PurePosixPath(path)
+        elif number == "0":
+            yield VERSION_2, PurePosixPath(path)
+
+
+def _walk(root: str, mounted: Path, path: PurePosixPath) -> Iterator[Path]:
+    """From *path* up to where the hierarchy is *mounted*; *root* is what of the hierarchy is mounted there."""
+    below = path.relative_to(root) if path.is_relative_to(root) else PurePosixPath()
+    own = mounted / below
+    if ".." in below.parts or not own.is_dir():  # we were moved out of what is mounted here: its top still holds for us
+        own = mounted
+    yield own
+    yield from (parent for parent in own.parents if parent.is_relative_to(mounted))
+
+
+def _read_group(directory: Path, version: Version) -> Cage | None:
+    try:
+        limit = (directory / version.limit).read_text().strip()
+        if limit == "max" or int(limit) >= NO_LIMIT:
+            return None
+        usage = int((directory / version.usage).read_text())
+        cache = _read_table(directory / "memory.stat")[version.inactive_file]
+    except (OSError, ValueError, KeyError):  # the root group has no such files, nor has one without this controller
+        return None
+    return Cage(int(limit), max(0, usage - cache))
+
+
+def _read_machine(proc: Path) -> Cage | None:
+    try:
+        table = _read_table(proc / "meminfo")
+        total, available = table["MemTotal:"] * 1024, table["MemAvailable:"] * 1024
+    except (OSError, ValueError, KeyError):
+        return None
+    return Cage(total, total - available)
+
+
+def _read_table(path: Path) -> dict[str, int]:
+    return {name: int(value) for name, value, *_ in map(str.split, path.read_text().splitlines())}

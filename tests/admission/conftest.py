@@ -1,0 +1,46 @@
+"""Limiters of every kind, each in an empty place of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from tests.admission.places import MachinePlace, Place, ProcessPlace, RedisPlace
+from tests.rig.postgres import RigUnavailable
+from tests.rig.valkey import PrivateValkey
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[PrivateValkey]:
+    """The session's Valkey. A test that kills a server starts its own."""
+    pytest.importorskip("redis", reason="no redis client: redis is not installed")
+    try:
+        with PrivateValkey() as server:
+            yield server
+    except RigUnavailable as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(params=["process", "machine", "redis"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """Where limiters of one kind keep their permits: in this process, on this machine, in Redis."""
+    place: Place
+    match request.param:
+        case "process":
+            place = ProcessPlace()
+        case "machine":
+            place = MachinePlace(str(tmp_path / "permits"))
+        case _:
+            place = RedisPlace(request.getfixturevalue("valkey").url, uuid4().hex)
+    with closing(place):
+        yield place
+
+
+@pytest.fixture
+def redis_place(valkey: PrivateValkey) -> Iterator[RedisPlace]:
+    with closing(RedisPlace(valkey.url, uuid4().hex)) as place:
+        yield place

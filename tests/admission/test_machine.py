@@ -1,0 +1,168 @@
+"""What only a file can do to the permits of a machine."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mesbatch.admission import MachineLimiter, permit_file
+from mesbatch.admission.line import InFlight
+from mesbatch.errors import LimiterUnavailable, PermitReleased
+from tests.admission.hands import ROOT, RemoteHands
+from tests.admission.places import MachinePlace
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "permits"
+
+
+def test_a_child_that_was_forked_does_not_keep_its_dead_parents_permit_alive(path):
+    code = f"""
+import os, signal, time
+from mesbatch.admission import MachineLimiter
+permit = MachineLimiter({str(path)!r}, 1, 100).permit(1)
+child = os.fork()
+if child:
+    print(child, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+time.sleep(60)
+"""
+    parent = subprocess.Popen([sys.executable, "-W", "error", "-c", code], stdout=subprocess.PIPE, cwd=ROOT, text=True)
+    child = int(parent.stdout.readline())
+    try:
+        assert parent.wait(30) == -signal.SIGKILL
+        os.kill(child, 0)  # it lives
+        MachineLimiter(path, 1, 100).permit(1, timeout=20).release()
+    finally:
+        os.kill(child, signal.SIGKILL)
+        parent.stdout.close()
+
+
+def test_a_child_that_was_forked_has_no_permit_of_its_parent_and_cannot_free_it(path):
+    limiter = MachineLimiter(path, 1, 100)
+    with limiter.permit(1) as permit:
+        child = os.fork()
+        if not child:
+            try:
+                permit.release()
+            except PermitReleased:
+                os._exit(0 if limiter.in_flight == InFlight(1, 1, 0) else 1)
+            os._exit(2)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert limiter.in_flight.permits == 1
+
+
+def test_permits_are_shared_by_limiters_of_one_file_in_one_process(path):
+    first, second = MachineLimiter(path, 1, 100), MachineLimiter(path, 1, 100)
+    with first.permit(1):
+        assert second.in_flight.permits == 1
+    assert second.in_flight.permits == 0
+
+
+def test_closing_the_file_elsewhere_in_the_process_frees_nothing(path):
+    limiter = MachineLimiter(path, 1, 100)
+    with limiter.permit(1):
+        path.read_bytes()  # record locks of the older kind would be gone now
+        MachineLimiter(path, 1, 100).close()
+        assert limiter.in_flight.permits == 1
+
+
+def test_a_stopped_process_makes_nobody_wait_for_ever(path, monkeypatch):
+    monkeypatch.setattr(permit_file, "MUTEX_SECONDS", 0.3)
+    limiter = MachineLimiter(path, 1, 100)
+    holding_the_mutex = os.open(path, os.O_RDWR)
+    fcntl.fcntl(holding_the_mutex, fcntl.F_OFD_SETLK, permit_file.FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 1, 0))
+
+    with pytest.raises(LimiterUnavailable, match=r"another process did not finish in 0\.3 s"):
+        limiter.permit(1)
+    os.close(holding_the_mutex)
+    limiter.permit(1).release()
+
+
+def test_a_permit_is_free_although_nobody_could_be_told(path, monkeypatch):
+    limiter = MachineLimiter(path, 1, 100)
+    permit = limiter.permit(1)
+    hidden = path.with_suffix(".hidden")
+    path.rename(hidden)
+    with pytest.raises(LimiterUnavailable):
+        permit.release()
+    hidden.rename(path)
+
+    assert limiter.in_flight.permits == 0
+
+
+def test_a_file_that_was_replaced_lets_nobody_through(path):
+    limiter = MachineLimiter(path, 1, 100)
+    path.unlink()
+    with pytest.raises(LimiterUnavailable, match="No such file"):
+        limiter.permit(1)
+
+    MachineLimiter(path, 1, 100)
+    with pytest.raises(LimiterUnavailable, match="replaced"):
+        limiter.permit(1)
+
+
+@pytest.mark.parametrize("content", [b"something else entirely", b"x" * 500])
+def test_a_file_that_holds_something_else_is_left_as_it_is(path, content):
+    path.write_bytes(content)
+    with pytest.raises(LimiterUnavailable, match="something else"):
+        MachineLimiter(path, 1, 100)
+    assert path.read_bytes() == content
+
+
+def test_a_symbolic_link_a_directory_and_a_missing_directory_are_refused(path, tmp_path):
+    path.symlink_to(tmp_path / "elsewhere")
+    for refused in (path, tmp_path, tmp_path / "missing" / "permits"):
+        with pytest.raises(LimiterUnavailable, match=refused.name):
+            MachineLimiter(refused, 1, 100)
+    assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a file of another user")
+def test_a_file_of_another_user_is_refused(path):
+    MachineLimiter(path, 1, 100).close()
+    os.chown(path, 12_345, 12_345)
+    with pytest.raises(LimiterUnavailable, match="of 12345"):
+        MachineLimiter(path, 1, 100)
+
+
+def test_a_closed_limiter_lets_nobody_through(path):
+    limiter = MachineLimiter(path, 1, 100)
+    limiter.close()
+    limiter.close()
+    with pytest.raises(LimiterUnavailable, match="closed"):
+        limiter.permit(1)
+
+
+def test_nothing_is_left_open(path):
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(5):
+        limiter = MachineLimiter(path, 2, 100)
+        limiter.permit(1).release()
+        limiter.close()
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_the_file_does_not_grow_with_use(path):
+    limiter = MachineLimiter(path, 2, 100)
+    for _ in range(50):
+        with limiter.permit(1), limiter.permit(1):
+            pass
+    assert path.stat().st_size <= permit_file.HEADER.size + 2 * permit_file.RECORD.size
+
+
+def test_a_dead_holder_is_found_at_once(path):
+    hands = RemoteHands(MachinePlace(str(path)), 1, 100, 4)
+    hands.take(1)
+    hands.kill()
+    began = time.monotonic()
+    MachineLimiter(path, 1, 100).permit(1, timeout=20).release()
+    assert time.monotonic() - began < 5
