@@ -156,3 +156,14 @@ class StoreUnavailable(MesbatchError, OSError):
 
 class StoreRefused(MesbatchError, PermissionError):
     """A directory that is not ours alone: others could change what is read back from it."""
+
+
+# -- what a job is to do ---------------------------------------------------------------------------
+
+
+class InvalidJob(MesbatchError, ValueError):
+    """A job that no worker could do: not allowed, arguments that do not fit, no JSON; nothing was touched."""
+
+
+class NoWorker(MesbatchError):
+    """No worker listens on the queue: the job would wait for nobody."""

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from mesbatch.batch import Row
 
-FIRST_ROWS = 500  # of a job's first chunk: what the reader shows while the rest is still read; the next is twice as long
+FIRST_ROWS = (
+    500  # of a job's first chunk: what the reader shows while the rest is still read; the next is twice as long
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any, Protocol, get_type_hints
 
 import msgspec
@@ -32,14 +31,15 @@ class Work:
     """What a job function is to read: *domains* for *keys*, holding at most *max_bytes*.
 
     A function is called once for each domain, and after an interruption only with the keys that are missing; so it
-    depends on nothing but its arguments. It gives *aggregation* an object that counts rows once they are stored.
+    depends on nothing but its arguments. ``aggregate(RejectCounts)`` counts the rows as they are stored, with one
+    object for all domains.
     """
 
     keys: Iterable[Any] | Keys
     domains: tuple[str, ...]
     max_bytes: int
     on_failure: OnFailure
-    aggregate: Callable[[Aggregation], None]
+    aggregate: Callable[[Callable[[], Aggregation]], None]
 
 
 JobFunction = Callable[..., TraceReader]
@@ -69,25 +69,6 @@ def check_call(functions: Functions, spec: JobSpec) -> JobFunction:
         if name in spec.arguments and name in hints:
             _check_type(spec.function, name, spec.arguments[name], hints[name])
     return function
-
-
-def import_functions(app: str) -> Functions:
-    """The allow-list of *app*, a ``module:object`` that is a mapping or has one as *functions*.
-
-    Raises:
-        InvalidJob: there is no such object, or it has no *functions*.
-    """
-    module, _, name = app.partition(":")
-    if not name or module == "__main__":
-        raise InvalidJob(f"app must be an importable module:object, got {app!r}")
-    try:
-        found = getattr(import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise InvalidJob(f"app={app!r} cannot be imported: {error}") from error
-    functions = found if isinstance(found, Mapping) else getattr(found, "functions", None)
-    if not isinstance(functions, Mapping):
-        raise InvalidJob(f"app={app!r} has no mapping of functions, it is a {type(found).__name__}")
-    return functions
 
 
 def _check_type(function: str, name: str, value: Any, hint: Any) -> None:

@@ -13,6 +13,7 @@ from mesbatch.store.protocol import Lease, Store
 BEATS_PER_LEASE = 3  # a heartbeat every 5 s of a lease of 15: two may fail
 LOOK_SECONDS = 0.5  # between two looks for a request to cancel: it must be heard within 2 s
 SHUTDOWN_SECONDS = 5.0  # that a worker which is to end waits for a batch, of the 10 s that it has
+KILL_SECONDS = 3.0  # after the first interruption: what is deaf to them, as a driver that hangs in C, is killed
 
 _logger = logging.getLogger(__name__)
 
@@ -47,8 +48,15 @@ class Heart:
             self._look()
             if self._stop.asked.is_set():
                 asked = asked or now
-                if self._stop.reason != "shutdown" or now - asked > SHUTDOWN_SECONDS:
-                    self._stop.interrupt()
+                self._insist(now - asked)
+
+    def _insist(self, seconds: float) -> None:
+        """It was asked to stop so many *seconds* ago."""
+        patience = SHUTDOWN_SECONDS if self._stop.reason == "shutdown" else 0.0
+        if seconds >= patience:
+            self._stop.interrupt()
+        if seconds >= patience + KILL_SECONDS and self._stop.kill is not None:
+            self._stop.kill()
 
     def _beat(self) -> bool:
         try:

@@ -36,7 +36,11 @@ class Progress:
         """What `GET /job/<id>` shows."""
         total = DomainProgress()
         for one in self.domains.values():
-            total.keys, total.rows, total.nbytes = total.keys + one.keys, total.rows + one.rows, total.nbytes + one.nbytes
+            total.keys, total.rows, total.nbytes = (
+                total.keys + one.keys,
+                total.rows + one.rows,
+                total.nbytes + one.nbytes,
+            )
         return {
             "percent": self.percent,
             "keys": total.keys,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, Lock
 from typing import Literal, Protocol
@@ -19,9 +19,13 @@ class Stopped(BaseException):
 
 
 class Stop:
-    """A request to stop, and what is being read meanwhile, so that it can be interrupted."""
+    """A request to stop, and what is being read meanwhile, so that it can be interrupted.
 
-    def __init__(self) -> None:
+    *kill* ends a process that does not follow; without it one is waited for.
+    """
+
+    def __init__(self, kill: Callable[[], None] | None = None) -> None:
+        self.kill = kill
         self.reason: Reason | None = None
         self.asked = Event()
         self._lock = Lock()
