@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
@@ -111,6 +112,7 @@ class _Run:
             "attempt": str(int(facts.get("attempt") or 0) + 1),
             "worker": self.lease.owner,
             "token": str(self.lease.token),
+            "pid": str(os.getpid()),
             "resumed_at": str(self.lease.length),
             "stalled": str(stalled),
             "interruption": facts.get("interruption") or ("worker-died" if facts["status"] == "started" else ""),
