@@ -170,8 +170,7 @@ class WriteOnceStore:
         if term is None:
             return []
         positions = iter(range(first, first + count))
-        found = iter(lambda: self._entry(job_id, term, next(positions, -1)), None)
-        return [entry for entry in found if entry is not None]
+        return list(iter(lambda: self._entry(job_id, term, next(positions, -1)), None))
 
     def chunk(self, job_id: str, chunk: Chunk) -> bytes | None:
         return self.objects.read(_of_token(check_job_id(job_id), "chunks", chunk.token, chunk.position))
