@@ -57,8 +57,9 @@ def warning(failed_domains: Sequence[str], failed_keys: Sequence[Any]) -> bytes:
     return _line("warning", code="EVENTS_PARTIAL_FAILURE", failed_domains=failed_domains, failed_keys=failed_keys)
 
 
-def progress(**members: Any) -> bytes:
-    return _line("progress", **members)
+def progress(elapsed_seconds: float, rows: int, told: Mapping[str, Any]) -> bytes:
+    """That the job goes on: *rows* sent, and what the job itself *told*, which has the last word."""
+    return _line("progress", **{"elapsed_seconds": elapsed_seconds, "rows": rows, **told})
 
 
 def complete(domains: Mapping[str, tuple[int, str]], elapsed_seconds: float) -> bytes:
@@ -72,8 +73,8 @@ def complete(domains: Mapping[str, tuple[int, str]], elapsed_seconds: float) -> 
 
 
 def full_result(data: bytes) -> bytes:
-    """A result of the first implementation's oldest layout: *data*, a JSON object without line breaks, as it is."""
-    return _line("full_result", data=msgspec.Raw(data))
+    """A result of the first implementation's oldest layout: *data*, a JSON object, as it is."""
+    return _line("full_result", data=msgspec.Raw(data.replace(b"\n", b" ")))  # JSON has no line break within a text
 
 
 def error(failure: Exception) -> bytes:
