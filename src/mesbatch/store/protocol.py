@@ -12,7 +12,12 @@ LEASE_SECONDS = 15.0  # three heartbeats of 5 s: a dead worker is found within 2
 TTL_SECONDS = 3_600.0  # TRACE_JOB_TTL_SECONDS
 ENDED = frozenset({"finished", "failed", "cancelled", "lost"})  # statuses that nothing follows
 
+# What a stream reads of them: profile, cid_count, domains (joined by commas), status, progress (a JSON object), error,
+# and shape. The names of the contract are these but the last, and created_at and completed_at; any other is ours.
 Facts = dict[str, str]
+CONTRACT_FACTS = frozenset(
+    {"profile", "cid_count", "domains", "status", "progress", "created_at", "completed_at", "error"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +143,7 @@ class Store(Protocol):
         """A result that the first implementation left in one piece, where this store can have any."""
 
     def hold(self, job_id: str, reader: str) -> None:
-        """Keep the job's result for the minute to come, while *reader* reads it, whatever its time."""
+        """Keep the job's result for ten minutes, whatever its time, because *reader* (an id like a job's) reads it."""
 
     def let_go(self, job_id: str, reader: str) -> None:
         """*reader* is done."""

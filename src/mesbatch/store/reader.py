@@ -18,7 +18,7 @@ from mesbatch.store.account import Chunk, ResultManifest
 from mesbatch.store.job_id import check_job_id, new_job_id
 from mesbatch.store.protocol import Store
 
-HOLD_EVERY = 15.0  # seconds; a store forgets a reader after 60
+HOLD_EVERY = 15.0  # seconds; a store forgets a reader after 600
 
 _rows = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -147,7 +147,7 @@ class ResultReader:
 
 
 class _Hold:
-    """A reader's word that it reads, given every 15 s."""
+    """A reader's word that it reads."""
 
     def __init__(self, store: Store, job_id: str, clock: Callable[[], float] = time.monotonic) -> None:
         self.reader = new_job_id()

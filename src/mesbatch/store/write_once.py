@@ -15,7 +15,8 @@ from mesbatch.store.objects import Objects
 from mesbatch.store.protocol import ENDED, LEASE_SECONDS, TTL_SECONDS, Facts, Lease
 from mesbatch.store.sealed import seal, unseal
 
-HOLD_SECONDS = 60.0  # a reader says at least this often that it reads
+HOLD_SECONDS = 600.0  # after its last word a reader may still be sending a chunk to a client of 3 kB/s
+GRACE_SECONDS = 60.0  # what expired a moment ago may just be opened
 RELEASED = b"released"
 TRIES = 100  # of one change, against others that change the same job at the same moment
 
@@ -94,7 +95,7 @@ class WriteOnceStore:
         self.objects.remove(check_job_id(job_id))
 
     def sweep(self) -> int:
-        self.objects.sweep(max(HOLD_SECONDS, 4 * self.lease_seconds))
+        self.objects.sweep(max(GRACE_SECONDS, 4 * self.lease_seconds))
         expired = [
             job_id for job_id in self.job_ids() if not self._is_held(job_id) and self._expired(job_id, HOLD_SECONDS)
         ]
@@ -170,8 +171,7 @@ class WriteOnceStore:
         if term is None:
             return []
         positions = iter(range(first, first + count))
-        found = iter(lambda: self._entry(job_id, term, next(positions, -1)), None)
-        return [entry for entry in found if entry is not None]
+        return list(iter(lambda: self._entry(job_id, term, next(positions, -1)), None))
 
     def chunk(self, job_id: str, chunk: Chunk) -> bytes | None:
         return self.objects.read(_of_token(check_job_id(job_id), "chunks", chunk.token, chunk.position))
@@ -193,6 +193,21 @@ class WriteOnceStore:
 
     def let_go(self, job_id: str, reader: str) -> None:
         self.objects.remove(f"{check_job_id(job_id)}/held/{check_job_id(reader)}")
+
+    # -- chunks of jobs that live in another store, which has no room for them
+
+    def put_spare(self, job_id: str, chunk: Chunk, data: bytes) -> None:
+        """Keep *data*, which `chunk` then reads, for another `ttl`; nobody sees it before the other store says so."""
+        self.keep(job_id)
+        self.objects.replace(_of_token(job_id, "chunks", chunk.token, chunk.position), data)
+
+    def keep(self, job_id: str) -> None:
+        """Keep everything of the job for another `ttl`."""
+        self._live(check_job_id(job_id))
+
+    def spare_jobs(self) -> list[str]:
+        """The jobs of which only such chunks are here."""
+        return [job_id for job_id in self.job_ids() if not self.objects.names(f"{job_id}/facts")]
 
     # -- what lies where
 
