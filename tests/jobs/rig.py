@@ -67,14 +67,15 @@ def wait_for_end(jobs: Jobs, job_id: str, seconds: float = 60.0) -> Job:
 def wait_for_rows(jobs: Jobs, job_id: str, rows: int = 1) -> Job:
     def read() -> Job | None:
         job = jobs.get(job_id)
-        return (
-            job
-            if job.ended or sum(chunk.chunk.rows for chunk in jobs.store.journal(job_id, 0, 9_999)) >= rows
-            else None
-        )
+        return job if job.ended or published(jobs, job_id) >= rows else None
 
     found: Job = until(read, 30, "the first rows")
     return found
+
+
+def published(jobs: Jobs, job_id: str) -> int:
+    """The rows that can be read."""
+    return sum(entry.chunk.rows for entry in jobs.store.journal(job_id, 0, 9_999))
 
 
 def rows_of(jobs: Jobs, job_id: str) -> dict[str, Counter[tuple[Any, ...]]]:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from itertools import groupby
+from itertools import groupby, pairwise
 
 import pytest
 from hypothesis import given
@@ -15,7 +15,7 @@ def batches(draw):
     counts = draw(st.lists(st.integers(0, 12), max_size=20))
     rows = [(f"k{key:02d}", n) for key, count in enumerate(counts) for n in range(count)]
     cuts = sorted(draw(st.sets(st.integers(0, len(rows)), max_size=10)) | {0, len(rows)})
-    return [rows[start:end] for start, end in zip(cuts, cuts[1:])]
+    return [rows[start:end] for start, end in pairwise(cuts)]
 
 
 def all_cuts(cutter, given_batches, row_bytes=100):
