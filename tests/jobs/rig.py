@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from mesbatch.jobs import Job, Jobs, JobSpec
 from mesbatch.store import Chunk
 from tests.jobs.functions import DOMAINS, KEYS
+from tests.rig.valkey import PrivateValkey
 
 LEASE_SECONDS = 3.0  # of the tests: a dead worker is found within LEASE_SECONDS + 5
 ROOT = Path(__file__).parents[2]
@@ -142,21 +143,24 @@ jobs = make()
 """
 
 
+def importable(folder: Path, text: str, **values: Any) -> str:
+    """The name of a new module with this *text*, which every worker can import."""
+    module = f"jobs_app_{os.getpid()}_{time.monotonic_ns()}"
+    (folder / f"{module}.py").write_text(text.format(lease=LEASE_SECONDS, module=module, **values))
+    sys.path.insert(0, str(folder))
+    return module
+
+
 class LocalRig:
     """A worker is a process that holds a `LocalJobs`, as a web server does."""
 
     name = "local"
 
     def __init__(self, folder: Path) -> None:
-        module = f"local_jobs_{os.getpid()}_{time.monotonic_ns()}"
         self._store = folder / "store"
-        (folder / f"{module}.py").write_text(
-            LOCAL.format(directory=str(self._store), lease=LEASE_SECONDS, module=module)
-        )
-        self._app, self._workers = module, Workers()
-        sys.path.insert(0, str(folder))
+        self._app, self._workers = importable(folder, LOCAL, directory=str(self._store)), Workers()
         self._folder = str(folder)
-        self.jobs: Jobs = import_module(module).jobs  # only asked: it starts no process of its own
+        self.jobs: Jobs = import_module(self._app).jobs  # only asked: it starts no process of its own
         self._host: subprocess.Popen[bytes] | None = None
 
     def start_worker(self, memory_limit: int | None = None) -> subprocess.Popen[bytes]:
@@ -189,6 +193,58 @@ class LocalRig:
 
     def close(self) -> None:
         self._workers.close()
+        self.jobs.close()
+        sys.path.remove(self._folder)
+
+
+RQ = """
+from mesbatch.jobs.rq import RQJobs
+from mesbatch.store.redis import RedisStore
+from tests.jobs.functions import FUNCTIONS
+
+store = RedisStore({url!r}, lease_seconds={lease!r}, ttl=600, patience=5)
+jobs = RQJobs(FUNCTIONS, store, app="{module}:jobs", url={url!r}, queue="{queue}")
+"""
+COMMAND = "from mesbatch.cli import main; main()"
+
+
+class RqRig:
+    """A worker is ``mesbatch worker``."""
+
+    name = "rq"
+
+    def __init__(self, folder: Path, server: PrivateValkey) -> None:
+        self._server, self._folder, self._workers = server, str(folder), Workers()
+        queue = f"trace-{time.monotonic_ns()}"
+        self._app = importable(folder, RQ, url=server.url, queue=queue)
+        self.jobs: Any = import_module(self._app).jobs
+
+    def start_worker(self, memory_limit: int | None = None) -> subprocess.Popen[bytes]:
+        before = set(self.jobs.listening.workers())
+        limit = [] if memory_limit is None else ["--memory-limit", str(memory_limit)]
+        worker = self._workers.start("-c", COMMAND, "worker", "--app", f"{self._app}:jobs", *limit)
+        until(lambda: set(self.jobs.listening.workers()) - before, 20, "a worker")
+        return worker
+
+    def submit(self, spec: JobSpec, keys: list[str] = KEYS) -> str:
+        return str(self.jobs.submit(spec, keys).job_id)
+
+    def wipe(self) -> None:
+        self._server.kill()
+        self._server.start()
+
+    def remove_chunk(self, job_id: str, chunk: Chunk) -> None:
+        assert self.jobs.connection.delete(f"mes_wip:trace:job:{job_id}:result:{chunk.domain}:{chunk.number}")
+
+    def stop_workers(self) -> None:
+        self._workers.close()
+        for name in self.jobs.listening.workers():
+            self.jobs.listening.leave(name)
+
+    def close(self) -> None:
+        self._workers.close()
+        self.jobs.close()
+        self.jobs.store.close()
         sys.path.remove(self._folder)
 
 

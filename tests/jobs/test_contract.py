@@ -14,6 +14,7 @@ from tests.jobs.functions import KEYS, expected
 from tests.jobs.rig import (
     LEASE_SECONDS,
     LocalRig,
+    RqRig,
     horse_of,
     is_alive,
     kill,
@@ -30,9 +31,14 @@ NAP = 0.0002  # seconds a row: a job takes about 2 s
 FOUND_SECONDS = LEASE_SECONDS + 5  # a dead worker, by the next
 
 
-@pytest.fixture(params=["local"])
+@pytest.fixture(params=["local", "rq"])
 def rig(request, tmp_path):
-    yield from running(LocalRig(tmp_path))
+    if request.param == "local":
+        yield from running(LocalRig(tmp_path))
+        return
+    for module in ("redis", "rq"):
+        pytest.importorskip(module)
+    yield from running(RqRig(tmp_path, request.getfixturevalue("valkey")))
 
 
 def assert_whole(rig, job_id, database):

@@ -100,6 +100,7 @@ def first_facts(spec: JobSpec, cid_count: int, now: float) -> Facts:
         "created_at": f"{now:.3f}",
         "completed_at": "",
         "error": "",
+        "shape": spec.shape,
         "spec": spec.encode().decode(),
         "owner": spec.owner or "",
         "deadline": f"{now + spec.timeout:.3f}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 from mesbatch.errors import JobNotFound, StatusConflict
@@ -12,13 +12,13 @@ from mesbatch.jobs.run import after_memory_kill, settle
 from mesbatch.store.protocol import ENDED, Facts, Lease, Store
 
 
-def waiting_jobs(store: Store) -> Iterator[tuple[str, Facts]]:
-    """The jobs that a worker may take now, those that wait longest first.
+def waiting_jobs(store: Store, job_ids: Iterable[str] | None = None) -> Iterator[tuple[str, Facts]]:
+    """The jobs, of *job_ids* or of all, that a worker may take now, those that wait longest first.
 
     Ends those that are past their deadline, were cancelled or have a whole result, and that no worker is at.
     """
     found = []
-    for job_id in store.job_ids():
+    for job_id in store.job_ids() if job_ids is None else job_ids:
         with suppress(JobNotFound):
             facts = store.facts(job_id)
             if facts.get("status") not in ENDED and facts.get("keys") and store.holder(job_id) is None:
