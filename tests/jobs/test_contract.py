@@ -127,7 +127,7 @@ def test_a_chunk_that_is_gone_is_told_and_never_skipped(rig, database):
     result = rig.jobs.result(job_id)
     second = [chunk for chunk in result.manifest.chunks if chunk.domain == "moves"][1]
     rig.remove_chunk(job_id, second)
-    with pytest.raises(ChunkLost, match="chunk 1 of .moves. of job .* is gone"):
+    with pytest.raises(ChunkLost, match=r"chunk 1 of .moves. of job .* is gone"):
         b"".join(result.page("moves").data)
 
 
