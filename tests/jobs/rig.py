@@ -215,6 +215,7 @@ class RqRig:
 
     def __init__(self, folder: Path, server: PrivateValkey) -> None:
         self._server, self._folder, self._workers = server, str(folder), Workers()
+        self.url = server.url
         queue = f"trace-{time.monotonic_ns()}"
         self._app = importable(folder, RQ, url=server.url, queue=queue)
         self.jobs: Any = import_module(self._app).jobs

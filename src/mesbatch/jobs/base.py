@@ -118,7 +118,8 @@ class Jobs(ABC):
         Raises:
             JobNotFound: there is none; the same for another's.
         """
-        facts = self.store.facts(check_job_id(job_id))
+        check_job_id(job_id)  # before the store is asked at all
+        facts = self.store.facts(job_id)
         theirs = facts.get("owner") or ""
         if theirs and not compare_digest(theirs.encode(), (owner or "").encode()):
             raise JobNotFound(f"there is no job {job_id}, or it has expired")
