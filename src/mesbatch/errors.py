@@ -167,3 +167,11 @@ class InvalidJob(MesbatchError, ValueError):
 
 class NoWorker(MesbatchError):
     """No worker listens on the queue: the job would wait for nobody."""
+
+
+class RequestRefused(MesbatchError):
+    """A server did not do what a client asked for; *status* is that of HTTP, None when there was no answer."""
+
+    def __init__(self, message: str, status: int | None) -> None:
+        super().__init__(message)
+        self.status = status
