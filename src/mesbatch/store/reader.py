@@ -132,7 +132,7 @@ class ResultReader:
         with self.held() as hold:
             for chunk, chunk_end in zip(chunks, ends):
                 first = chunk_end - chunk.rows
-                if first < end and chunk_end > offset:
+                if chunk.rows and first < end and chunk_end > offset:
                     hold.renew()
                     rows = _cut(self.read(chunk), max(0, offset - first), min(end - first, chunk.rows), chunk.rows)
                     yield opening + rows

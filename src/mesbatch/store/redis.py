@@ -256,7 +256,8 @@ class RedisStore:
             self._server.ask(partial(self._expire, self._keys(job_id, *names), enough))
 
     def let_go(self, job_id: str, reader: str) -> None:
-        """Redis forgets by itself."""
+        """Nothing to do: Redis forgets by itself."""
+        check_job_id(job_id)
 
     # -- how it is asked
 

@@ -10,7 +10,7 @@ import msgspec
 
 from mesbatch.errors import JobNotFound, LeaseHeld, LeaseLost, StatusConflict, StoreUnavailable
 from mesbatch.store.account import Chunk, Entry, ResultManifest
-from mesbatch.store.job_id import JOB_ID, check_job_id
+from mesbatch.store.job_id import JOB_ID, check_job_id, new_job_id
 from mesbatch.store.objects import Objects
 from mesbatch.store.protocol import ENDED, LEASE_SECONDS, TTL_SECONDS, Facts, Lease
 from mesbatch.store.sealed import seal, unseal
@@ -18,6 +18,7 @@ from mesbatch.store.sealed import seal, unseal
 HOLD_SECONDS = 600.0  # after its last word a reader may still be sending a chunk to a client of 3 kB/s
 GRACE_SECONDS = 60.0  # what expired a moment ago may just be opened
 RELEASED = b"released"
+REMEMBERED = 32  # changes that the facts know by name, so that one is made once, also by who was slow
 TRIES = 100  # of one change, against others that change the same job at the same moment
 
 Document = TypeVar("Document")
@@ -41,6 +42,13 @@ class _Term(msgspec.Struct, frozen=True):
         return next((segment.token for segment in self.kept if position < segment.end), self.token)
 
 
+class _Version(msgspec.Struct, frozen=True):
+    """The facts after a change, and the names of the last changes that are in them."""
+
+    facts: Facts
+    changes: list[str]
+
+
 class WriteOnceStore:
     """Jobs as objects, each in a folder of its own.
 
@@ -60,12 +68,12 @@ class WriteOnceStore:
     def create(self, job_id: str, facts: Mapping[str, str]) -> None:
         check_job_id(job_id)
         self._live(job_id)
-        if not self.objects.create(_numbered(job_id, "facts", 0), seal(dict(facts))):
+        if not self.objects.create(_numbered(job_id, "facts", 0), seal(_Version(dict(facts), []))):
             raise StatusConflict(f"there is a job {job_id} already")
 
     def facts(self, job_id: str) -> Facts:
         check_job_id(job_id)
-        return self._facts(job_id)[1]
+        return self._facts(job_id)[1].facts
 
     def change(
         self,
@@ -76,16 +84,23 @@ class WriteOnceStore:
         token: int | None = None,
     ) -> Facts:
         check_job_id(job_id)
+        change = new_job_id()
         for _ in range(TRIES):
             with self.objects.exclusive(job_id):
-                version, facts = self._facts(job_id)
-                check_change(job_id, facts.get("status", ""), changes, only_if)
+                version, before = self._facts(job_id)
+                if change in before.changes:
+                    return before.facts
+                check_change(job_id, before.facts.get("status", ""), changes, only_if)
                 if token is not None:
                     self._check(job_id, token)
-                changed = {**facts, **changes}
-                if self.objects.create(_numbered(job_id, "facts", version + 1), seal(changed)):
+                after = _Version({**before.facts, **changes}, [*before.changes[1 - REMEMBERED :], change])
+                mine = _numbered(job_id, "facts", version + 1)
+                if not self.objects.create(mine, seal(after)):
+                    continue
+                if change in self._facts(job_id)[1].changes:
                     self.objects.remove(_numbered(job_id, "facts", version - 1))
-                    return changed
+                    return after.facts
+                self.objects.remove(mine)  # this version had been there, and was removed, while we looked at the last
         raise StoreUnavailable(f"the facts of job {job_id} were changed by others {TRIES} times in a row")
 
     def job_ids(self) -> Iterator[str]:
@@ -110,7 +125,9 @@ class WriteOnceStore:
     def acquire(self, job_id: str, owner: str) -> Lease:
         check_job_id(job_id)
         with self.objects.exclusive(job_id):
-            self._facts(job_id)
+            status = self._facts(job_id)[1].facts.get("status")
+            if status in ENDED:
+                raise StatusConflict(f"job {job_id} has ended: it is {status}")
             before = self._term(job_id)
             if before is not None:
                 self._check_free(job_id, before)
@@ -223,14 +240,14 @@ class WriteOnceStore:
         held = (self.objects.modified(f"{job_id}/held/{reader}") for reader in self.objects.names(f"{job_id}/held"))
         return any(written is not None and written >= since for written in held)
 
-    def _facts(self, job_id: str) -> tuple[int, Facts]:
+    def _facts(self, job_id: str) -> tuple[int, _Version]:
         for _ in range(TRIES):
             versions = self.objects.names(f"{job_id}/facts")
             if not versions or self._expired(job_id):
                 raise JobNotFound(f"there is no job {job_id}, or it has expired")
-            facts = self._read(f"{job_id}/facts/{versions[-1]}", Facts)
-            if facts is not None:  # else it was replaced since we looked
-                return int(versions[-1]), facts
+            last = self._read(f"{job_id}/facts/{versions[-1]}", _Version)
+            if last is not None:  # else it was replaced since we looked
+                return int(versions[-1]), last
         raise StoreUnavailable(f"the facts of job {job_id} could not be read, {TRIES} times in a row")
 
     def _term(self, job_id: str) -> _Term | None:
