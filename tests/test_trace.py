@@ -9,7 +9,8 @@ from contextlib import closing
 import pytest
 
 from mesbatch import Query, Trace
-from mesbatch.errors import InvalidKey, KeyColumnError, ReadInterrupted, StatementError, UnknownSource
+from mesbatch.errors import DatabaseTimeout, InvalidKey, KeyColumnError, ReadInterrupted, StatementError, UnknownSource
+from mesbatch.source.keys import collect_keys
 from tests.rig.faulty import Faults
 
 KEYS = [f"c{n}" for n in range(20)]
@@ -234,3 +235,32 @@ def test_a_failure_after_rows_of_a_scan_ends_the_trace_with_what_is_missing(path
         by_domain(reader)
     assert any("rows were delivered before" in note for note in caught.value.__notes__)
     assert reader.manifests["jobs"].status == "failed"
+
+
+def test_it_says_by_which_column_each_domain_is_ordered(path):
+    with Trace(QUERIES).read(Faults(path), KEYS) as reader:
+        assert by_domain(reader) == EXPECTED
+    assert reader.key_columns == {"moves": "cid", "holds": "lot", "jobs": None}
+
+
+@pytest.mark.parametrize("lazily", [False, True], ids=["a list", "an iterator"])
+def test_keys_that_were_collected_before_serve_several_traces(path, lazily):
+    keys = collect_keys(iter(KEYS) if lazily else KEYS)
+    for _ in range(2):
+        assert by_domain(Trace(QUERIES).read(Faults(path), keys)) == EXPECTED
+    assert by_domain(Trace(QUERIES).read(Faults(path), keys.above("c18"), ["holds"])) == {
+        "holds": Counter((reason, cid) for cid, reason in HOLDS if cid in KEYS and cid > "c18")
+    }
+    keys.close()
+
+
+@pytest.mark.parametrize("domains_at_once", [1, 2])
+def test_an_interruption_from_another_thread_ends_a_trace_that_blocks(path, domains_at_once):
+    slow = "with recursive n(i) as (select 1 union all select i + 1 from n) select 'c1' as cid, i from n where i < 0"
+    trace = Trace({"slow": Query(f"select * from ({slow}) where cid in (:keys)", key="cid")})
+    with trace.read(lambda: sqlite3.connect(path, check_same_thread=False), KEYS) as reader:
+        timer = threading.Timer(0.2, reader.interrupt)
+        timer.start()
+        with pytest.raises(DatabaseTimeout, match="interrupted"):
+            list(reader)
+        timer.join()

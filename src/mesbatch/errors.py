@@ -132,3 +132,85 @@ class GroupsClosed(MesbatchError, ValueError):
 
 class CorruptChunk(MesbatchError):
     """Bytes on disk are not the bytes that were written."""
+
+
+# -- what a job leaves behind ----------------------------------------------------------------------
+
+
+class JobNotFound(MesbatchError, LookupError):
+    """There is no such job: never, no longer, or not for this caller."""
+
+
+class InvalidJobId(JobNotFound):
+    """A text that cannot be the id of a job; nothing was looked up with it."""
+
+
+class JobNotComplete(MesbatchError):
+    """The job has no whole result yet, or ended without one."""
+
+
+class JobFailed(MesbatchError):
+    """The job whose result was being followed ended without one."""
+
+
+class StatusConflict(MesbatchError):
+    """The job is in another status than this change starts from; an ended job stays as it ended."""
+
+
+class LeaseHeld(MesbatchError):
+    """Another worker holds the job's lease, and is alive."""
+
+
+class LeaseLost(MesbatchError):
+    """A newer worker holds the job, or the store no longer knows it: nothing was published."""
+
+
+class ResultExpired(MesbatchError, LookupError):
+    """The job had a result, and its time is over."""
+
+
+class InvalidDomain(MesbatchError, ValueError):
+    """The name of a domain that cannot become part of a store's own names."""
+
+
+class InvalidPage(MesbatchError, ValueError):
+    """A page that no result can have: a negative or too large offset, a negative limit, an unknown domain."""
+
+
+class ChunkLost(MesbatchError):
+    """A chunk that was published is no longer there."""
+
+
+class ResultChanged(MesbatchError):
+    """A retry gave other rows than those that this stream had sent already: begin again at the start."""
+
+
+class ResultStoreFull(MesbatchError, OSError):
+    """The store has no room for more of this result."""
+
+
+class StoreUnavailable(MesbatchError, OSError):
+    """The store did not answer, or could not do what was asked."""
+
+
+class StoreRefused(MesbatchError, PermissionError):
+    """A directory that is not ours alone: others could change what is read back from it."""
+
+
+# -- what a job is to do ---------------------------------------------------------------------------
+
+
+class InvalidJob(MesbatchError, ValueError):
+    """A job that no worker could do: not allowed, arguments that do not fit, no JSON; nothing was touched."""
+
+
+class NoWorker(MesbatchError):
+    """No worker listens on the queue: the job would wait for nobody."""
+
+
+class RequestRefused(MesbatchError):
+    """A server did not do what a client asked for; *status* is that of HTTP, None when there was no answer."""
+
+    def __init__(self, message: str, status: int | None) -> None:
+        super().__init__(message)
+        self.status = status

@@ -123,6 +123,11 @@ class BatchReader(Iterator[Batch]):
         """The names of the columns, also of a result without rows; runs the query if nothing has yet."""
         return tuple(column.name for column in self.description)
 
+    @property
+    def key_column(self) -> str | None:
+        """The column by which rows of one key are neighbours, known once ``columns`` are; None where none is."""
+        return self._reading.key.name if self._reading.key is not None else None
+
     def __next__(self) -> Batch:
         batch, self._ready = self._ready, None
         if batch is None:

@@ -72,7 +72,7 @@ class Trace:
     def read(
         self,
         con: Any,
-        keys: Iterable[Any],
+        keys: Iterable[Any] | Keys,
         domains: Sequence[str] | None = None,
         *,
         on_failure: OnFailure = "raise",
@@ -103,6 +103,7 @@ class Trace:
             )
         at_once = max(1, min(domains_at_once, len(chosen)))
         collected = collect_keys(keys)
+        own = None if isinstance(keys, Keys) else collected
 
         def reader(query: Query) -> BatchReader:
             return read_sql_iter(
@@ -114,16 +115,18 @@ class Trace:
         try:
             readers = {domain: reader(self.queries[domain]) for domain in chosen}
         except BaseException:
-            collected.close()
+            if own is not None:
+                own.close()
             raise
-        return TraceReader(self.queries, readers, collected, on_failure, aggregation, at_once, max_bytes)
+        return TraceReader(self.queries, readers, collected, on_failure, aggregation, at_once, max_bytes, own)
 
 
 class TraceReader(Iterator[tuple[str, Batch]]):
     """The batches of a trace, each with its domain; those of two domains may alternate.
 
-    *manifests* has the account of each domain, *descriptions* its columns from its first batch on (or its end), and
-    *aggregation*, after the end, what was counted on the way.
+    *manifests* has the account of each domain, *descriptions* its columns from its first batch on (or its end), as
+    *key_columns* the one by which it is in order of keys (None: it is in none), and *aggregation*, after the end, what
+    was counted on the way.
     """
 
     def __init__(
@@ -135,13 +138,17 @@ class TraceReader(Iterator[tuple[str, Batch]]):
         aggregation: Aggregation | None,
         at_once: int,
         max_bytes: int,
+        own_keys: Keys | None,
     ) -> None:
         self.domains = tuple(readers)
         self.cid_count = len(keys)
         self.manifests: dict[str, Manifest] = {domain: reader.manifest for domain, reader in readers.items()}
         self.descriptions: dict[str, tuple[Column, ...]] = {}
+        self.key_columns: dict[str, str | None] = {}
         self.aggregation: dict[str, Any] | None = None
-        self._work = _Domains(queries, readers, keys, self.cid_count, on_failure, self.descriptions)
+        self._work = _Domains(
+            queries, readers, keys, self.cid_count, on_failure, self.descriptions, self.key_columns, own_keys
+        )
         self._counting, self._at_once, self._max_bytes = aggregation, at_once, max_bytes
         self._stream: Stream | None = None
         self._closed = False
@@ -186,6 +193,11 @@ class TraceReader(Iterator[tuple[str, Batch]]):
             self._stream.close()
         self._work.close()
 
+    def interrupt(self) -> None:
+        """Make a read that blocks in another thread fail soon, and with it the query in the database."""
+        for reader in self._work.readers.values():
+            reader.interrupt()
+
     def __del__(self) -> None:
         if not getattr(self, "_closed", True) and self._stream is not None:
             warn("a TraceReader was neither read to its end nor closed: use it in a with statement", ResourceWarning, 2)
@@ -215,6 +227,8 @@ class _Domains:
     cid_count: int
     on_failure: OnFailure
     descriptions: dict[str, tuple[Column, ...]]
+    key_columns: dict[str, str | None]
+    own_keys: Keys | None  # those that the caller collected are the caller's to close
 
     def begin(self, at_once: int) -> Stream:
         if at_once == 1:
@@ -225,13 +239,15 @@ class _Domains:
     def close(self) -> None:
         for reader in self.readers.values():
             reader.close()
-        self.keys.close()
+        if self.own_keys is not None:
+            self.own_keys.close()
 
     def _read(self, domain: str) -> Generator[tuple[str, Batch]]:
         reader, query = self.readers[domain], self.queries[domain]
         try:
             with reader:
                 self.descriptions[domain] = reader.description
+                self.key_columns[domain] = None if query.separator else reader.key_column
                 wanted = _rows_with_any(self.keys, query, reader.columns)
                 for batch in reader:
                     kept = wanted(batch)

@@ -6,7 +6,10 @@ from importlib import import_module
 
 import click
 
-COMMANDS = {"demo": "mesbatch.cli.demo"}  # a module holds the command under the same name
+COMMANDS = {
+    "demo": "mesbatch.cli.demo",
+    "worker": "mesbatch.cli.worker",
+}  # a module holds the command under the same name
 
 
 class LazyGroup(click.Group):

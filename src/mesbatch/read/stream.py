@@ -35,6 +35,7 @@ class Reading:
     request: Request
     manifest: Manifest
     description: tuple[Column, ...] | None = None
+    key: Column | None = None  # whose values say where a key ends; None where rows come in no order of keys
     stream: Stream | None = None
     _own_keys: Keys | None = None
     _lanes: list[Lane] = field(default_factory=list)
@@ -134,7 +135,7 @@ class Reading:
         strategy, chosen = choose(
             session, query, keys, request.strategy, request.order, whole=whole, parallel=request.parallel
         )
-        self.manifest.keys = len(keys)
+        self.manifest.keys, self.key = len(keys), chosen.key
         reader = PartReader(self._statements(), strategy, chosen, request.order, query.padded, request.on_failure)
         return self._run(reader.read, self._parts(strategy, keys))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from typing import Self
 
 
 class Checksum:
@@ -19,6 +20,20 @@ class Checksum:
     def __init__(self) -> None:
         self._crc = 0
         self._empty = True
+
+    @classmethod
+    def after(cls, hexdigest: str, *, rows: int) -> Self:
+        """One that has seen *rows* rows with this *hexdigest* already, so that a resumed result goes on.
+
+        >>> whole, resumed = Checksum(), Checksum.after("8230d2f7", rows=1)
+        >>> whole.update_list(b'[{"ID":1},{"ID":2}]')
+        >>> resumed.update_list(b'[{"ID":2}]')
+        >>> whole.hexdigest() == resumed.hexdigest()
+        True
+        """
+        checksum = cls()
+        checksum._crc, checksum._empty = int(hexdigest, 16), rows == 0
+        return checksum
 
     def update_list(self, rows: bytes) -> None:
         """Add *rows*, a compact JSON array."""

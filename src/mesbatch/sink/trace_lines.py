@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 import logging
-import re
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
-from http import HTTPStatus
 from typing import Any, Protocol
-
-import msgspec
 
 from mesbatch.batch import Batch, Column, Row
 from mesbatch.codec import DatetimeSeparator, RowEncoder, Shape
-from mesbatch.column_rules import write_decimal
-from mesbatch.errors import DatabaseBusy, DatabaseTimeout, MesbatchError, ReadInterrupted, StatementError
+from mesbatch.errors import ReadInterrupted
 from mesbatch.manifest import Manifest
+from mesbatch.sink import lines
 from mesbatch.sink.checksum import Checksum
 from mesbatch.sink.ndjson import check_columns
 from mesbatch.sink.stream import ByteStream
 
 BATCH_SIZE = 5_000  # rows in a line at most: what the clients of TRACE_STREAM_BATCH_SIZE were written for
-VERSION = 1  # of the stream; a line may get more members without a new one
-STATUSES: dict[type[Exception], HTTPStatus] = {
-    DatabaseBusy: HTTPStatus.SERVICE_UNAVAILABLE,
-    DatabaseTimeout: HTTPStatus.GATEWAY_TIMEOUT,
-}
 
-_encoder = msgspec.json.Encoder(decimal_format=write_decimal)
 _logger = logging.getLogger(__name__)
 
 
@@ -89,7 +79,7 @@ def _lines(
         yield domains.complete(clock() - started)
     except Exception as error:  # the status went out long ago: only a line can tell the client
         _logger.exception("the stream ends with an error line")
-        yield _error_line(error)
+        yield lines.error(error)
 
 
 class _Domain:
@@ -98,15 +88,15 @@ class _Domain:
     def __init__(self, name: str, encoder: RowEncoder, shape: Shape) -> None:
         self.encoder, self.checksum = encoder, Checksum()
         self.rows = self.batches = 0
-        self._name, self._member = _encoder.encode(name), b"data" if shape == "objects" else b"rows"
+        self._name, self._shape = name, shape
 
     def line(self, rows: list[Row]) -> bytes:
         data = self.encoder.encode_list(rows)
         self.checksum.update_list(data)
-        members = (self._name, self.batches, len(rows), self._member, data)
+        line = lines.records(self._name, self.batches, len(rows), self._shape, data)
         self.batches += 1
         self.rows += len(rows)
-        return b'{"type":"records","domain":%b,"batch":%d,"count":%d,"%b":%b}\n' % members
+        return line
 
 
 class _DomainLines:
@@ -121,15 +111,7 @@ class _DomainLines:
         self._ended: set[str] = set()
 
     def meta(self, job_id: str | None, profile: str | None) -> bytes:
-        return _line(
-            "meta",
-            job_id=job_id,
-            profile=profile,
-            domains=self._read.domains,
-            version=VERSION,
-            cid_count=self._read.cid_count,
-            shape=self._shape,
-        )
+        return lines.meta(job_id, profile, self._read.domains, self._read.cid_count, self._shape)
 
     def records(self) -> Iterator[bytes]:
         for name, batch in self._read:
@@ -144,7 +126,7 @@ class _DomainLines:
 
     def aggregation(self) -> Iterator[bytes]:
         if self._read.aggregation is not None:
-            yield _line("aggregation", data=self._read.aggregation)
+            yield lines.aggregation(self._read.aggregation)
 
     def warning(self) -> Iterator[bytes]:
         failed = {name: manifest for name, manifest in self._read.manifests.items() if not manifest.complete}
@@ -154,22 +136,17 @@ class _DomainLines:
                 for name, manifest in failed.items()
                 for keys in manifest.failed
             ]
-            yield _line("warning", code="EVENTS_PARTIAL_FAILURE", failed_domains=list(failed), failed_keys=ranges)
+            yield lines.warning(list(failed), ranges)
 
     def complete(self, elapsed_seconds: float) -> bytes:
-        sent = self._started
-        return _line(
-            "complete",
-            total_records=sum(domain.rows for domain in sent.values()),
-            domains={name: {"rows": sent[name].rows, "checksum": sent[name].checksum.hexdigest()} for name in sent},
-            elapsed_seconds=round(elapsed_seconds, 3),
-        )
+        sent = {name: (domain.rows, domain.checksum.hexdigest()) for name, domain in self._started.items()}
+        return lines.complete(sent, elapsed_seconds)
 
     def _start(self, name: str) -> bytes:
         columns = self._read.descriptions.get(name, ())  # without keys no statement is run
         encoder = RowEncoder(columns, shape=self._shape, datetime_separator=self._datetime_separator)
         self._started[name] = _Domain(name, encoder, self._shape)
-        return _line("domain_start", domain=name, total=None, columns=encoder.columns)
+        return lines.domain_start(name, None, encoder.columns)
 
     def _ends(self, *, at_the_end: bool) -> Iterator[bytes]:
         """The last lines of the domains that ended since we looked, but not before the last of their rows."""
@@ -190,23 +167,4 @@ class _DomainLines:
             yield self._start(name)
         domain = self._started[name]
         manifest.checksum = domain.checksum.hexdigest()
-        yield _line("domain_end", domain=name, count=domain.rows, status=manifest.status, checksum=manifest.checksum)
-
-
-def _line(kind: str, **members: Any) -> bytes:
-    return _encoder.encode({"type": kind, **members}) + b"\n"
-
-
-def _error_line(error: Exception) -> bytes:
-    message = _tell(error)
-    status = STATUSES.get(type(error), HTTPStatus.INTERNAL_SERVER_ERROR)
-    code = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(error).__name__).upper()
-    problem = {"type": "about:blank", "title": status.phrase, "status": status, "detail": message, "code": code}
-    return _line("error", message=message, problem=problem)
-
-
-def _tell(error: Exception) -> str:
-    """What a client may know: our own words, and only the first line of them, as drivers quote the SQL below it."""
-    if isinstance(error, MesbatchError) and not isinstance(error, StatementError):
-        return str(error).partition("\n")[0]
-    return f"the read failed: {type(error).__name__}"
+        yield lines.domain_end(name, domain.rows, manifest.status, manifest.checksum)

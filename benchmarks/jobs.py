@@ -1,0 +1,40 @@
+"""A job at 10 K to 1.14 M keys: its work-horse, a page of its result, its stream, and its first rows while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from benchmarks.harness import Case, Comparison, Places
+from benchmarks.tables import TABLES
+from mesbatch.units import MiB
+
+RUNS = 1
+SIZES = ("events_10k", "events_114k", "events_1140k")
+IMPORTS = ("mesbatch.source.postgres", "mesbatch.source.sqlite", "mesbatch.source.strategy", "apsw", "psycopg")
+HORSE, READING = 40 * MiB, 16 * MiB  # above the imports, at every size
+
+
+def comparisons(places: Places, *, quick: bool) -> Iterator[Comparison]:
+    for name in SIZES[:1] if quick else SIZES:
+        for database in places.databases:
+            yield Comparison(
+                f"a job of two domains: {database}, {TABLES[name].keys:,} keys", _cases(places, database, name)
+            )
+
+
+def _cases(places: Places, database: str, name: str) -> list[Case]:
+    table = TABLES[name]
+    asked = {"keys": places.keys(table.keys, table.keys), "lazy": True}
+    where = places.table(database, name)
+    return [
+        _case("work-horse", "run", where, HORSE, asked, "rows"),
+        _case("a page of 5,000", "page", where, READING, {}, "page"),
+        _case("the stream, finished", "stream", where, READING, {}, "stream"),
+        _case("followed while it runs, any order", "follow", where, READING, asked, "rows"),
+    ]
+
+
+def _case(name: str, loop: str, where: dict[str, str], limit: int, more: dict[str, Any], format: str) -> Case:  # noqa: A002
+    work = {"loop": f"benchmarks.loops.jobs:{loop}", "arguments": where, **more}
+    return Case(name, "ours", work, imports=IMPORTS, limit=limit, format=format)

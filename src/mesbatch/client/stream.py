@@ -1,0 +1,190 @@
+"""The rows of a job's stream, checked against its own account, and asked for again where the connection broke."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any, Protocol, Self
+
+import msgspec
+
+from mesbatch.errors import CorruptChunk, JobFailed, ReadInterrupted
+from mesbatch.sink.checksum import Checksum
+
+PATIENCE_SECONDS = 60.0  # without a line, while connecting is tried again: a restart of a web server takes less
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
+
+
+class Cut(Exception):
+    """The lines broke off: ask again for those that are missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Rows of one *domain*, as one ``records`` line brought them: objects, or arrays in that shape."""
+
+    domain: str
+    rows: list[Any]
+
+
+class Lines(Protocol):
+    def __iter__(self) -> Iterator[bytes]: ...
+    def close(self) -> None: ...
+
+
+class _Line(msgspec.Struct):
+    """Any line of the stream; `msgspec.Raw` is what is looked at later, or never."""
+
+    type: str
+    domain: str = ""
+    count: int = 0
+    data: msgspec.Raw = msgspec.Raw(b"null")
+    rows: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Complete(msgspec.Struct):
+    total_records: int
+    domains: dict[str, dict[str, Any]] = {}  # msgspec copies it
+
+
+class JobStream:
+    """The `Records` of a job from its first on, which come while it still runs.
+
+    *open_lines* gives the lines from the n-th ``records`` line on; when they break off, it is asked again for the rest,
+    for *patience* seconds without a new line. Reaching the end without an exception means that every row came, once:
+    counts and checksums are those that the job tells. *meta*, *columns* of each domain, *warning* and *aggregation* are
+    there when their lines were; *on_progress* hears the others. Holds one line and its rows.
+
+    Raises:
+        JobFailed: the job ended without a result, or a part of it is lost.
+        CorruptChunk: the rows are not those that the job wrote.
+        ReadInterrupted: the stream broke off, and nobody answered any more.
+
+    >>> lines = [
+    ...     b'{"type":"meta","job_id":"j"}', b'{"type":"domain_start","domain":"holds"}',
+    ...     b'{"type":"records","domain":"holds","batch":0,"count":1,"data":[{"ID":1}]}',
+    ...     b'{"type":"complete","total_records":1,"domains":{"holds":{"rows":1,"checksum":"8230d2f7"}}}',
+    ... ]
+    >>> from mesbatch.sink.stream import ByteStream
+    >>> list(JobStream(lambda first: ByteStream((line for line in lines), None)))
+    [Records(domain='holds', rows=[{'ID': 1}])]
+    """
+
+    def __init__(
+        self,
+        open_lines: Callable[[int], Lines],
+        *,
+        patience: float = PATIENCE_SECONDS,
+        on_progress: Callable[[dict[str, Any]], None] | None = None,
+    ) -> None:
+        self.meta: dict[str, Any] = {}
+        self.columns: dict[str, list[dict[str, Any]]] = {}
+        self.warning: dict[str, Any] | None = None
+        self.aggregation: dict[str, Any] | None = None
+        self.position = 0  # records lines that came
+        self._open, self._patience, self._on_progress = open_lines, patience, on_progress
+        self._checksums: dict[str, Checksum] = {}
+        self._counts: Counter[str] = Counter()
+        self._records = self._follow()
+
+    def __iter__(self) -> Iterator[Records]:
+        return self._records
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop following; may be called twice."""
+        self._records.close()
+
+    def _follow(self) -> Generator[Records]:
+        alive, pause = time.monotonic(), FIRST_PAUSE
+        while True:
+            try:
+                with closing(self._open(self.position)) as lines:
+                    for line in lines:
+                        alive, pause = time.monotonic(), FIRST_PAUSE
+                        records, last = self._take(line)
+                        if records is not None:
+                            yield records
+                        if last:
+                            return
+                raise Cut("the stream ended without its last line")
+            except Cut as error:
+                if time.monotonic() - alive > self._patience:
+                    raise ReadInterrupted(
+                        f"the stream broke off after {self._counts.total():,} rows, and nothing came for "
+                        f"{self._patience:g} s: {error}"
+                    ) from error
+            time.sleep(pause)
+            pause = min(LONGEST_PAUSE, 2 * pause)
+
+    def _take(self, line: bytes) -> tuple[Records | None, bool]:
+        """What a line brings, and whether it is the last."""
+        try:
+            parsed = msgspec.json.decode(line, type=_Line)
+        except msgspec.DecodeError as error:  # half of one
+            raise Cut(f"a line of {len(line):,} bytes is no JSON object") from error
+        match parsed.type:
+            case "records":
+                return self._records_of(parsed), False
+            case "complete":
+                self._check(msgspec.json.decode(line, type=_Complete))
+                return None, True
+            case "full_result":
+                raise JobFailed("the result has the oldest layout, in one piece: read it with GET .../result")
+            case "error":
+                raise JobFailed(msgspec.json.decode(line).get("message") or "the job failed without a word")
+            case kind:
+                self._note(kind, parsed, line)
+                return None, False
+
+    def _records_of(self, line: _Line) -> Records:
+        data = line.data if bytes(line.rows) == b"null" else line.rows
+        rows = msgspec.json.decode(data, type=list[Any])
+        if len(rows) != line.count:
+            raise CorruptChunk(f"records line {self.position:,} has {len(rows):,} rows, and says {line.count:,}")
+        self._checksums.setdefault(line.domain, Checksum()).update_list(bytes(data))
+        self._counts[line.domain] += len(rows)
+        self.position += 1
+        return Records(line.domain, rows)
+
+    def _note(self, kind: str, parsed: _Line, line: bytes) -> None:
+        members = msgspec.json.decode(line)
+        match kind:
+            case "meta":
+                self.meta = members
+            case "domain_start":
+                self.columns[parsed.domain] = members.get("columns") or []
+            case "aggregation":
+                self.aggregation = members["data"]
+            case "warning":
+                self.warning = members
+            case "progress" if self._on_progress is not None:
+                self._on_progress(members)
+
+    def _check(self, complete: _Complete) -> None:
+        came = self._counts.total()
+        if came != complete.total_records:
+            raise CorruptChunk(f"{came:,} rows came, and the job wrote {complete.total_records:,}")
+        for domain, account in complete.domains.items():
+            checksum = self._checksums.get(domain, Checksum()).hexdigest()
+            if self._counts[domain] != account["rows"] or checksum != account["checksum"]:
+                raise CorruptChunk(
+                    f"{self._counts[domain]:,} rows of {domain!r} came with the checksum {checksum}, and the job wrote "
+                    f"{account['rows']:,} with {account['checksum']}"
+                )
+
+
+def unbroken(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Only lines that came whole."""
+    for line in lines:
+        if not line.endswith(b"\n"):
+            raise Cut(f"a line broke off after {len(line):,} bytes")
+        yield line

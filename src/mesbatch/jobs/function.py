@@ -1,0 +1,78 @@
+"""The functions that a job may call: an allow-list by name, each checked against its signature before it is called."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, get_type_hints
+
+import msgspec
+
+from mesbatch.batch import Batch
+from mesbatch.errors import InvalidJob
+from mesbatch.jobs.spec import JobSpec
+from mesbatch.read.part import OnFailure
+from mesbatch.source.keys import Keys
+from mesbatch.trace import TraceReader
+
+
+class Aggregation(Protocol):
+    """What a job counts on the way; its *state* is JSON, so that a job which is resumed goes on counting."""
+
+    def add(self, domain: str, batch: Batch) -> None: ...
+    def result(self) -> dict[str, Any]: ...
+    def state(self) -> Any: ...
+    def restore(self, state: Any) -> None: ...
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a job function is to read: *domains* for *keys*, holding at most *max_bytes*.
+
+    A function is called once for each domain, and after an interruption only with the keys that are missing; so it
+    depends on nothing but its arguments. ``aggregate(RejectCounts)`` counts the rows as they are stored, with one
+    object for all domains.
+    """
+
+    keys: Iterable[Any] | Keys
+    domains: tuple[str, ...]
+    max_bytes: int
+    on_failure: OnFailure
+    aggregate: Callable[[Callable[[], Aggregation]], None]
+
+
+JobFunction = Callable[..., TraceReader]
+Functions = Mapping[str, JobFunction]
+
+
+def check_call(functions: Functions, spec: JobSpec) -> JobFunction:
+    """The function that *spec* names, if its arguments fit.
+
+    Raises:
+        InvalidJob: it is not allowed, or its arguments are not those of its signature, or of another type.
+
+    >>> def events(work: Work, station: str) -> TraceReader: ...
+    >>> check_call({"events": events}, JobSpec(function="os.system", domains=("history",)))
+    Traceback (most recent call last):
+    mesbatch.errors.InvalidJob: the function 'os.system' is not allowed; allowed are events
+    """
+    function = functions.get(spec.function)
+    if function is None:
+        raise InvalidJob(f"the function {spec.function[:40]!r} is not allowed; allowed are {', '.join(functions)}")
+    try:
+        bound = inspect.signature(function).bind(None, **spec.arguments)
+    except TypeError as error:
+        raise InvalidJob(f"the arguments of {spec.function} do not fit: {error}") from error
+    hints = get_type_hints(function)
+    for name in bound.signature.parameters:
+        if name in spec.arguments and name in hints:
+            _check_type(spec.function, name, spec.arguments[name], hints[name])
+    return function
+
+
+def _check_type(function: str, name: str, value: Any, hint: Any) -> None:
+    try:
+        msgspec.convert(value, hint)
+    except msgspec.ValidationError as error:
+        raise InvalidJob(f"argument {name} of {function} does not fit: {error}") from error

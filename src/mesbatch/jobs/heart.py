@@ -1,0 +1,80 @@
+"""The thread beside a running job: it holds the lease, and hears when the job is to stop."""
+
+from __future__ import annotations
+
+import logging
+import time
+from threading import Event, Thread
+
+from mesbatch.errors import JobNotFound, LeaseLost, StoreUnavailable
+from mesbatch.jobs.stop import Stop
+from mesbatch.store.protocol import Lease, Store
+
+BEATS_PER_LEASE = 3  # a heartbeat every 5 s of a lease of 15: two may fail
+LOOK_SECONDS = 0.5  # between two looks for a request to cancel: it must be heard within 2 s
+SHUTDOWN_SECONDS = 5.0  # that a worker which is to end waits for a batch, of the 10 s that it has
+KILL_SECONDS = 3.0  # after the first interruption: what is deaf to them, as a driver that hangs in C, is killed
+
+_logger = logging.getLogger(__name__)
+
+
+class Heart:
+    """Renews *lease* and watches for a cancellation and for the *deadline* (seconds since 1970) while its block runs.
+
+    What is asked of the job goes to *stop*, and as long as the job has not ended its read is interrupted again.
+    """
+
+    def __init__(self, store: Store, lease: Lease, stop: Stop, deadline: float) -> None:
+        self._store, self._lease, self._stop, self._deadline = store, lease, stop, deadline
+        self._ended = Event()
+        self._thread = Thread(target=self._run, name="mesbatch-heart", daemon=True)
+
+    def __enter__(self) -> Heart:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        every = self._store.lease_seconds / BEATS_PER_LEASE
+        renewed = time.monotonic()
+        asked: float | None = None
+        while not self._ended.wait(min(LOOK_SECONDS, every)):
+            now = time.monotonic()
+            if now - renewed >= every and self._beat():
+                renewed = now
+            self._look()
+            if self._stop.asked.is_set():
+                asked = asked or now
+                self._insist(now - asked)
+
+    def _insist(self, seconds: float) -> None:
+        """It was asked to stop so many *seconds* ago."""
+        patience = SHUTDOWN_SECONDS if self._stop.reason == "shutdown" else 0.0
+        if seconds >= patience:
+            self._stop.interrupt()
+        if seconds >= patience + KILL_SECONDS and self._stop.kill is not None:
+            self._stop.kill()
+
+    def _beat(self) -> bool:
+        try:
+            self._store.renew(self._lease)
+        except (LeaseLost, JobNotFound):
+            self._stop.ask("fenced")
+        except StoreUnavailable as error:
+            _logger.warning("the lease of job %s was not renewed: %s", self._lease.job_id, error)
+            return False
+        return True
+
+    def _look(self) -> None:
+        if time.time() >= self._deadline:
+            self._stop.ask("timeout")
+        try:
+            if self._store.facts(self._lease.job_id).get("cancel"):
+                self._stop.ask("cancel")
+        except JobNotFound:
+            self._stop.ask("fenced")
+        except StoreUnavailable:
+            pass  # the next look, or the publication, will tell

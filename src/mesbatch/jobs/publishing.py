@@ -1,0 +1,163 @@
+"""What a running job writes down: chunks, what its function counts, which keys are missing, how far it is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+
+from mesbatch.batch import Batch
+from mesbatch.column_rules import write_decimal
+from mesbatch.errors import InvalidJob, SchemaChanged
+from mesbatch.jobs.function import Aggregation
+from mesbatch.jobs.progress import DomainProgress, Progress
+from mesbatch.jobs.spec import JobSpec
+from mesbatch.manifest import FailedKeys
+from mesbatch.store import DomainAccount, MissingKeys, ResultWriter
+from mesbatch.store.account import Key
+from mesbatch.store.protocol import Facts, Lease, Store
+
+PROGRESS_SECONDS = 0.5  # between two reports
+COUNTED = ("counted_0", "counted_1")  # facts that hold what was counted before and with the newest chunk
+
+T = TypeVar("T")
+Patiently = Callable[[Callable[[], T]], T]
+
+_encoder = msgspec.json.Encoder(decimal_format=write_decimal)
+
+
+class Publishing:
+    """Publishes the chunks of one job under *lease*, from where the worker before this one got to.
+
+    Whatever belongs to a chunk is written down before it. What the function counted is kept twice: as it was after the
+    chunk before, and as it will be after this one. A retry goes on counting from the one whose chunks it finds.
+    *patiently* calls what the store may refuse for a while.
+    """
+
+    def __init__(
+        self, store: Store, lease: Lease, facts: Facts, spec: JobSpec, keys: int, patiently: Callable[..., Any]
+    ) -> None:
+        self._store, self._lease, self._facts, self._spec = store, lease, facts, spec
+        self._patiently = patiently
+        self._writer = ResultWriter(store, lease)
+        self._length = lease.length  # chunks that are published
+        self._progress = Progress(keys, {domain: DomainProgress() for domain in spec.domains})
+        for domain, account in self._writer.domains.items():
+            self._progress.domains[domain].rows = account.rows
+        self._missing = _still_missing(facts, self._writer.domains)
+        self._failed_domains: list[str] = []
+        self._aggregation: Aggregation | None = None
+        self._slot = 0
+        self._notes: Facts = {}
+        self._reported = float("-inf")
+
+    @property
+    def domains(self) -> dict[str, DomainAccount]:
+        """What is published of each domain that has begun."""
+        return self._writer.domains
+
+    def aggregate(self, make: Callable[[], Aggregation]) -> None:
+        """Count with what *make* makes, going on where the worker before this one stopped; a second call does nothing.
+
+        Raises:
+            InvalidJob: it did not count.
+        """
+        if self._aggregation is not None:
+            return
+        aggregation = make()
+        if self._length:
+            for slot, name in enumerate(COUNTED):
+                counted = msgspec.json.decode(self._facts.get(name) or "[-1, null]")
+                if counted[0] == self._length:
+                    aggregation.restore(counted[1])
+                    self._slot = 1 - slot
+                    break
+            else:
+                raise InvalidJob(f"nothing was counted of the {self._length:,} chunks that are there already")
+        self._aggregation = aggregation
+
+    def begin(self, domain: str, columns: list[dict[str, str]]) -> None:
+        """*domain* begins, or goes on with the same columns.
+
+        Raises:
+            SchemaChanged: these are not the columns of the chunks that are there already.
+        """
+        known = self.domains.get(domain)
+        if known is not None and known.columns != columns:
+            raise SchemaChanged(f"the columns of {domain!r} were {known.columns} and are now {columns}")
+        self._writer.start(domain, columns)
+
+    def publish(self, domain: str, batch: Batch, data: bytes, last_key: Key, keys_done: int, *, ends_key: bool) -> None:
+        """Publish *data*, the JSON of *batch*, of which *last_key* is the last key."""
+        if self._aggregation is not None:
+            self._aggregation.add(domain, batch)
+            if ends_key:
+                state = _encoder.encode([self._length + 1, self._aggregation.state()])
+                self._notes[COUNTED[self._slot]] = state.decode()
+                self._slot = 1 - self._slot
+        if self._notes:
+            self._write_down()
+        self._patiently(lambda: self._writer.publish(domain, data, batch.num_rows, last_key, ends_key=ends_key))
+        self._length += 1
+        progress = self._progress.domains[domain]
+        progress.rows += batch.num_rows
+        progress.nbytes += len(data)
+        progress.keys = max(progress.keys, keys_done)
+        self._report()
+
+    def miss(self, domain: str, failed: list[FailedKeys]) -> None:
+        """Remember, before the next chunk, the keys of *domain* that were given up."""
+        others = [missing for missing in self._missing if missing.domain != domain]
+        self._missing = others + [MissingKeys(domain, one.first, one.last, one.count) for one in failed]
+        self._notes["missing"] = _encoder.encode(self._missing).decode()
+
+    def missing(self, domain: str) -> list[FailedKeys]:
+        """The keys of *domain* that the worker before this one gave up."""
+        return [FailedKeys(one.first, one.last, one.count, "") for one in self._missing if one.domain == domain]
+
+    def end(self, domain: str, *, complete: bool) -> None:
+        """All rows of *domain* that can be had are published; a domain that never began has failed."""
+        if domain in self.domains:
+            self._writer.end(domain, "complete" if complete else "partial")
+        if not complete:
+            self._failed_domains.append(domain)
+        progress = self._progress.domains[domain]
+        progress.keys, progress.done = self._progress.keys, True
+        self._report()
+
+    def finish(self, elapsed_seconds: float) -> None:
+        """Publish the manifest: nothing comes after it but the status."""
+        self._report(at_once=True)
+        if self._aggregation is not None:
+            self._writer.aggregate(self._aggregation.result())
+        self._patiently(
+            lambda: self._writer.finish(
+                failed_domains=self._failed_domains, missing_keys=self._missing, profile=self._spec.profile or "",
+                shape=self._spec.shape, elapsed_seconds=elapsed_seconds,
+            )
+        )  # fmt: skip
+
+    def _report(self, *, at_once: bool = False) -> None:
+        if at_once or time.monotonic() - self._reported > PROGRESS_SECONDS:
+            self._reported = time.monotonic()
+            self._notes["progress"] = _encoder.encode(self._progress.as_json()).decode()
+            self._write_down()
+
+    def _write_down(self) -> None:
+        notes, self._notes = self._notes, {}
+        self._patiently(lambda: self._store.change(self._lease.job_id, notes, token=self._lease.token))
+
+
+def _still_missing(facts: Facts, domains: dict[str, DomainAccount]) -> list[MissingKeys]:
+    """The keys that were given up, without those that will be read again: they lie above the last chunk."""
+    missing = msgspec.json.decode(facts.get("missing") or "[]", type=list[MissingKeys])
+    return [one for one in missing if (account := domains.get(one.domain)) and _is_before(one, account)]
+
+
+def _is_before(missing: MissingKeys, account: DomainAccount) -> bool:
+    if account.status != "reading":
+        return True
+    last, published = missing.last, account.last_key
+    return last is not None and published is not None and last < published  # type: ignore[operator]  # of one type

@@ -1,0 +1,98 @@
+"""`RQJobs`: jobs that the RQ workers of one machine or of many run (extra ``rq``)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+import redis
+from rq import Queue
+from rq.command import send_stop_job_command
+from rq.exceptions import InvalidJobOperation, NoSuchJobError
+from rq.serializers import JSONSerializer
+
+from mesbatch.errors import NoWorker, StatusConflict
+from mesbatch.jobs.base import Jobs
+from mesbatch.jobs.function import Functions
+from mesbatch.jobs.job import Job, ending, read_job
+from mesbatch.jobs.listening import Listening
+from mesbatch.store import check_job_id, new_job_id
+from mesbatch.store.protocol import ENDED, Facts, Store
+
+QUEUE = "trace-events"  # TRACE_WORKER_QUEUE
+FUNCTION = "mesbatch.jobs"  # what RQ shows; no worker of ours imports what a queue names
+KEPT_SECONDS = 60  # RQ's own record of a job: a hint, and ours is the truth
+SLACK_SECONDS = 60  # that RQ waits beyond our own deadline
+LOST_SECONDS = 60.0  # after which a job that a dead worker left is lost when nobody listens who could go on
+
+
+class RQJobs(Jobs):
+    """Jobs in the queue *queue* of the Redis at *url*, for the workers that ``mesbatch worker --app`` starts.
+
+    The queue holds ids only. RQ's own status is a hint: what became of a job stands in the *store*, and is fenced by
+    its lease. `submit` raises `NoWorker` when nobody listens on this queue.
+    """
+
+    def __init__(
+        self,
+        functions: Functions,
+        store: Store,
+        *,
+        app: str,
+        url: str,
+        queue: str = QUEUE,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(functions, store, app=app, settings=settings)
+        self.connection = redis.Redis.from_url(url)
+        self.queue = Queue(queue, connection=self.connection, serializer=JSONSerializer)
+        self.listening = Listening(self.connection, queue)
+
+    def check_listening(self) -> None:
+        if not self.listening.workers():
+            raise NoWorker(f"no worker listens on the queue {self.queue.name!r}: mesbatch worker --app {self.app}")
+
+    def get(self, job_id: str, *, owner: str | None = None) -> Job:
+        """What is known of a job.
+
+        A job that a dead worker left is ``lost`` when for a minute no worker was there to go on; see `LOST_SECONDS`.
+        """
+        facts = self._facts(job_id, owner)
+        if facts["status"] == "started" and self.store.holder(job_id) is None and not self.listening.workers():
+            facts = self._orphaned(job_id, facts)
+        return read_job(job_id, facts)
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def enqueue(self, job_id: str, *, only_if: set[str] | None = None, token: int | None = None) -> None:
+        """Put the job into the queue, if that is still due: see `Store.change` for *only_if* and *token*."""
+        rq_id = f"{check_job_id(job_id)}_{new_job_id()[:8]}"
+        queued = {"status": "queued", "rq_id": rq_id, "queued_at": f"{time.time():.3f}"}
+        facts = self.store.change(job_id, queued, only_if=only_if, token=token)
+        self.listening.add_job(job_id)
+        remaining = float(facts["deadline"]) - time.time()
+        self.queue.enqueue_call(
+            FUNCTION, args=[job_id], job_id=rq_id, timeout=max(1, int(remaining)) + SLACK_SECONDS,
+            result_ttl=KEPT_SECONDS, failure_ttl=KEPT_SECONDS, description=f"mesbatch job {job_id}",
+        )  # fmt: skip
+
+    def _enqueue(self, job_id: str) -> None:
+        self.enqueue(job_id, only_if={"queued"})
+
+    def _stop(self, job_id: str, facts: Facts) -> None:
+        with suppress(NoSuchJobError, InvalidJobOperation):  # it is not where RQ thinks; its worker looks by itself
+            send_stop_job_command(self.connection, facts["rq_id"], serializer=JSONSerializer)
+
+    def _orphaned(self, job_id: str, facts: Facts) -> Facts:
+        token = int(facts["token"])
+        since, _, orphan = facts.get("orphaned", "").partition(" by ")
+        with suppress(StatusConflict):
+            if orphan != str(token):
+                return self.store.change(job_id, {"orphaned": f"{time.time():.3f} by {token}"}, only_if={"started"})
+            if time.time() - float(since) > LOST_SECONDS and facts["status"] not in ENDED:
+                error = "its worker is gone, and no other was there to go on"
+                return self.store.change(job_id, ending("lost", "lost", error), only_if={"started"}, token=token)
+        return self.store.facts(job_id)

@@ -1,0 +1,92 @@
+"""The thread of a worker that says that it listens, and puts jobs that nobody runs back into the queue."""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import suppress
+from threading import Event, Thread
+
+import redis
+
+from mesbatch.errors import InvalidJobId, JobNotFound, LeaseLost, StatusConflict, StoreUnavailable
+from mesbatch.jobs.listening import BEAT_SECONDS
+from mesbatch.jobs.recovery import waiting_jobs
+from mesbatch.jobs.rq import RQJobs
+from mesbatch.store.protocol import ENDED, Facts
+
+LOOK_SECONDS = 2.0  # between two looks: a dead worker's lease runs out after 15 s, and is found within 20
+UNSEEN_SECONDS = 5.0  # that a job may be neither in the queue nor in a lease: a worker takes it out and then starts
+
+_logger = logging.getLogger(__name__)
+
+
+class Watch:
+    """While its block runs, the worker *name* listens, and every living worker finds the jobs of the dead ones."""
+
+    def __init__(self, jobs: RQJobs, name: str) -> None:
+        self._jobs, self._name = jobs, name
+        self._woken, self._ended, self._left = Event(), Event(), Event()
+        self._beaten = float("-inf")
+        self._thread = Thread(target=self._run, name="mesbatch-watch", daemon=True)
+
+    def __enter__(self) -> Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._left.set()
+        self._ended.set()
+        self._woken.set()
+        self._thread.join()
+        with suppress(redis.RedisError):
+            self._jobs.listening.leave(self._name)
+
+    def look(self) -> None:
+        """Look now: a job was left just here."""
+        self._woken.set()
+
+    def leave(self) -> None:
+        """Listen no more, though a job may still run here; may be called by the handler of a signal."""
+        self._left.set()
+        self._woken.set()
+
+    def _run(self) -> None:
+        while not self._ended.is_set():
+            try:
+                self._beat()
+                self._find()
+            except (StoreUnavailable, redis.RedisError) as error:
+                _logger.warning("the jobs of dead workers were not looked for: %s", error)
+            self._woken.wait(LOOK_SECONDS)
+            self._woken.clear()
+
+    def _beat(self) -> None:
+        if self._left.is_set():
+            self._jobs.listening.leave(self._name)
+        elif time.monotonic() - self._beaten >= BEAT_SECONDS - LOOK_SECONDS:
+            self._jobs.listening.beat(self._name)
+            self._beaten = time.monotonic()
+
+    def _find(self) -> None:
+        listening, store = self._jobs.listening, self._jobs.store
+        for job_id in (known := listening.jobs()):
+            with suppress(InvalidJobId):
+                try:
+                    ended = store.facts(job_id)["status"] in ENDED
+                except JobNotFound:
+                    ended = True
+                if ended:
+                    listening.remove_job(job_id)
+        for job_id, facts in waiting_jobs(store, known):
+            with suppress(StatusConflict, LeaseLost, JobNotFound):  # another worker was faster
+                self._take_up(job_id, facts)
+
+    def _take_up(self, job_id: str, facts: Facts) -> None:
+        if facts["status"] == "started":
+            self._jobs.enqueue(job_id, only_if={"started"}, token=int(facts["token"]))
+        elif time.time() - float(facts["queued_at"]) > UNSEEN_SECONDS and not self._in_queue(facts.get("rq_id", "")):
+            self._jobs.enqueue(job_id, only_if={"queued"})
+
+    def _in_queue(self, rq_id: str) -> bool:
+        return self._jobs.connection.lpos(self._jobs.queue.key, rq_id) is not None

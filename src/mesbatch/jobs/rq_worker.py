@@ -1,0 +1,125 @@
+"""An RQ worker for our jobs: dies as a whole, stops at a batch, and takes up what others left."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from contextlib import suppress
+from typing import Any
+
+import redis
+from rq import Queue, Worker
+from rq.command import parse_payload
+from rq.executions import Execution
+from rq.job import Job
+from rq.serializers import JSONSerializer
+
+from mesbatch.jobs.memory import count_kills, killed_for_memory, limit_memory
+from mesbatch.jobs.orphan import die_with_parent, end_now
+from mesbatch.jobs.recovery import after_death
+from mesbatch.jobs.rq import RQJobs
+from mesbatch.jobs.rq_watch import Watch
+from mesbatch.jobs.run import run_job
+from mesbatch.jobs.stop import Stop
+
+WORKER_SECONDS = 30  # RQ's worker_ttl: it waits half of that for a job, and then says that it lives
+MONITOR_SECONDS = 5  # between two heartbeats of RQ while a job runs
+
+_logger = logging.getLogger(__name__)
+
+
+class QueuedJob(Job):
+    """A job as RQ has it in its queue: whatever function or callback the queue names, none of them is imported."""
+
+    worker: JobWorker
+    success_callback = failure_callback = stopped_callback = None
+
+    def perform(self) -> None:
+        (job_id,) = self.args
+        self.worker.run(job_id)
+
+    def send_webhooks(self, *args: Any, **options: Any) -> None:
+        """None: they would be the queue's word, too."""
+
+
+class JobWorker(Worker):
+    """Runs the jobs of *jobs*, one at a time, each in a work-horse that may allocate *memory_limit* bytes."""
+
+    job_class = QueuedJob
+
+    def __init__(self, jobs: RQJobs, memory_limit: int | None = None) -> None:
+        super().__init__(
+            [jobs.queue.name], connection=jobs.connection, serializer=JSONSerializer, job_class=QueuedJob,
+            worker_ttl=WORKER_SECONDS, job_monitoring_interval=MONITOR_SECONDS, log_job_description=False,
+        )  # fmt: skip
+        self._jobs, self._memory_limit = jobs, memory_limit
+        self._stop = Stop(end_now)
+        self._kills = 0
+        self._watch = Watch(jobs, self.name)
+
+    def work(self, *args: Any, **options: Any) -> bool:
+        with self._watch:
+            return super().work(*args, **options)
+
+    # -- in the worker
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        self._kills = count_kills()
+        super().execute_job(job, queue)
+
+    def handle_payload(self, message: Any) -> None:
+        """RQ's stop command kills at once; ours lets the database cursor be cancelled first."""
+        payload = parse_payload(message)
+        if payload["command"] != "stop-job":
+            super().handle_payload(message)  # type: ignore[no-untyped-call]
+        elif payload.get("job_id") == self.get_current_job_id():
+            self._signal_horse(signal.SIGUSR1)
+
+    def handle_warm_shutdown_request(self) -> None:
+        self._watch.leave()
+        super().handle_warm_shutdown_request()  # type: ignore[no-untyped-call]
+        self._signal_horse(signal.SIGTERM)
+
+    def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
+        """A Redis that is restarted must not end the worker, and with it the job: that has a lease of its own."""
+        with suppress(redis.ConnectionError, redis.TimeoutError):
+            super().maintain_heartbeats(job, execution)
+
+    def handle_work_horse_killed(self, job: Job, retpid: int, ret_val: int, rusage: Any) -> None:
+        number = os.WTERMSIG(ret_val) if ret_val and os.WIFSIGNALED(ret_val) else 0
+        _logger.warning("the work-horse of %s was ended by signal %d", job.id, number)
+        job_id = job.id.partition("_")[0]
+        for_memory = killed_for_memory(number, self._kills)
+        if after_death(self._jobs.store, job_id, self._horse_name(retpid), for_memory=for_memory):
+            self._watch.look()
+
+    def _signal_horse(self, number: signal.Signals) -> None:
+        if self.horse_pid:
+            with suppress(ProcessLookupError):
+                os.kill(self.horse_pid, number)
+
+    def _horse_name(self, pid: int) -> str:
+        return f"{self.name}:{pid}"
+
+    # -- in the work-horse
+
+    def setup_work_horse_signals(self) -> None:
+        super().setup_work_horse_signals()  # type: ignore[no-untyped-call]
+        assert self.pid is not None
+        die_with_parent(self.pid)
+        signal.signal(signal.SIGTERM, lambda *_: self._stop.ask("shutdown"))
+        signal.signal(signal.SIGUSR1, lambda *_: self._stop.ask("cancel"))
+        limit_memory(self._memory_limit)
+
+    def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
+        assert isinstance(job, QueuedJob)
+        job.worker = self
+        return super().perform_job(job, queue, execution)
+
+    def run(self, job_id: str) -> None:
+        """What a job is to RQ: nothing is returned, and whatever went wrong stands in our store."""
+        jobs = self._jobs
+        worker = self._horse_name(os.getpid())
+        if run_job(jobs.store, job_id, jobs.functions, worker, settings=jobs.settings, stop=self._stop) == "queued":
+            jobs.enqueue(job_id, only_if={"queued"})

@@ -1,0 +1,106 @@
+"""What a job is to do, as JSON: whatever does not fit is found when it is submitted, before anything is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from mesbatch.codec import DatetimeSeparator, Shape
+from mesbatch.errors import InvalidJob
+from mesbatch.read.part import OnFailure
+from mesbatch.sink.trace_lines import BATCH_SIZE
+from mesbatch.source.choose import Order
+from mesbatch.units import MiB
+
+MOST_BYTES = 64 * 1024  # of a spec: the keys have a place of their own, and nothing else in it is large
+_COUNTED = ("timeout", "max_bytes", "batch_size", "shards")
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobSpec:
+    """One job: a function of the allow-list, with JSON *arguments*, for some *domains* of a list of keys.
+
+    *owner* is the principal that alone may see the job; None lets everybody. *timeout* is in seconds from the
+    submission to the end, with all waiting. *max_bytes* is what the read may hold; *batch_size* the rows of a chunk.
+    With *order* ``any`` the keys are read in ranges that grow from `FIRST_RANGE` on, so that the first rows come at
+    once; with ``key`` in one statement, which takes less time in all. *settings* are compared with those of the worker,
+    which refuses the job where one differs. With *shards* the keys are split over so many jobs.
+
+    Raises:
+        InvalidJob: a limit is not positive, a domain repeats or there is none, something is no JSON, or too large.
+
+    >>> JobSpec(function="events", domains=("history",), arguments={"station": "WB_1"}).timeout
+    1800.0
+    """
+
+    function: str
+    domains: tuple[str, ...]
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    profile: str | None = None
+    owner: str | None = None
+    timeout: float = 1_800.0
+    max_bytes: int = 8 * MiB
+    batch_size: int = BATCH_SIZE
+    order: Order = "key"
+    on_failure: OnFailure = "raise"
+    shape: Shape = "objects"
+    datetime_separator: DatetimeSeparator = "T"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    shards: int = 1
+
+    def __post_init__(self) -> None:
+        for name in _COUNTED:
+            if not getattr(self, name) > 0:
+                raise InvalidJob(f"{name} must be above 0, got {getattr(self, name)!r}")
+        if not self.domains or len(set(self.domains)) < len(self.domains):
+            raise InvalidJob(f"domains must be one or more, each once; got {', '.join(self.domains) or 'none'}")
+        for name in ("arguments", "settings"):
+            _check_json(getattr(self, name), name)
+
+    def encode(self) -> bytes:
+        """The spec as JSON.
+
+        Raises:
+            InvalidJob: it has more than `MOST_BYTES`.
+        """
+        data = msgspec.json.encode(self)
+        if len(data) > MOST_BYTES:
+            raise InvalidJob(f"the spec has {len(data):,} bytes of JSON, the limit is {MOST_BYTES:,}")
+        return data
+
+    @classmethod
+    def decode(cls, data: bytes) -> JobSpec:
+        """The spec that `encode` wrote.
+
+        Raises:
+            InvalidJob: *data* is no JSON, or no spec.
+        """
+        if len(data) > MOST_BYTES:
+            raise InvalidJob(f"the spec has {len(data):,} bytes of JSON, the limit is {MOST_BYTES:,}")
+        try:
+            return msgspec.json.decode(data, type=cls)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:  # a validation error is a decode error
+            raise InvalidJob(f"that is no job: {error}") from error
+
+
+def _check_json(value: Any, place: str) -> None:
+    """Only what comes back from JSON as it went in: a date would come back as text."""
+    match value:
+        case None | bool() | int() | str():
+            return
+        case float():
+            if value != value or value in (float("inf"), float("-inf")):
+                raise InvalidJob(f"{place} is {value}, which JSON cannot say")
+        case list():
+            for position, item in enumerate(value):
+                _check_json(item, f"{place}[{position}]")
+        case Mapping():
+            for name, item in value.items():
+                if not isinstance(name, str):
+                    raise InvalidJob(f"{place} has the name {name!r}; names are text")
+                _check_json(item, f"{place}.{name}")
+        case _:
+            raise InvalidJob(f"{place} is a {type(value).__name__}, which is no JSON")

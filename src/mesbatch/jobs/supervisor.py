@@ -1,0 +1,142 @@
+"""The one thread that starts the processes of local jobs, and sees how they end."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from threading import Event, Thread
+
+from mesbatch.errors import JobNotFound, StatusConflict, StoreUnavailable
+from mesbatch.jobs.job import ending
+from mesbatch.jobs.memory import count_kills, killed_for_memory
+from mesbatch.jobs.recovery import after_death, waiting_jobs
+from mesbatch.store import new_job_id
+from mesbatch.store.protocol import Store
+
+SCAN_SECONDS = 2.0  # between two looks for jobs that others left: a dead worker is found within 20 s, its lease is 15
+POLL_SECONDS = 0.05  # between two looks at our own processes
+CLOSE_SECONDS = 10.0  # for all processes to stop at a batch
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass
+class _Child:
+    job_id: str
+    worker: str
+    process: subprocess.Popen[bytes]
+    kills: int  # for memory, on this machine, before it was started
+
+
+class Supervisor:
+    """Runs the jobs of *store*, *workers* at once, each in a process that ends with the thread of this object."""
+
+    def __init__(self, store: Store, app: str, workers: int, memory_limit: int | None) -> None:
+        self._store, self._app, self._workers, self._memory_limit = store, app, workers, memory_limit
+        self._children: list[_Child] = []
+        self._woken, self._closing = Event(), Event()
+        self._scanned = float("-inf")
+        # The kernel ends our processes with the thread that started them: it must be one that lives.
+        self._thread = Thread(target=self._run, name="mesbatch-jobs", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wake(self) -> None:
+        """There is a new job."""
+        self._woken.set()
+
+    def close(self) -> None:
+        """Stop all jobs at their next batch, and wait for them."""
+        self._closing.set()
+        self._woken.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            woken = self._woken.wait(POLL_SECONDS if self._children else SCAN_SECONDS)
+            self._woken.clear()
+            try:
+                freed = self._reap()
+                if woken or freed or time.monotonic() - self._scanned > SCAN_SECONDS:
+                    self._fill()
+            except StoreUnavailable as error:
+                _logger.warning("no job can be started: %s", error)
+        self._end_all()
+
+    def _fill(self) -> None:
+        self._scanned = time.monotonic()
+        ours = {child.job_id for child in self._children}
+        if len(ours) < self._workers:
+            for job_id, _ in waiting_jobs(self._store):
+                if job_id not in ours:
+                    self._children.append(self._started(job_id))
+                if len(self._children) >= self._workers:
+                    break
+
+    def _started(self, job_id: str) -> _Child:
+        worker = f"{socket.gethostname()}:{os.getpid()}:{new_job_id()[:8]}"
+        work = {
+            "job_id": job_id,
+            "app": self._app,
+            "worker": worker,
+            "parent": os.getpid(),
+            "path": sys.path,
+            "memory_limit": self._memory_limit,
+        }
+        kills = count_kills()
+        command = [sys.executable, "-m", "mesbatch.jobs.child"]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)  # noqa: S603
+        assert process.stdin is not None
+        with suppress(BrokenPipeError):  # it died at once, and will be reaped
+            process.stdin.write(json.dumps(work).encode() + b"\n")
+            process.stdin.flush()  # and stays open: its end tells the process that we are gone
+        return _Child(job_id, worker, process, kills)
+
+    def _reap(self) -> bool:
+        """See to the processes that ended; whether there were any."""
+        ended = [child for child in self._children if child.process.poll() is not None]
+        for child in ended:
+            self._children.remove(child)
+            _close(child.process)
+            self._account_for(child, child.process.returncode)
+        return bool(ended)
+
+    def _account_for(self, child: _Child, status: int) -> None:
+        if status < 0:
+            _logger.warning("the process of job %s was ended by signal %d", child.job_id, -status)
+            after_death(self._store, child.job_id, child.worker, for_memory=killed_for_memory(-status, child.kills))
+        elif status > 0:  # it could not even begin, and would not the next time
+            error = f"the job's process ended with status {status}: see its standard error"
+            with suppress(JobNotFound, StatusConflict):
+                after_death(self._store, child.job_id, child.worker, for_memory=False)
+                self._store.change(child.job_id, ending("failed", "job-failed", error), only_if={"queued", "started"})
+
+    def _end_all(self) -> None:
+        for child in self._children:
+            child.process.send_signal(signal.SIGTERM)
+        until = time.monotonic() + CLOSE_SECONDS
+        for child in self._children:
+            try:
+                child.process.wait(max(0.0, until - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                child.process.kill()
+                child.process.wait()
+        try:
+            self._reap()
+        except StoreUnavailable as error:
+            _logger.warning("what became of the last jobs could not be written down: %s", error)
+
+
+def _close(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin is not None
+    with suppress(BrokenPipeError):
+        process.stdin.close()

@@ -1,0 +1,87 @@
+"""What is written down about a result: each chunk, the domains after it, and the manifest that comes last."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from mesbatch.codec import Shape
+from mesbatch.manifest import Status
+
+Key = str | int | float | None
+
+
+class Chunk(msgspec.Struct, frozen=True, array_like=True):
+    """One stored JSON array of rows: where it stands, and what its bytes must be.
+
+    *position* counts the chunks of a job in the order of their publication, *number* those of its domain, both from 0;
+    *size* is bytes; *crc* is the CRC-32 of them; *token* is that of the lease under which it was published.
+    *overflow* says that it lies in the second store.
+    """
+
+    position: int
+    domain: str
+    number: int
+    rows: int
+    size: int
+    crc: int
+    token: int = 0
+    overflow: bool = False
+
+
+class DomainAccount(msgspec.Struct, frozen=True):
+    """What came of one domain so far.
+
+    *columns* are those of `RowEncoder.columns`. *checksum* is that of all rows so far, joined by commas. When
+    *ends_key*, all rows of *last_key* are there.
+    """
+
+    columns: list[dict[str, Any]]
+    chunks: int = 0
+    rows: int = 0
+    checksum: str = "00000000"
+    last_key: Key = None
+    ends_key: bool = True
+    status: Status = "reading"
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A line of the journal: a *chunk* that was published, and every domain that had begun by then."""
+
+    chunk: Chunk
+    domains: dict[str, DomainAccount]
+
+    @property
+    def ends_keys(self) -> bool:
+        """Whether no domain stops in the middle of a key here, so that a retry may go on from it."""
+        return all(domain.ends_key for domain in self.domains.values())
+
+
+class MissingKeys(msgspec.Struct, frozen=True):
+    """A range of keys whose rows are not in the result."""
+
+    domain: str
+    first: Key
+    last: Key
+    count: int
+
+
+class ResultManifest(msgspec.Struct, frozen=True):
+    """The whole account of a result, published after everything else: without it there is no result.
+
+    *chunks* are in the order of their publication. *aggregation* is the CRC-32 of the aggregation, if there is one.
+    """
+
+    domains: dict[str, DomainAccount]
+    chunks: list[Chunk]
+    failed_domains: list[str]
+    missing_keys: list[MissingKeys]
+    profile: str = ""
+    shape: Shape = "objects"
+    elapsed_seconds: float = 0.0
+    aggregation: int | None = None
+
+    @property
+    def total_records(self) -> int:
+        return sum(domain.rows for domain in self.domains.values())

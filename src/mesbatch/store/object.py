@@ -1,0 +1,106 @@
+"""Jobs in an object storage such as S3: for results that outgrow one machine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError
+from obstore.store import ObjectStore as Storage
+
+from mesbatch.errors import ResultStoreFull, StoreUnavailable
+from mesbatch.store.job_id import new_job_id
+from mesbatch.store.protocol import LEASE_SECONDS, TTL_SECONDS
+from mesbatch.store.write_once import WriteOnceStore
+
+CLOCK_SECONDS = 60.0  # between two looks at the storage's clock: each is two requests
+FULL = ("No space left", "StorageFull", "QuotaExceeded")  # what file systems and S3-compatible servers say
+
+
+class ObjectStore(WriteOnceStore):
+    """Jobs in *storage*, which `obstore.store.from_url`, ``S3Store`` and others make.
+
+    The storage must be able to create an object only if there is none (S3 and its kind can since 2024), and show a new
+    object at once. There are no locks: what fences off a late writer is that nobody looks at the names it writes to.
+    Holds one chunk. Every look at a job is one to four requests, so let readers ask less often than 0.2 s.
+
+    >>> from obstore.store import MemoryStore
+    >>> store = ObjectStore(MemoryStore())
+    """
+
+    def __init__(self, storage: Storage, *, ttl: float = TTL_SECONDS, lease_seconds: float = LEASE_SECONDS) -> None:
+        super().__init__(StoredObjects(storage), ttl=ttl, lease_seconds=lease_seconds)
+
+
+class StoredObjects:
+    """Objects of *storage*, by their paths."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._ahead = 0.0  # seconds that the storage's clock is ahead of ours
+        self._looked: float | None = None
+
+    def create(self, name: str, data: bytes) -> bool:
+        with _typed(f"cannot write {name}"):
+            try:
+                obstore.put(self._storage, name, data, mode="create")
+            except AlreadyExistsError:
+                return False
+            return True
+
+    def replace(self, name: str, data: bytes) -> None:
+        with _typed(f"cannot write {name}"):
+            obstore.put(self._storage, name, data)
+
+    def read(self, name: str) -> bytes | None:
+        with _typed(f"cannot read {name}"), suppress(FileNotFoundError):
+            return obstore.get(self._storage, name).bytes().to_bytes()
+        return None
+
+    def names(self, folder: str) -> list[str]:
+        with _typed(f"cannot list {folder}"):
+            found = obstore.list_with_delimiter(self._storage, folder or None)
+        paths = [*found["common_prefixes"], *(str(one["path"]) for one in found["objects"])]
+        return sorted(path.rstrip("/").rpartition("/")[2] for path in paths)
+
+    def modified(self, name: str) -> float | None:
+        with _typed(f"cannot read {name}"), suppress(FileNotFoundError):
+            return obstore.head(self._storage, name)["last_modified"].timestamp()
+        return None
+
+    def now(self) -> float:
+        here = time.monotonic()
+        if self._looked is None or here - self._looked > CLOCK_SECONDS:
+            probe = f"clock/{new_job_id()}"
+            self.replace(probe, b"")
+            self._ahead = (self.modified(probe) or 0.0) - time.monotonic()
+            self._looked = here
+            self.remove(probe)
+        return time.monotonic() + self._ahead
+
+    def remove(self, name: str) -> None:
+        with _typed(f"cannot remove {name}"):
+            paths = [one["path"] for part in obstore.list(self._storage, name) for one in part]
+            for path in paths or [name]:
+                with suppress(FileNotFoundError):
+                    obstore.delete(self._storage, path)
+
+    def exclusive(self, folder: str) -> nullcontext[None]:
+        return nullcontext()
+
+    def sweep(self, age: float) -> None:
+        """An object storage shows nothing that is half written."""
+
+
+@contextmanager
+def _typed(attempt: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except (BaseError, OSError) as error:
+        full = any(word in str(error) for word in FULL)
+        message = f"{attempt}: {str(error).partition(chr(10))[0]}"  # what follows is the library's own structure
+        raise (ResultStoreFull if full else StoreUnavailable)(message) from error

@@ -1,0 +1,167 @@
+"""The reading side of a result: pages that read only their chunks, and every chunk checked."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
+
+import msgspec
+
+from mesbatch.errors import ChunkLost, CorruptChunk, InvalidPage, JobNotComplete, ResultExpired
+from mesbatch.sink.stream import ByteStream
+from mesbatch.store.account import Chunk, ResultManifest
+from mesbatch.store.job_id import check_job_id, new_job_id
+from mesbatch.store.protocol import Store
+
+HOLD_EVERY = 15.0  # seconds; a store forgets a reader after 600
+
+_rows = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+@dataclass(frozen=True)
+class Page:
+    """*count* of the *total* rows of a *domain*; *data* gives one JSON array, a chunk of it at a time.
+
+    *data* raises `ChunkLost` or `CorruptChunk` where a chunk is not what was published: then the array stays open.
+    """
+
+    domain: str
+    count: int
+    total: int
+    data: ByteStream
+
+
+class ResultReader:
+    """Reads the result of a job. Holds the manifest, about 100 bytes a chunk, and one chunk.
+
+    Raises:
+        InvalidJobId: *job_id* cannot be one; nothing was asked.
+    """
+
+    def __init__(self, store: Store, job_id: str) -> None:
+        self._store, self._job_id = store, check_job_id(job_id)
+        self._manifest: ResultManifest | None = None
+
+    @property
+    def manifest(self) -> ResultManifest:
+        """The account of the whole result.
+
+        Raises:
+            JobNotFound: there is no such job.
+            JobNotComplete: it has no result yet, or ended without one.
+            ResultExpired: it had one.
+        """
+        if self._manifest is None:
+            self._manifest = self._store.manifest(self._job_id) or self._explain()
+        return self._manifest
+
+    def page(self, domain: str, *, offset: int = 0, limit: int = 0) -> Page:
+        """Rows *offset* to *offset* + *limit* of *domain* in the order of their publication; 0 means all that follow.
+
+        Reads the chunks that these rows lie in, one after the other, as *data* is read.
+
+        Raises:
+            InvalidPage: a negative number, an *offset* beyond the end, or no such domain.
+            JobNotFound, JobNotComplete, ResultExpired: as `manifest`.
+        """
+        manifest = self.manifest
+        account = manifest.domains.get(domain)
+        if account is None:
+            raise InvalidPage(f"there is no domain {domain!r} in this result, only {', '.join(manifest.domains)}")
+        if offset < 0 or limit < 0 or offset > account.rows:
+            raise InvalidPage(
+                f"offset={offset:,} and limit={limit:,} of {account.rows:,} rows: neither may be negative, "
+                "and the offset not beyond the end"
+            )
+        end = min(offset + limit, account.rows) if limit else account.rows
+        chunks = [chunk for chunk in manifest.chunks if chunk.domain == domain]
+        return Page(domain, end - offset, account.rows, ByteStream(self._array(chunks, offset, end), None))
+
+    def aggregation(self) -> bytes | None:
+        """The aggregation as JSON, if there is one.
+
+        Raises:
+            ChunkLost, CorruptChunk: it is not what was published.
+        """
+        expected = self.manifest.aggregation
+        if expected is None:
+            return None
+        data = self._store.aggregation(self._job_id)
+        if data is None:
+            raise ChunkLost(f"the aggregation of job {self._job_id} is gone")
+        if zlib.crc32(data) != expected:
+            raise CorruptChunk(f"the aggregation of job {self._job_id} is not what was published")
+        return data
+
+    def read(self, chunk: Chunk) -> bytes:
+        """The bytes of *chunk*, as they were published.
+
+        Raises:
+            ChunkLost: it is gone.
+            CorruptChunk: these are other bytes.
+        """
+        name = f"chunk {chunk.number} of {chunk.domain!r} of job {self._job_id}"
+        data = self._store.chunk(self._job_id, chunk)
+        if data is None:
+            raise ChunkLost(f"{name} is gone: {chunk.rows:,} rows are missing")
+        if len(data) != chunk.size or zlib.crc32(data) != chunk.crc:
+            raise CorruptChunk(
+                f"{name} is damaged: {len(data):,} of {chunk.size:,} bytes, with the checksum "
+                f"{zlib.crc32(data):08x} for {chunk.crc:08x}"
+            )
+        return data
+
+    @contextmanager
+    def held(self) -> Iterator[_Hold]:
+        """Keep the result from being swept; call *renew* of what this gives at least once a minute."""
+        hold = _Hold(self._store, self._job_id)
+        try:
+            hold.renew()
+            yield hold
+        finally:
+            self._store.let_go(self._job_id, hold.reader)
+
+    def _array(self, chunks: list[Chunk], offset: int, end: int) -> Generator[bytes]:
+        ends = list(accumulate(chunk.rows for chunk in chunks))
+        opening = b"["
+        with self.held() as hold:
+            for chunk, chunk_end in zip(chunks, ends):
+                first = chunk_end - chunk.rows
+                if chunk.rows and first < end and chunk_end > offset:
+                    hold.renew()
+                    rows = _cut(self.read(chunk), max(0, offset - first), min(end - first, chunk.rows), chunk.rows)
+                    yield opening + rows
+                    opening = b","
+        yield b"]" if opening == b"," else b"[]"
+
+    def _explain(self) -> Any:
+        status = self._store.facts(self._job_id).get("status", "")
+        if status == "finished":
+            raise ResultExpired(f"the result of job {self._job_id} has expired")
+        raise JobNotComplete(f"job {self._job_id} is {status}: it has no whole result")
+
+
+class _Hold:
+    """A reader's word that it reads."""
+
+    def __init__(self, store: Store, job_id: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self.reader = new_job_id()
+        self._store, self._job_id, self._clock = store, job_id, clock
+        self._until = float("-inf")
+
+    def renew(self) -> None:
+        if self._clock() >= self._until:
+            self._until = self._clock() + HOLD_EVERY
+            self._store.hold(self._job_id, self.reader)
+
+
+def _cut(data: bytes, first: int, end: int, rows: int) -> bytes:
+    """The rows from *first* to *end* of the JSON array *data*, without the brackets."""
+    if first == 0 and end == rows:
+        return data[1:-1]
+    return b",".join(_rows.decode(data)[first:end])

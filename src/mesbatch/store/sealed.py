@@ -1,0 +1,35 @@
+"""Documents with their own checksum in front, so that a damaged one is never believed."""
+
+from __future__ import annotations
+
+import zlib
+from typing import TypeVar
+
+import msgspec
+
+from mesbatch.errors import CorruptChunk
+
+Document = TypeVar("Document")
+CRC_DIGITS = 8
+
+
+def seal(document: object) -> bytes:
+    """*document* as JSON, behind the CRC-32 of it.
+
+    >>> seal({"a": 1})
+    b'561bacaf{"a":1}'
+    """
+    data = msgspec.json.encode(document)
+    return b"%08x%b" % (zlib.crc32(data), data)
+
+
+def unseal(sealed: bytes, kind: type[Document], name: str) -> Document:
+    """The *kind* of document that was sealed; *name* is for the message.
+
+    Raises:
+        CorruptChunk: these are not the bytes that were written.
+    """
+    crc, data = sealed[:CRC_DIGITS], sealed[CRC_DIGITS:]
+    if crc != b"%08x" % zlib.crc32(data):
+        raise CorruptChunk(f"{name} is damaged: its {len(data):,} bytes have the checksum {zlib.crc32(data):08x}")
+    return msgspec.json.decode(data, type=kind)

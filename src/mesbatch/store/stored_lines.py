@@ -1,0 +1,254 @@
+"""A stored result as the NDJSON stream that clients know, also while the job still writes it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Generator, Iterator
+from typing import Any
+
+import msgspec
+
+from mesbatch.codec import Shape
+from mesbatch.errors import ChunkLost, CorruptChunk, InvalidPage, JobFailed, JobNotFound, ResultChanged, ResultExpired
+from mesbatch.sink import lines
+from mesbatch.sink.checksum import Checksum
+from mesbatch.sink.stream import ByteStream
+from mesbatch.store.account import DomainAccount, Entry, ResultManifest
+from mesbatch.store.protocol import ENDED, Facts, Store
+from mesbatch.store.reader import ResultReader
+
+POLL_SECONDS = 0.2  # how late a chunk is seen, against what asking costs the store
+PROGRESS_SECONDS = 5.0  # the contract's longest silence
+ENTRIES = 32  # of the journal, read at a time
+
+_logger = logging.getLogger(__name__)
+
+
+def stored_lines(
+    store: Store,
+    job_id: str,
+    *,
+    from_: int = 0,
+    poll: float = POLL_SECONDS,
+    progress: float = PROGRESS_SECONDS,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> ByteStream:
+    """Write the result of the job one line a chunk, from its *from_*-th ``records`` line on, and follow it to its end.
+
+    While the job runs, the store is asked for more every *poll* seconds, and a ``progress`` line is sent when there
+    was no line for *progress* seconds. Stored bytes become part of their line without being parsed. Holds one chunk,
+    32 entries of the journal and, at the end, the manifest. With *from_* = n the stream begins with ``meta``, and does
+    not repeat what stood before the n-th ``records`` line.
+
+    Once the stream has begun, nothing is raised: a chunk that is lost or damaged, a job that ends without a result, or
+    a retry that gave other rows than were sent, end it with an ``error`` line.
+
+    Raises:
+        InvalidPage: *from_* is negative, or beyond the end of a finished result.
+        JobNotFound: there is no such job.
+        ResultExpired: it had a result.
+    """
+    whole = store.whole_result(job_id)
+    if whole is not None:
+        return ByteStream(_one(lines.full_result(whole)), None)
+    manifest = store.manifest(job_id)
+    facts = _facts(store, job_id, manifest)
+    if manifest is None and facts.get("status") == "finished":
+        raise ResultExpired(f"the result of job {job_id} has expired")
+    if from_ < 0 or (manifest is not None and from_ > len(manifest.chunks)):
+        end = "" if manifest is None else f", which has {len(manifest.chunks):,} chunks"
+        raise InvalidPage(f"from={from_:,}: it must not be negative, nor beyond the end of the result{end}")
+    pace = _Pace(poll, progress, clock, sleep)
+    return ByteStream(_StoredStream(store, job_id, facts, manifest, from_, pace).lines(), None)
+
+
+class _Pace:
+    """When to ask again, and when to say that we still wait."""
+
+    def __init__(
+        self, poll: float, progress: float, clock: Callable[[], float], sleep: Callable[[float], None]
+    ) -> None:
+        self._poll, self._progress, self._clock, self._sleep = poll, progress, clock, sleep
+        self._began = clock()
+        self._said: float | None = None
+
+    @property
+    def elapsed_seconds(self) -> float:
+        return round(self._clock() - self._began, 3)
+
+    def said(self) -> None:
+        self._said = self._clock()
+
+    def silent_too_long(self) -> bool:
+        return self._said is None or self._clock() - self._said >= self._progress
+
+    def wait(self) -> None:
+        self._sleep(self._poll)
+
+
+class _StoredStream:
+    """The lines of one job, and what this stream has sent of it."""
+
+    def __init__(
+        self, store: Store, job_id: str, facts: Facts, manifest: ResultManifest | None, first: int, pace: _Pace
+    ) -> None:
+        self._store, self._job_id, self._facts, self._manifest = store, job_id, facts, manifest
+        self._shape: Shape = "objects"
+        self._reader, self._position, self._pace = ResultReader(store, job_id), first, pace
+        self._rows = 0
+        self._sent: dict[str, Checksum] = {}
+        self._ended: set[str] = set()
+
+    def lines(self) -> Generator[bytes]:
+        try:
+            yield self._meta()
+            with self._reader.held() as hold:
+                yield from self._skipped()
+                while (entries := self._journal()) or not self._is_whole():
+                    hold.renew()
+                    yield from self._entries(entries) if entries else self._silence()
+            yield from self._end()
+        except Exception as error:  # the status went out long ago: only a line can tell the client
+            _logger.exception("the stream of job %s ends with an error line", self._job_id)
+            yield lines.error(error)
+
+    def _meta(self) -> bytes:
+        manifest, facts = self._manifest, self._facts
+        domains = [name for name in facts.get("domains", "").split(",") if name]
+        cid_count = facts.get("cid_count", "")
+        self._shape = manifest.shape if manifest is not None else _shape(facts)
+        return lines.meta(
+            self._job_id,
+            facts.get("profile") or (manifest.profile if manifest is not None else None),
+            domains or list(manifest.domains if manifest is not None else ()),
+            int(cid_count) if cid_count.isdigit() else None,
+            self._shape,
+        )
+
+    def _skipped(self) -> Iterator[bytes]:
+        """Wait for what the client has already, and take over its account."""
+        while self._position and not (last := self._store.journal(self._job_id, self._position - 1, 1)):
+            if self._is_whole():
+                raise ChunkLost(f"entry {self._position - 1} of the journal of job {self._job_id} is gone")
+            yield from self._silence()
+        for name, account in last[0].domains.items() if self._position else ():
+            if account.chunks:
+                self._sent[name] = Checksum.after(account.checksum, rows=account.rows)
+            if account.status != "reading":
+                self._ended.add(name)
+
+    def _journal(self) -> list[Entry]:
+        return list(self._store.journal(self._job_id, self._position, ENTRIES))
+
+    def _is_whole(self) -> bool:
+        """Whether nothing more will come; raises when what should have come did not, and never will."""
+        if self._manifest is None:
+            self._manifest = self._store.manifest(self._job_id)
+        if self._manifest is None:
+            return False
+        length = len(self._manifest.chunks)
+        if self._position < length and not self._journal():
+            raise ChunkLost(f"{length - self._position:,} of {length:,} chunks of job {self._job_id} are not listed")
+        if self._position > length:
+            raise ResultChanged(f"{self._position:,} chunks of job {self._job_id} were sent, and {length:,} are there")
+        return self._position == length
+
+    def _silence(self) -> Iterator[bytes]:
+        """Nothing new: look whether the job still lives, say so now and then, and wait."""
+        facts = self._store.facts(self._job_id)
+        if facts.get("status") in ENDED and self._store.manifest(self._job_id) is None:
+            raise JobFailed(f"the job ended as {facts['status']}, without a result{_because(facts)}")
+        if self._pace.silent_too_long():
+            yield self._said(lines.progress(self._pace.elapsed_seconds, self._rows, _progress(facts)))
+        self._pace.wait()
+
+    def _entries(self, entries: list[Entry]) -> Iterator[bytes]:
+        for entry in entries:
+            try:
+                data = self._reader.read(entry.chunk)
+            except (ChunkLost, CorruptChunk):
+                if self._store.journal(self._job_id, self._position, 1) == [entry]:
+                    raise
+                return  # a retry took it back: look again
+            yield from self._ends(entry.domains)
+            yield from self._records(entry, data)
+
+    def _records(self, entry: Entry, data: bytes) -> Iterator[bytes]:
+        chunk, account = entry.chunk, entry.domains[entry.chunk.domain]
+        if chunk.domain not in self._sent:
+            yield self._start(chunk.domain, account)
+        checksum = self._sent[chunk.domain]
+        checksum.update_list(data)
+        self._vouch(chunk.domain, account)
+        self._position += 1
+        self._rows += chunk.rows
+        yield self._said(lines.records(chunk.domain, chunk.number, chunk.rows, self._shape, data))
+
+    def _start(self, name: str, account: DomainAccount) -> bytes:
+        self._sent[name] = Checksum()
+        total = None if self._manifest is None else self._manifest.domains[name].rows
+        return lines.domain_start(name, total, account.columns)
+
+    def _ends(self, domains: dict[str, DomainAccount]) -> Iterator[bytes]:
+        for name, account in domains.items():
+            if account.status != "reading" and name not in self._ended:
+                self._ended.add(name)
+                if name not in self._sent:
+                    yield self._start(name, account)
+                self._vouch(name, account)
+                yield lines.domain_end(name, account.rows, account.status, account.checksum)
+
+    def _vouch(self, name: str, account: DomainAccount) -> None:
+        if self._sent[name].hexdigest() != account.checksum:
+            raise ResultChanged(
+                f"a retry of job {self._job_id} gave other rows of {name!r} than were sent: read it from the start"
+            )
+
+    def _end(self) -> Iterator[bytes]:
+        manifest = self._reader.manifest
+        yield from self._ends(manifest.domains)
+        for name, account in manifest.domains.items():
+            self._vouch(name, account)
+        aggregation = self._reader.aggregation()
+        if aggregation is not None:
+            yield lines.aggregation(msgspec.Raw(aggregation))
+        if manifest.failed_domains:
+            yield lines.warning(manifest.failed_domains, manifest.missing_keys)
+        accounts = {name: (account.rows, account.checksum) for name, account in manifest.domains.items()}
+        yield lines.complete(accounts, manifest.elapsed_seconds)
+
+    def _said(self, line: bytes) -> bytes:
+        self._pace.said()
+        return line
+
+
+def _one(line: bytes) -> Generator[bytes]:
+    yield line
+
+
+def _facts(store: Store, job_id: str, manifest: ResultManifest | None) -> Facts:
+    try:
+        return store.facts(job_id)
+    except JobNotFound:
+        if manifest is None:
+            raise
+        return {}
+
+
+def _shape(facts: Facts) -> Shape:
+    return "arrays" if facts.get("shape") == "arrays" else "objects"
+
+
+def _progress(facts: Facts) -> dict[str, Any]:
+    """What the worker wrote of its progress; the first implementation wrote a text."""
+    try:
+        told = msgspec.json.decode(facts.get("progress", ""))
+    except msgspec.DecodeError:
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _because(facts: Facts) -> str:
+    return f": {facts['error']}" if facts.get("error") else ""

@@ -1,0 +1,127 @@
+"""The writing side of a result: chunks, what the domains are, the manifest last."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from mesbatch.codec import Shape
+from mesbatch.column_rules import write_decimal
+from mesbatch.errors import InvalidDomain, JobNotComplete
+from mesbatch.sink.checksum import Checksum
+from mesbatch.store.account import Chunk, DomainAccount, Entry, Key, MissingKeys, ResultManifest
+from mesbatch.store.protocol import Lease, Store
+
+DOMAIN = re.compile(r"[A-Za-z0-9_.-]{1,64}")  # a domain is part of Redis keys and of a comma-separated fact
+JOURNAL_PART = 256  # entries that are read at a time
+
+_encoder = msgspec.json.Encoder(decimal_format=write_decimal)
+
+
+class ResultWriter:
+    """Publishes the result of the job whose *lease* this worker holds.
+
+    *domains* is what is there already: empty, or where a worker before us got to, each domain up to the end of a key.
+    Holds about 150 bytes a chunk. Every method that publishes may raise `LeaseLost`, `ResultStoreFull` and
+    `StoreUnavailable`; then nothing of that call can be read.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from mesbatch.store import DirectoryStore, ResultReader, new_job_id
+    >>> folder = TemporaryDirectory()
+    >>> store, job_id = DirectoryStore(folder.name), new_job_id()
+    >>> store.create(job_id, {"status": "started"})
+    >>> writer = ResultWriter(store, store.acquire(job_id, "me"))
+    >>> writer.start("holds", [{"name": "ID"}])
+    >>> writer.publish("holds", b'[{"ID":1},{"ID":2}]', rows=2, last_key=2)
+    >>> writer.end("holds")
+    >>> writer.finish().total_records
+    2
+    >>> b"".join(ResultReader(store, job_id).page("holds", offset=1).data)
+    b'[{"ID":2}]'
+    >>> folder.cleanup()
+    """
+
+    def __init__(self, store: Store, lease: Lease) -> None:
+        self._store, self._lease = store, lease
+        self.domains: dict[str, DomainAccount] = dict(lease.domains)
+        self._chunks = [entry.chunk for entry in read_journal(store, lease.job_id, lease.length)]
+        self._checksums = {
+            name: Checksum.after(domain.checksum, rows=domain.rows) for name, domain in self.domains.items()
+        }
+        self._aggregation: bytes | None = None
+
+    def start(self, domain: str, columns: Sequence[Mapping[str, Any]]) -> None:
+        """*domain* begins, with the *columns* of its `RowEncoder`; not again when a worker before us began it.
+
+        Raises:
+            InvalidDomain: a name with other characters than letters, digits, ``_.-``, or of more than 64.
+        """
+        if not DOMAIN.fullmatch(domain):
+            raise InvalidDomain(f"{domain[:80]!r} cannot be stored: a domain is 1 to 64 letters, digits and _.-")
+        if domain not in self.domains:
+            self.domains[domain] = DomainAccount([dict(column) for column in columns])
+            self._checksums[domain] = Checksum()
+
+    def publish(self, domain: str, data: bytes, rows: int, last_key: Key = None, *, ends_key: bool = True) -> None:
+        """Publish a chunk: *data*, a compact JSON array of *rows* rows of a *domain* that was started.
+
+        *ends_key* says that all rows of *last_key* are there after it, so that a retry may begin with the next key.
+        """
+        checksum = self._checksums[domain]
+        before, account = checksum.hexdigest(), self.domains[domain]
+        checksum.update_list(data)
+        after = msgspec.structs.replace(
+            account, chunks=account.chunks + 1, rows=account.rows + rows, checksum=checksum.hexdigest(),
+            last_key=last_key, ends_key=ends_key,
+        )  # fmt: skip
+        chunk = Chunk(
+            len(self._chunks), domain, account.chunks, rows, len(data), zlib.crc32(data), self._lease.token
+        )  # fmt: skip
+        try:
+            chunk = self._store.append(self._lease, Entry(chunk, {**self.domains, domain: after}), data)
+        except BaseException:
+            self._checksums[domain] = Checksum.after(before, rows=account.rows)
+            raise
+        self.domains[domain] = after
+        self._chunks.append(chunk)
+
+    def end(self, domain: str, status: Literal["complete", "partial", "truncated"] = "complete") -> None:
+        """All rows of *domain* were published; readers learn of it with the next chunk."""
+        self.domains[domain] = msgspec.structs.replace(self.domains[domain], status=status)
+
+    def aggregate(self, aggregation: Mapping[str, Any]) -> None:
+        """What was counted on the way; published by `finish`."""
+        self._aggregation = _encoder.encode(aggregation)
+
+    def finish(
+        self,
+        *,
+        failed_domains: Sequence[str] = (),
+        missing_keys: Iterable[MissingKeys] = (),
+        profile: str = "",
+        shape: Shape = "objects",
+        elapsed_seconds: float = 0.0,
+    ) -> ResultManifest:
+        """Publish the manifest: from here on the result is whole, with what *failed_domains* and *missing_keys* lack.
+
+        Raises:
+            JobNotComplete: a domain was started and did not end.
+        """
+        if open_domains := [name for name, domain in self.domains.items() if domain.status == "reading"]:
+            raise JobNotComplete(f"the result cannot be finished: {', '.join(open_domains)} did not end")
+        manifest = ResultManifest(
+            self.domains, self._chunks, list(failed_domains), list(missing_keys), profile, shape,
+            round(elapsed_seconds, 3), None if self._aggregation is None else zlib.crc32(self._aggregation),
+        )  # fmt: skip
+        self._store.finish(self._lease, manifest, self._aggregation)
+        return manifest
+
+
+def read_journal(store: Store, job_id: str, length: int) -> Iterable[Entry]:
+    """The first *length* entries, 256 held at a time."""
+    for first in range(0, length, JOURNAL_PART):
+        yield from store.journal(job_id, first, min(JOURNAL_PART, length - first))

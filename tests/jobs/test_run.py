@@ -1,0 +1,346 @@
+"""A run in this process: stopped, killed and fenced at every single operation of the store."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections import Counter
+from contextlib import closing
+from threading import Event, Thread
+
+import pytest
+
+from mesbatch import Query, Trace
+from mesbatch.errors import JobNotFound, StoreUnavailable
+from mesbatch.jobs import JobSpec
+from mesbatch.jobs.job import first_facts
+from mesbatch.jobs.run import run_job
+from mesbatch.jobs.stop import Stop
+from mesbatch.store import DirectoryStore, Lease, ResultReader, new_job_id, store_keys
+from tests.jobs.functions import FUNCTIONS, Count
+
+KEYS = [f"k{n:02d}" for n in range(30)]
+MOVES = [(key, n) for i, key in enumerate(KEYS) for n in range(i % 4)] + [("k07", 100 + n) for n in range(25)]
+DOMAINS = ("moves", "holds", "scan")
+
+
+@pytest.fixture
+def path(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "t.db")) as con, con:
+        con.execute("create table moves (cid text, n int)")
+        con.execute("create table holds (cid text, n int)")
+        con.execute("create table scan (cids text, n int)")
+        con.executemany("insert into moves values (?, ?)", MOVES)
+        con.executemany("insert into holds values (?, ?)", [(key, 1) for key in KEYS[::3]])
+        con.executemany("insert into scan values (?, ?)", [(f"x,{key}", 2) for key in KEYS[::2]])
+    return str(tmp_path / "t.db")
+
+
+EXPECTED = {
+    "moves": Counter(MOVES),
+    "holds": Counter((key, 1) for key in KEYS[::3]),
+    "scan": Counter((f"x,{key}", 2) for key in KEYS[::2]),
+}
+TRACE = Trace(
+    {
+        "moves": Query("select * from moves where cid in (:keys)"),
+        "holds": Query("select * from holds where cid in (:keys)"),
+        "scan": Query("select * from scan", key="cids", separator=","),
+    }
+)
+
+
+def read(work, path):
+    work.aggregate(Count)
+    return TRACE.read(lambda: sqlite3.connect(path), work.keys, work.domains, max_bytes=work.max_bytes, batch_size=7)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return DirectoryStore(tmp_path / "store", lease_seconds=60)
+
+
+def submitted(store, path, keys=KEYS, **more):
+    spec = JobSpec(**{"function": "read", "domains": DOMAINS, "arguments": {"path": path}, "batch_size": 6, **more})
+    job_id = new_job_id()
+    store.create(job_id, first_facts(spec, len(keys), time.time()))
+    handle = store_keys(store, job_id, sorted(keys))
+    store.change(job_id, {"keys": json.dumps({"job_id": job_id, "count": handle.count, "parts": handle.parts})})
+    return job_id
+
+
+def run(store, job_id, functions=None, **more):
+    return run_job(store, job_id, functions or {"read": read}, "worker", **more)
+
+
+def rows_of(store, job_id):
+    result = ResultReader(store, job_id)
+    return {
+        domain: Counter(tuple(row.values()) for row in json.loads(b"".join(result.page(domain).data)))
+        for domain in result.manifest.domains
+    }
+
+
+def assert_whole(store, job_id):
+    assert store.facts(job_id)["status"] == "finished"
+    assert rows_of(store, job_id) == EXPECTED
+    counted = json.loads(ResultReader(store, job_id).aggregation())
+    assert counted == {
+        "rows": {domain: rows.total() for domain, rows in EXPECTED.items()},
+        "total": sum(n for _, n in MOVES),
+    }
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+class Mortal:
+    """A store that fails from the n-th operation on: for ever, as when its process was killed, or only that once."""
+
+    def __init__(self, store, at, error, *, once=False):
+        self._store, self._at, self._error, self._once = store, at, error, once
+        self.operations = 0
+
+    def __getattr__(self, name):
+        found = getattr(self._store, name)
+        if not callable(found):
+            return found
+
+        def operation(*args, **options):
+            self.operations += 1
+            if self.operations == self._at or (self.operations > self._at and not self._once):
+                raise self._error(f"operation {self._at}")
+            return found(*args, **options)
+
+        return operation
+
+
+@pytest.fixture(autouse=True)
+def quiet_heart(monkeypatch):
+    """No beats, so that operations are counted alike in every run."""
+    monkeypatch.setattr("mesbatch.jobs.heart.LOOK_SECONDS", 60)
+    monkeypatch.setattr("mesbatch.jobs.publishing.PROGRESS_SECONDS", 0)
+
+
+@pytest.mark.parametrize("step", [4, pytest.param(1, marks=pytest.mark.long)])
+def test_a_run_that_is_killed_at_any_operation_is_finished_row_exact_by_the_next(store, path, step):
+    counting = Mortal(store, 10**9, Killed)
+    job_id = submitted(store, path)
+    assert run(counting, job_id) == "finished"
+    assert_whole(store, job_id)
+    assert counting.operations > 50
+    for at in range(1, counting.operations + 1, step):
+        job_id = submitted(store, path)
+        with pytest.raises(Killed):
+            run(Mortal(store, at, Killed), job_id)
+        token = store.facts(job_id).get("token", "1")
+        store.release(Lease(job_id, "worker", int(token)))
+        run(store, job_id)
+        assert_whole(store, job_id)
+
+
+def test_a_store_that_does_not_answer_at_any_operation_is_asked_again(store, path):
+    for at in range(4, 56, 6):  # the first three take the job: then another worker does
+        job_id = submitted(store, path)
+        assert run(Mortal(store, at, StoreUnavailable, once=True), job_id) in {"finished", "failed", "not ours"}
+        if store.facts(job_id)["status"] != "finished":
+            store.release(Lease(job_id, "worker", 1))
+            run(store, job_id)
+        assert_whole(store, job_id)
+
+
+def test_an_order_of_ranges_gives_the_same_rows(store, path, monkeypatch):
+    monkeypatch.setattr("mesbatch.jobs.reading.FIRST_RANGE", 4)
+    job_id = submitted(store, path, order="any", domains=("moves", "holds"))
+    assert run(store, job_id) == "finished"
+    assert rows_of(store, job_id) == {domain: EXPECTED[domain] for domain in ("moves", "holds")}
+    job_id = submitted(store, path, order="any")
+    assert run(store, job_id) == "failed"
+    assert store.facts(job_id)["code"] == "not-splittable"
+
+
+def test_a_chunk_ends_where_a_key_does(store, path):
+    job_id = submitted(store, path)
+    run(store, job_id)
+    entries = store.journal(job_id, 0, 999)
+    moves = [entry for entry in entries if entry.chunk.domain == "moves"]
+    reader, seen, last = ResultReader(store, job_id), set(), None
+    for entry in moves:
+        keys = [row["cid"] for row in json.loads(reader.read(entry.chunk))]
+        assert len(keys) <= 6
+        assert entry.domains["moves"].last_key == keys[-1]
+        if last is not None and last.domains["moves"].ends_key:
+            assert not seen & set(keys), "a key goes on in the chunk after the one that ended it"
+        seen |= set(keys)
+        last = entry
+    assert sum(not entry.domains["moves"].ends_key for entry in moves) == 4, "only the big key is cut"
+
+
+# -- fenced
+
+
+def test_a_late_writer_is_fenced_off(store, path):
+    reached, go_on = Event(), Event()
+
+    def slow(work, path):
+        reader = read(work, path)
+        take = reader._take
+
+        def pausing():
+            if reached.is_set():
+                go_on.wait(10)
+            item = take()
+            if reader.manifests[work.domains[0]].rows > 20:
+                reached.set()
+            return item
+
+        reader._take = pausing
+        return reader
+
+    job_id = submitted(store, path)
+    outcomes = []
+    late = Thread(target=lambda: outcomes.append(run(store, job_id, {"read": slow})))
+    late.start()
+    assert reached.wait(10)
+    store.release(Lease(job_id, "worker", 1))  # as if its lease had run out
+    assert run(store, job_id) == "finished"
+    manifest = store.manifest(job_id)
+    go_on.set()
+    late.join()
+    assert outcomes == ["not ours"]
+    assert store.manifest(job_id) == manifest
+    assert_whole(store, job_id)
+
+
+def test_two_workers_at_one_job_give_one_result(store, path):
+    job_id = submitted(store, path)
+    outcomes = []
+    workers = [Thread(target=lambda: outcomes.append(run(store, job_id))) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert sorted(outcomes) == ["finished", "not ours", "not ours", "not ours"]
+    assert_whole(store, job_id)
+
+
+def test_a_store_that_forgot_the_job_makes_it_lost(store, path, tmp_path):
+    job_id = submitted(store, path)
+
+    def forgetting(work, path):
+        store.delete(job_id)
+        return read(work, path)
+
+    assert run(store, job_id, {"read": forgetting}) == "lost"
+    facts = store.facts(job_id)
+    assert (facts["status"], facts["code"]) == ("lost", "lost")
+    assert run(store, job_id) == "not ours"
+    with pytest.raises(JobNotFound):
+        store.facts(new_job_id())
+
+
+# -- how it ends
+
+
+def test_a_manifest_without_the_last_word_is_finished(store, path):
+    job_id = submitted(store, path)
+    run(store, job_id)
+    version = max(store.objects.names(f"{job_id}/facts"))
+    store.objects.remove(f"{job_id}/facts/{version}")  # killed between the manifest and the status
+    assert store.facts(job_id)["status"] == "started"
+    assert run(store, job_id) == "not ours"
+    assert_whole(store, job_id)
+
+
+def asking(stop, reason):
+    """A function whose read asks for a stop after some rows."""
+
+    def stopping(work, path):
+        reader = read(work, path)
+        take = reader._take
+
+        def counted():
+            if reader.manifests[work.domains[0]].rows > 20:
+                stop.ask(reason)
+            return take()
+
+        reader._take = counted
+        return reader
+
+    return stopping
+
+
+@pytest.mark.parametrize(
+    ("reason", "status", "code"),
+    [("cancel", "cancelled", ""), ("timeout", "failed", "job-timeout"), ("shutdown", "queued", "")],
+)
+def test_a_request_to_stop_is_heard_at_the_next_batch(store, path, reason, status, code):
+    stop = Stop()
+    job_id = submitted(store, path)
+    assert run(store, job_id, {"read": asking(stop, reason)}, stop=stop) == status
+    facts = store.facts(job_id)
+    assert (facts["status"], facts.get("code", "")) == (status, code)
+    if reason == "shutdown":
+        entries = store.journal(job_id, 0, 999)
+        assert entries[-1].domains["moves"].ends_key
+        assert run(store, job_id) == "finished"
+        assert_whole(store, job_id)
+        assert store.facts(job_id)["interruption"] == "worker-stopped"
+
+
+def test_the_workers_settings_must_be_those_of_the_submitter(store, path):
+    job_id = submitted(store, path, settings={"zone": "Asia/Taipei"})
+    assert run(store, job_id, settings={"zone": "UTC"}) == "failed"
+    facts = store.facts(job_id)
+    assert facts["code"] == "invalid-job"
+    assert facts["error"] == "zone is 'Asia/Taipei' where the job was submitted and 'UTC' here"
+    job_id = submitted(store, path, settings={"zone": "UTC"})
+    assert run(store, job_id, settings={"zone": "UTC", "more": 1}) == "finished"
+
+
+def test_a_function_that_is_not_allowed_here_fails_the_job(store, path):
+    job_id = submitted(store, path)
+    assert run(store, job_id, FUNCTIONS) == "failed"
+    assert store.facts(job_id)["error"].startswith("the function 'read' is not allowed; allowed are events")
+
+
+def test_a_function_may_not_read_other_domains(store, path):
+    def other(work, path):
+        return TRACE.read(lambda: sqlite3.connect(path), work.keys, ["holds"])
+
+    job_id = submitted(store, path)
+    assert run(store, job_id, {"read": other}) == "failed"
+    assert "read reads holds, not moves" in store.facts(job_id)["error"]
+
+
+def test_keys_of_a_lost_part_fail_the_job(store, path):
+    job_id = submitted(store, path)
+    store.objects.remove(f"{job_id}/keys/00000000")
+    assert run(store, job_id) == "failed"
+    assert store.facts(job_id)["code"] == "chunk-lost"
+
+
+def test_columns_that_changed_before_a_retry_fail_the_job(store, path):
+    stop = Stop()
+    job_id = submitted(store, path)
+    assert run(store, job_id, {"read": asking(stop, "shutdown")}, stop=stop) == "queued"
+    with closing(sqlite3.connect(path)) as con, con:
+        con.execute("alter table moves add column more text")
+        con.execute("insert into moves values ('k29', 999, 'late')")
+    assert run(store, job_id) == "failed"
+    assert store.facts(job_id)["code"] == "schema-changed"
+
+
+def test_integer_keys_are_read_and_resumed(tmp_path, store):
+    path = str(tmp_path / "ints.db")
+    with closing(sqlite3.connect(path)) as con, con:
+        con.execute("create table moves (cid int, n int)")
+        con.executemany("insert into moves values (?, ?)", [(n % 50, n) for n in range(200)])
+    job_id = submitted(store, path, keys=list(range(40)), domains=("moves",))
+    with pytest.raises(Killed):
+        run(Mortal(store, 40, Killed), job_id)
+    store.release(Lease(job_id, "worker", 1))
+    assert run(store, job_id) == "finished"
+    assert rows_of(store, job_id) == {"moves": Counter((n % 50, n) for n in range(200) if n % 50 < 40)}
