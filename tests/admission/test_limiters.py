@@ -153,6 +153,13 @@ def test_a_permit_that_was_handed_on_comes_back_where_the_view_fails_after_that(
     body.close()
 
 
+def test_a_body_that_fails_inside_the_with_statement_tells_its_own_failure(place):
+    limiter = place.limiter(1, 100)
+    with pytest.raises(ZeroDivisionError), limiter.permit(1) as permit:
+        list(permit.holding(1 // number for number in (1, 0)))
+    assert limiter.in_flight == NOBODY
+
+
 def test_a_permit_that_nobody_gave_back_comes_back_with_a_warning(place):
     limiter = place.limiter(1, 100)
 
