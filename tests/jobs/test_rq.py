@@ -174,3 +174,10 @@ def test_the_worker_is_a_command_of_its_own():
         [sys.executable, "-c", COMMAND, "worker", "--help"], capture_output=True, text=True, check=True
     )
     assert "until SIGTERM" in done.stdout
+
+
+def test_a_work_horse_is_forked_while_no_other_thread_holds_a_lock(rig, database):
+    rig.start_worker()
+    for _ in range(15):  # each takes its job at the moment when the watch looks for others
+        job_id = rig.submit(spec(database))
+        assert wait_for_end(rig.jobs, job_id, 10).status == "finished"

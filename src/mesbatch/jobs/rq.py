@@ -82,6 +82,9 @@ class RQJobs(Jobs):
     def _enqueue(self, job_id: str) -> None:
         self.enqueue(job_id, only_if={"queued"})
 
+    def _await_parts(self, job_id: str) -> None:
+        self.listening.add_job(job_id)
+
     def _stop(self, job_id: str, facts: Facts) -> None:
         with suppress(NoSuchJobError, InvalidJobOperation):  # it is not where RQ thinks; its worker looks by itself
             send_stop_job_command(self.connection, facts["rq_id"], serializer=JSONSerializer)

@@ -68,6 +68,10 @@ class JobWorker(Worker):
         self._kills = count_kills()
         super().execute_job(job, queue)
 
+    def fork_work_horse(self, job: Job, queue: Queue) -> None:
+        with self._watch.at_rest:
+            super().fork_work_horse(job, queue)
+
     def handle_payload(self, message: Any) -> None:
         """RQ's stop command kills at once; ours lets the database cursor be cancelled first."""
         payload = parse_payload(message)

@@ -20,11 +20,12 @@ from mesbatch.errors import (
     StatusConflict,
     StoreUnavailable,
 )
-from mesbatch.jobs.function import Functions, check_call
+from mesbatch.jobs.function import Functions, JobFunction, check_call
 from mesbatch.jobs.heart import Heart
 from mesbatch.jobs.job import OUT_OF_MEMORY, TIMED_OUT, code_of, ending, tell
 from mesbatch.jobs.publishing import Publishing
 from mesbatch.jobs.reading import DomainReading
+from mesbatch.jobs.shards import Joining, failure_of, progress_of
 from mesbatch.jobs.spec import JobSpec
 from mesbatch.jobs.status import may_become
 from mesbatch.jobs.stop import Stop, Stopped
@@ -126,6 +127,8 @@ class _Run:
             self.stop.check()
             self._check(spec)
             function = check_call(self.functions, spec)
+            if self.facts.get("children"):
+                return self._join(spec, function)
             max_bytes = int(self.facts.get("max_bytes") or spec.max_bytes)
             with closing(self._keys()) as keys:
                 publishing = Publishing(self.store, self.lease, self.facts, spec, len(keys), self._patiently)
@@ -135,6 +138,18 @@ class _Run:
             return self._end("finished")
         except Stopped:
             return self._stopped()
+
+    def _join(self, spec: JobSpec, function: JobFunction) -> Outcome:
+        failure = failure_of(self.store, self.facts)
+        if failure is not None:
+            return self._change(failure)
+        joining = Joining(self.store, self.lease, self.facts, spec, self._patiently)
+        joining.join(function, time.time() - float(self.facts["created_at"]), self.stop.check)
+        _, progress = progress_of(self.store, self.facts)
+        outcome = self._change({**ending("finished"), "progress": msgspec.json.encode(progress).decode()})
+        if outcome == "finished":
+            joining.clean()
+        return outcome
 
     def _keys(self) -> Keys:
         return collect_keys(read_keys(self.store, msgspec.json.decode(self.facts["keys"], type=KeyList)))
