@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mesbatch.errors import ChunkLost, JobNotFound, LeaseHeld, LeaseLost, ResultStoreFull, StoreUnavailable
+from mesbatch.errors import (
+    ChunkLost,
+    JobNotFound,
+    LeaseHeld,
+    LeaseLost,
+    ResultExpired,
+    ResultStoreFull,
+    StoreUnavailable,
+)
 from mesbatch.store import DirectoryStore, ResultReader
 from mesbatch.store.stored_lines import stored_lines
 from tests.rig.until import until
@@ -86,11 +94,12 @@ def test_chunks_that_the_server_evicted_are_an_error_and_no_shorter_result(own_r
     writer = writer_of(store, job_id)
     fill(writer, chunks=30)
     finish(writer)
-    client.config_set("maxmemory-policy", "volatile-ttl")
+    store.change(job_id, {"status": "finished"})
+    client.config_set("maxmemory-policy", "volatile-random")
     client.config_set("maxmemory", client.info("memory")["used_memory"] - 2_000_000)
     client.set("more", "x" * 1_000)
     assert not all(client.exists(f"{own_rig.prefix}:trace:job:{job_id}:result:a:{number}") for number in range(30))
-    with pytest.raises((ChunkLost, JobNotFound)):
+    with pytest.raises((ChunkLost, JobNotFound, ResultExpired)):
         pages(store, job_id)
 
 
