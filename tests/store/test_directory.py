@@ -12,7 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from mesbatch.errors import CorruptChunk, JobNotFound, LeaseHeld, ResultStoreFull, StoreRefused, StoreUnavailable
+from mesbatch.errors import (
+    CorruptChunk,
+    JobNotComplete,
+    JobNotFound,
+    LeaseHeld,
+    ResultStoreFull,
+    StoreRefused,
+    StoreUnavailable,
+)
 from mesbatch.store import DirectoryStore, ResultReader
 from mesbatch.store.directory import UNFINISHED
 from mesbatch.store.stored_lines import stored_lines
@@ -108,6 +116,24 @@ def _fail(patch, call, at):
         return real(*arguments, **options)
 
     patch.setattr(module, name, full)
+
+
+@pytest.mark.parametrize("call", ["write", "link"])
+@pytest.mark.parametrize("at", [0, 1])
+def test_a_result_that_could_not_be_finished_is_not_there(path, monkeypatch, call, at):
+    store = DirectoryStore(path)
+    job_id = new_job(store)
+    writer = writer_of(store, job_id)
+    publish(writer, "a", rows_of(1))
+    writer.aggregate({"n": 1})
+    with monkeypatch.context() as patch:
+        _fail(patch, call, at)
+        with pytest.raises(ResultStoreFull):
+            finish(writer)
+    with pytest.raises(JobNotComplete):
+        ResultReader(store, job_id).page("a")
+    finish(writer)
+    assert ResultReader(store, job_id).aggregation() == b'{"n":1}'
 
 
 # -- damage ----------------------------------------------------------------------------------------
