@@ -125,5 +125,9 @@ class JobWorker(Worker):
         """What a job is to RQ: nothing is returned, and whatever went wrong stands in our store."""
         jobs = self._jobs
         worker = self._horse_name(os.getpid())
-        if run_job(jobs.store, job_id, jobs.functions, worker, settings=jobs.settings, stop=self._stop) == "queued":
+        outcome = run_job(
+            jobs.store, job_id, jobs.functions, worker,
+            settings=jobs.settings, stop=self._stop, permit=jobs.permit(worker),
+        )  # fmt: skip
+        if outcome == "queued":
             jobs.enqueue(job_id, only_if={"queued"})

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -23,6 +23,7 @@ from mesbatch.errors import (
 from mesbatch.jobs.function import Functions, JobFunction, check_call
 from mesbatch.jobs.heart import Heart
 from mesbatch.jobs.job import OUT_OF_MEMORY, TIMED_OUT, code_of, ending, tell
+from mesbatch.jobs.permit import NoLimit, Permit
 from mesbatch.jobs.publishing import Publishing
 from mesbatch.jobs.reading import DomainReading
 from mesbatch.jobs.shards import Joining, failure_of, progress_of
@@ -44,13 +45,13 @@ _logger = logging.getLogger(__name__)
 
 def run_job(
     store: Store, job_id: str, functions: Functions, worker: str, *, settings: Mapping[str, Any] | None = None,
-    stop: Stop | None = None,
+    stop: Stop | None = None, permit: Permit | None = None,
 ) -> Outcome:  # fmt: skip
     """Do the job *job_id*, or what is left of it, and say what became of it.
 
     ``queued`` means that it is to be run again: *stop* asked for a shutdown, or it was too large for the memory and
-    gets half of it. ``not ours`` means that there was nothing to do: it has ended, or another worker is at it. Holds
-    what the spec allows in *max_bytes*, one chunk, and what the job's function counts.
+    gets half of it. ``not ours`` means that there was nothing to do: it has ended, or another worker is at it. Reads
+    once it has *permit*. Holds what the spec allows in *max_bytes*, one chunk, and what the job's function counts.
 
     Never raises for what goes wrong with the job: that stands in its facts.
     """
@@ -61,7 +62,7 @@ def run_job(
     except (LeaseHeld, JobNotFound):
         return "not ours"
     stop = stop or Stop()
-    run = _Run(store, lease, functions, settings or {}, stop)
+    run = _Run(store, lease, functions, settings or {}, stop, permit or NoLimit())
     try:
         return run.do()
     finally:
@@ -84,6 +85,7 @@ class _Run:
     functions: Functions
     settings: Mapping[str, Any]
     stop: Stop
+    permit: Permit
     facts: Facts = field(default_factory=dict)
 
     def do(self) -> Outcome:
@@ -95,7 +97,7 @@ class _Run:
             if int(self.facts["stalled"]) >= MOST_STALLED:
                 return self._end("failed", "job-keeps-dying", f"{MOST_STALLED} workers in a row died without a new row")
             spec = JobSpec.decode(self.facts["spec"].encode())
-            with Heart(self.store, self.lease, self.stop, float(self.facts["deadline"])):
+            with Heart(self.store, self.lease, self.stop, float(self.facts["deadline"]), self.permit):
                 return self._work(spec)
         except (LeaseLost, JobNotFound):
             return self._fenced()
@@ -130,7 +132,7 @@ class _Run:
             if self.facts.get("children"):
                 return self._join(spec, function)
             max_bytes = int(self.facts.get("max_bytes") or spec.max_bytes)
-            with closing(self._keys()) as keys:
+            with closing(self._keys()) as keys, self._permitted():
                 publishing = Publishing(self.store, self.lease, self.facts, spec, len(keys), self._patiently)
                 for domain in spec.domains:
                     DomainReading(domain, function, spec, keys, max_bytes, publishing, self.stop).read()
@@ -150,6 +152,15 @@ class _Run:
         if outcome == "finished":
             joining.clean()
         return outcome
+
+    @contextmanager
+    def _permitted(self) -> Iterator[None]:
+        """While the database is read."""
+        try:
+            self.permit.take(self.stop)
+            yield
+        finally:
+            self.permit.give_back()
 
     def _keys(self) -> Keys:
         return collect_keys(read_keys(self.store, msgspec.json.decode(self.facts["keys"], type=KeyList)))

@@ -112,7 +112,7 @@ class WriteOnceStore:
     def sweep(self) -> int:
         self.objects.sweep(max(GRACE_SECONDS, 4 * self.lease_seconds))
         expired = [
-            job_id for job_id in self.job_ids() if not self._is_held(job_id) and self._expired(job_id, HOLD_SECONDS)
+            job_id for job_id in self.job_ids() if not self._is_held(job_id) and self._expired(job_id, GRACE_SECONDS)
         ]
         for job_id in expired:
             self.objects.remove(job_id)
