@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -114,9 +114,9 @@ class Workers:
     def __init__(self) -> None:
         self._started: list[subprocess.Popen[bytes]] = []
 
-    def start(self, *command: str, **options: Any) -> subprocess.Popen[bytes]:
+    def start(self, *command: str, enter: Sequence[str] = (), **options: Any) -> subprocess.Popen[bytes]:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        process = subprocess.Popen([sys.executable, *command], env=environment, **options)
+        process = subprocess.Popen([*enter, sys.executable, *command], env=environment, **options)
         self._started.append(process)
         return process
 

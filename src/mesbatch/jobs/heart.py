@@ -22,8 +22,8 @@ _logger = logging.getLogger(__name__)
 class Heart:
     """Renews *lease* and *permit* while its block runs, and watches for a cancellation and the *deadline*.
 
-    That is in seconds since 1970. What is asked of the job goes to *stop*, and as long as the job has not ended its read
-    is interrupted again.
+    That is in seconds since 1970. What is asked of the job goes to *stop*, and as long as the job has not ended its
+    read is interrupted again.
     """
 
     def __init__(self, store: Store, lease: Lease, stop: Stop, deadline: float, permit: Permit) -> None:
