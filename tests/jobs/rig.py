@@ -20,7 +20,7 @@ from mesbatch.store import Chunk
 from tests.jobs.functions import DOMAINS, KEYS
 from tests.rig.valkey import PrivateValkey
 
-LEASE_SECONDS = 3.0  # of the tests: a dead worker is found within LEASE_SECONDS + 5
+LEASE_SECONDS = 2.0  # of the tests: a dead worker is found within LEASE_SECONDS + 5
 ROOT = Path(__file__).parents[2]
 
 

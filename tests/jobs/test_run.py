@@ -7,6 +7,8 @@ import sqlite3
 import time
 from collections import Counter
 from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Event, Thread
 
 import pytest
@@ -60,7 +62,10 @@ def read(work, path):
 
 @pytest.fixture
 def store(tmp_path):
-    return DirectoryStore(tmp_path / "store", lease_seconds=60)
+    """In memory where that can be had: these tests write and sync some thousand small files."""
+    memory = Path("/dev/shm")
+    with TemporaryDirectory(dir=memory if memory.is_dir() else tmp_path) as folder:
+        yield DirectoryStore(folder, lease_seconds=60)
 
 
 def submitted(store, path, keys=KEYS, **more):

@@ -33,6 +33,7 @@ from mesbatch.jobs.stop import Stop, Stopped
 from mesbatch.source.keys import Keys, collect_keys
 from mesbatch.store import KeyList, read_keys
 from mesbatch.store.protocol import Facts, Lease, Store
+from mesbatch.units import format_bytes
 
 Outcome = Literal["finished", "failed", "cancelled", "queued", "lost", "not ours"]
 
@@ -180,21 +181,17 @@ class _Run:
             case "timeout":
                 return self._end("failed", TIMED_OUT, "the job did not end before its deadline")
             case "shutdown":
-                return self._again({"resumed_at": "", "interruption": "worker-stopped"})
+                return self._change({**again(), "resumed_at": "", "interruption": "worker-stopped"})
             case _:
                 return self._fenced()
 
     def _out_of_memory(self) -> Outcome:
-        changes = after_memory_kill(self.facts)
-        return self._again(changes) if changes["status"] == "queued" else self._change(changes)
+        return self._change(after_memory_kill(self.facts))
 
     def _give_up(self, error: Exception) -> Outcome:
         if isinstance(error, StoreUnavailable):
             return "not ours"  # nothing can be written; the lease runs out, and another worker tries
         return self._end("failed", code_of(error), tell(error))
-
-    def _again(self, changes: Facts) -> Outcome:
-        return self._change({**changes, "status": "queued", "queued_at": f"{time.time():.3f}"})
 
     def _end(self, status: Literal["finished", "failed", "cancelled"], code: str = "", error: str = "") -> Outcome:
         return self._change(ending(status, code, error))
@@ -204,9 +201,7 @@ class _Run:
             self._patiently(lambda: self.store.change(self.lease.job_id, changes, token=self.lease.token))
         except (LeaseLost, JobNotFound):
             return self._fenced()
-        except StatusConflict:
-            return "not ours"
-        except StoreUnavailable:
+        except (StatusConflict, StoreUnavailable):
             return "not ours"
         return changes["status"]  # type: ignore[return-value]  # one of ours
 
@@ -237,13 +232,14 @@ def after_memory_kill(facts: Facts) -> Facts:
     """What becomes of a job that was too large for the memory: once it gets half the budget, then it fails."""
     spec = JobSpec.decode(facts["spec"].encode())
     if facts.get("max_bytes"):
-        return ending(
-            "failed",
-            OUT_OF_MEMORY,
-            f"the job was too large for the memory twice, at last with {facts['max_bytes']} bytes",
-        )
-    half = {"max_bytes": str(spec.max_bytes // 2), "interruption": OUT_OF_MEMORY}
-    return {**half, "status": "queued", "queued_at": f"{time.time():.3f}"}
+        budget = format_bytes(int(facts["max_bytes"]))
+        return ending("failed", OUT_OF_MEMORY, f"the job was too large for the memory twice, at last with {budget}")
+    return {**again(), "max_bytes": str(spec.max_bytes // 2), "interruption": OUT_OF_MEMORY}
+
+
+def again() -> Facts:
+    """The facts of a job that waits once more."""
+    return {"status": "queued", "queued_at": f"{time.time():.3f}"}
 
 
 def lost(facts: Facts) -> Facts:

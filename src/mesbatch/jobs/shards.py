@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from mesbatch.errors import InvalidJob, JobNotFound, SchemaChanged
+from mesbatch.errors import ChunkLost, InvalidJob, JobNotFound, SchemaChanged
 from mesbatch.jobs.function import Aggregation, JobFunction, Work
 from mesbatch.jobs.job import ending
 from mesbatch.jobs.progress import DomainProgress, Progress
@@ -91,7 +91,7 @@ class Joining:
         for child in children_of(self.facts):
             manifest = self.store.manifest(child)
             if manifest is None:
-                raise JobNotFound(f"the result of job {child}, a part of this one, is gone")
+                raise ChunkLost(f"the result of job {child}, a part of this one, is gone")
             for domain, account in manifest.domains.items():
                 writer.start(domain, account.columns)
                 _check_columns(domain, writer.domains[domain].columns, account.columns)
