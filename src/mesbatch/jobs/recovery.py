@@ -9,6 +9,7 @@ from contextlib import suppress
 from mesbatch.errors import JobNotFound, StatusConflict
 from mesbatch.jobs.job import TIMED_OUT, ending
 from mesbatch.jobs.run import after_memory_kill, settle
+from mesbatch.jobs.shards import all_ended, children_of
 from mesbatch.store.protocol import ENDED, Facts, Lease, Store
 
 
@@ -21,11 +22,17 @@ def waiting_jobs(store: Store, job_ids: Iterable[str] | None = None) -> Iterator
     for job_id in store.job_ids() if job_ids is None else job_ids:
         with suppress(JobNotFound):
             facts = store.facts(job_id)
-            if facts.get("status") not in ENDED and facts.get("keys") and store.holder(job_id) is None:
+            if facts.get("status") not in ENDED and _is_ready(store, facts) and store.holder(job_id) is None:
                 found.append((float(facts["queued_at"]), job_id, facts))
     for _, job_id, facts in sorted(found, key=lambda one: one[:2]):
         if not end_if_due(store, job_id, facts):
             yield job_id, facts
+
+
+def _is_ready(store: Store, facts: Facts) -> bool:
+    """Its keys are all stored; or it is split, and the parts have ended."""
+    children = children_of(facts)
+    return all_ended(store, children) if children else bool(facts.get("keys"))
 
 
 def after_death(store: Store, job_id: str, worker: str, *, for_memory: bool) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import suppress
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 
 import redis
 
@@ -27,6 +27,7 @@ class Watch:
     def __init__(self, jobs: RQJobs, name: str) -> None:
         self._jobs, self._name = jobs, name
         self._woken, self._ended, self._left = Event(), Event(), Event()
+        self.at_rest = Lock()  # who forks holds it: a lock that this thread held then would stay locked in the child
         self._beaten = float("-inf")
         self._thread = Thread(target=self._run, name="mesbatch-watch", daemon=True)
 
@@ -54,8 +55,9 @@ class Watch:
     def _run(self) -> None:
         while not self._ended.is_set():
             try:
-                self._beat()
-                self._find()
+                with self.at_rest:
+                    self._beat()
+                    self._find()
             except (StoreUnavailable, redis.RedisError) as error:
                 _logger.warning("the jobs of dead workers were not looked for: %s", error)
             self._woken.wait(LOOK_SECONDS)
@@ -85,8 +87,14 @@ class Watch:
     def _take_up(self, job_id: str, facts: Facts) -> None:
         if facts["status"] == "started":
             self._jobs.enqueue(job_id, only_if={"started"}, token=int(facts["token"]))
-        elif time.time() - float(facts["queued_at"]) > UNSEEN_SECONDS and not self._in_queue(facts.get("rq_id", "")):
+        elif self._is_due(facts):
             self._jobs.enqueue(job_id, only_if={"queued"})
+
+    def _is_due(self, facts: Facts) -> bool:
+        """Whether the job waits in no queue: its parts have ended just now, or the worker that took it out is gone."""
+        if "rq_id" not in facts:
+            return True
+        return time.time() - float(facts["queued_at"]) > UNSEEN_SECONDS and not self._in_queue(facts["rq_id"])
 
     def _in_queue(self, rq_id: str) -> bool:
         return self._jobs.connection.lpos(self._jobs.queue.key, rq_id) is not None
