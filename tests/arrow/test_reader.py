@@ -4,12 +4,13 @@ import sqlite3
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from mesbatch import KiB, MiB, read_sql_iter
-from mesbatch.errors import ColumnNameError, KeyMismatch, RowTooLarge, SchemaChanged
+from mesbatch.errors import ColumnNameError, RowTooLarge, SchemaChanged
 from mesbatch.events import FetchOverBudget
 
 pa = pytest.importorskip("pyarrow", reason="no pyarrow: the extra arrow is not installed")
@@ -56,7 +57,7 @@ def test_any_library_that_knows_arrow_streams_takes_it_as_it_is(path):
     expected = pa.table(arrow())
     assert expected.num_rows == 1_000
     assert pl.DataFrame(arrow()).rows() == ROWS
-    stream = arrow()  # duckdb finds it by its name
+    stream = arrow()  # noqa: F841  # duckdb finds it by its name
     with duckdb.connect() as con:
         assert con.sql("select count(*), sum(id) from stream").fetchall() == [(1_000, 499_500)]
     assert list(pd.DataFrame.from_arrow(arrow())["lot"]) == [row[1] for row in ROWS]
@@ -77,7 +78,7 @@ def test_a_failure_reaches_who_consumes_the_stream(sqlite):
     sqlite.execute("insert into lots values (1000, 'x', 'no number')")
     reader = read_sql_iter("select * from lots", sqlite, batch_size=100)
 
-    with pytest.raises(Exception, match=r"'no number' does not fit double"):
+    with pytest.raises(Exception, match=r"a string does not fit double"):
         pa.table(reader.arrow({"qty": pa.float64()}))
 
     assert reader.manifest.status == "failed"
@@ -126,7 +127,7 @@ def test_sqlite_without_a_result_has_a_schema(path):
 @pytest.mark.parametrize("order", ["", "order by lot desc, id"])
 def test_a_url_gives_the_same_whether_adbc_reads_it_or_tuples_are_converted(path, order):
     apsw = pytest.importorskip("apsw", reason="no apsw")
-    sql = f"select id, lot, qty, lot as \"a \"\"b\" from lots {order}"
+    sql = f'select id, lot, qty, lot as "a ""b" from lots {order}'
     with closing(apsw.Connection(str(path))) as con:
         converted = pa.table(read_sql_iter(sql, con).arrow())
     direct = read_sql_iter(sql, f"sqlite:///{path}").arrow()
@@ -160,7 +161,7 @@ def test_no_key_is_cut_between_two_record_batches(path, size):
         batches = [batch.column("lot").to_pylist() for batch in reader.arrow()]
 
     assert [lot for batch in batches for lot in batch] == sorted(row[1] for row in ROWS)
-    assert all(before[-1] != after[0] for before, after in zip(batches, batches[1:]))
+    assert all(before[-1] != after[0] for before, after in pairwise(batches))
 
 
 def test_rows_of_an_adbc_connection_are_tuples_where_nobody_asks_for_arrow(path):
@@ -205,7 +206,9 @@ def test_names_that_repeat_or_that_nobody_knows_are_refused(sqlite):
 
 
 def test_a_declared_schema_may_come_from_any_library_and_is_checked(sqlite):
-    text = pa.table(read_sql_iter("select '2026-02-25 08:00:00' as AT", sqlite).arrow(pa.schema([("AT", pa.timestamp("us"))])))
+    text = pa.table(
+        read_sql_iter("select '2026-02-25 08:00:00' as AT", sqlite).arrow(pa.schema([("AT", pa.timestamp("us"))]))
+    )
     assert text.column(0).to_pylist() == [datetime(2026, 2, 25, 8)]
     with pytest.raises(SchemaChanged, match="does not fit int8"):
         list(read_sql_iter("select 300 as N", sqlite).arrow({"N": pa.int8()}))
@@ -240,8 +243,11 @@ def test_postgresql_gives_the_same_through_adbc_and_through_psycopg(postgres, po
 
 
 def test_types_that_adbc_reads_otherwise_are_read_as_tuples(postgres, postgres_schema_url):
-    sql = """select '{"a": 1}'::jsonb as doc, '00000000-0000-0000-0000-000000000005'::uuid as id, array[1, 2] as numbers,
-             interval '1 day' as span, 'NaN'::numeric(12, 3) as nan, '10.0.0.1'::inet as host, null::numeric(5, 2) as none"""
+    sql = """
+        select '{"a": 1}'::jsonb as doc, '00000000-0000-0000-0000-000000000005'::uuid as id, array[1, 2] as numbers,
+               interval '1 day' as span, 'NaN'::numeric(12, 3) as nan, '10.0.0.1'::inet as host,
+               null::numeric(5, 2) as none
+    """
     (row,) = pa.table(read_sql_iter(sql, postgres_schema_url).arrow()).to_pylist()
 
     assert row == {
@@ -299,7 +305,9 @@ def test_a_statement_that_postgresql_refuses_raises_its_own_words(postgres_schem
 def test_a_url_with_keys_or_params_is_read_by_the_strategies_of_rows(postgres, postgres_schema_url):
     postgres.execute("create table lots as select 'l' || n % 30 as lot, n as id from generate_series(1, 900) n")
     postgres.commit()
-    arrow = read_sql_iter("select * from lots where id > %(low)s and lot in (:keys)", postgres_schema_url, {"low": 10}, keys=iter(["l5"])).arrow()
+    arrow = read_sql_iter(
+        "select * from lots where id > %(low)s and lot in (:keys)", postgres_schema_url, {"low": 10}, keys=iter(["l5"])
+    ).arrow()
 
     assert arrow.schema.field("id").type == pa.int32()
     assert pa.table(arrow).num_rows == 29
@@ -312,4 +320,3 @@ def test_the_budget_holds_for_a_million_rows_through_adbc(postgres_schema_url):
 
     assert sum(rows for rows, _ in batches) == 1_000_000
     assert max(nbytes for _, nbytes in batches) < 1 * MiB
-    assert not isinstance(reader, KeyMismatch)

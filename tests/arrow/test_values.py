@@ -42,11 +42,10 @@ def test_values_of_two_kinds_are_exact_or_refused(data):
     type_ = infer_type(values[:1])
 
     try:
-        array = make_array(values, type_)
-    except Misfit as misfit:
-        assert misfit.position == 1
-    else:
-        assert array.to_pylist() == values
+        array = make_array(values, type_, declared=False)
+    except Misfit:
+        return
+    assert array.to_pylist() == values
 
 
 @pytest.mark.parametrize(
@@ -85,13 +84,14 @@ def test_decimals_that_are_no_numbers_are_null_as_in_json():
 
 
 def test_documents_ids_and_unbounded_numerics_are_text():
-    values = [{"a": [1]}, UUID(int=5), Decimal("1E-7"), "x", None]
+    values = [{"a": [1]}, UUID(int=5), Decimal("1E-7"), "x", None, Decimal("NaN")]
 
     assert make_array(values, pa.string()).to_pylist() == [
         '{"a":[1]}',
         "00000000-0000-0000-0000-000000000005",
         "0.0000001",
         "x",
+        None,
         None,
     ]
 

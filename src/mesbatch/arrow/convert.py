@@ -14,7 +14,7 @@ from mesbatch.arrow.values import Misfit, infer_type, make_array
 from mesbatch.batch import Column, Row
 from mesbatch.errors import ColumnNameError, SchemaChanged, UnencodableValue
 
-SPECIAL = pa.array(["NaN", "Infinity", "-Infinity"])  # numerics that no decimal can be; null, as in JSON
+SPECIAL = pa.array(["nan", "inf", "-inf"])  # numerics that are no numbers, as ADBC writes them: null, as in JSON
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Converter:
 
     def _array(self, field: Field, values: Sequence[Any]) -> pa.Array:
         try:
-            array = make_array(values, field.base or infer_type(values))
+            array = make_array(values, field.base or infer_type(values), declared=field.declared)
         except Misfit as misfit:
             self._refuse(field, misfit)
         except UnicodeEncodeError as error:
@@ -112,7 +112,7 @@ class Converter:
         try:
             if pa.types.is_timestamp(storage.type) and pa.types.is_timestamp(field.type) and aware[0] != aware[1]:
                 raise pa.ArrowInvalid("a time zone is neither made up nor thrown away")
-            if pa.types.is_decimal(field.type) and pa.types.is_string(storage.type):
+            if is_numeric(array.type):
                 storage = pc.if_else(pc.is_in(storage, SPECIAL), None, storage)
             return storage.cast(field.type)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
@@ -139,6 +139,11 @@ class Converter:
 _KNOWN = {bool, int, float, str, bytes, list, dict, tuple}
 
 
+def is_numeric(type_: pa.DataType) -> bool:
+    """Whether *type_* is PostgreSQL's numeric as ADBC gives it: text."""
+    return isinstance(type_, pa.OpaqueType) and bool(type_.type_name == "numeric")
+
+
 def _as_types(schema: Any) -> dict[str, pa.DataType]:
     if schema is None:
         return {}
@@ -154,5 +159,4 @@ def _field(column: Column, dialect: str, wanted: pa.DataType | None) -> Field:
 
 def _field_of(field: Field, given: pa.Field) -> Field:
     """Batches have types of their own, except for PostgreSQL's numeric: ADBC gives it as text, with its precision."""
-    numeric = isinstance(given.type, pa.OpaqueType) and given.type.type_name == "numeric"
-    return field if numeric else replace(field, base=given.type, declared=True)
+    return field if is_numeric(given.type) else replace(field, base=given.type, declared=True)

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
+from mesbatch.arrow.convert import is_numeric
 from mesbatch.arrow.types import arrow_type
 from mesbatch.batch import Column
 from mesbatch.source.adbc import AdbcDriver, describe_field
@@ -40,7 +41,9 @@ def open_sqlite(path: str, sql: str) -> Session | None:
     """A session for *sql*; None where a column's declared type leaves open what its values are."""
     columns = _declared(path, sql) if path else ()
     types = [arrow_type(column, "sqlite") for column in columns]
-    if not columns or not all(type_ in EXAMPLES and not _is_numeric(column) for type_, column in zip(types, columns)):
+    if not columns or not all(
+        type_ in EXAMPLES and not _has_numeric_affinity(column) for type_, column in zip(types, columns)
+    ):
         return None
     import adbc_driver_sqlite.dbapi
 
@@ -68,11 +71,7 @@ class _SqliteDriver(AdbcDriver):
 def _agrees(connection: Any, sql: str) -> bool:
     with connection.cursor() as cursor:
         given = cursor.adbc_execute_schema(sql)
-    return all(
-        arrow_type(describe_field(field), "postgres") == field.type
-        or (isinstance(field.type, pa.OpaqueType) and field.type.type_name == "numeric")
-        for field in given
-    )
+    return all(arrow_type(describe_field(field), "postgres") == field.type or is_numeric(field.type) for field in given)
 
 
 def _declared(path: str, sql: str) -> tuple[Column, ...]:
@@ -91,7 +90,7 @@ def _declared(path: str, sql: str) -> tuple[Column, ...]:
     return ()
 
 
-def _is_numeric(column: Column) -> bool:
+def _has_numeric_affinity(column: Column) -> bool:
     """Of NUMERIC affinity: its integers would lose digits in a double, and no one would be told."""
     return arrow_type(column, "sqlite") == pa.float64() and not any(
         word in (column.type or "") for word in ("real", "floa", "doub")

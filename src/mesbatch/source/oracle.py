@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from mesbatch.batch import Column, Row
@@ -79,8 +80,17 @@ class OracleDriver(DbapiDriver):
     def _record_batches(self, session: Session, sql: str, params: Params, max_bytes: int) -> Rows | None:
         from mesbatch.source.oracle_arrow import fetch_record_batches
 
-        columns = self.columns_of(session, sql, params) or ()
+        columns = self._columns_with(session, sql, params) if params else self.columns_of(session, sql, None)
+        if columns is None:
+            return None
         return fetch_record_batches(session.connection, sql, params, columns, array_rows(columns, max_bytes))
+
+    def _columns_with(self, session: Session, sql: str, params: Params) -> tuple[Column, ...] | None:
+        """The columns of a statement with binds, which a server may want to see before it describes anything."""
+        with session.connection.cursor() as cursor, suppress(Exception):  # two columns of one name; the read tells
+            cursor.execute(f"SELECT * FROM (\n{sql}\n) WHERE 1 = 0", params)
+            return _columns(cursor)
+        return None
 
     def columns_of(self, session: Session, sql: str, params: Params) -> tuple[Column, ...] | None:
         with session.connection.cursor() as cursor:
