@@ -34,7 +34,9 @@ class CheckedFile(io.RawIOBase):
 
     def write(self, data: Any) -> int:
         if self._file is not None:
-            self._file.write(data)
+            left = memoryview(data).cast("B")
+            while left:  # a file without a buffer may take less, before it says that the disk is full
+                left = left[self._file.write(left) :]
         self._crc = zlib.crc32(data, self._crc)
         self.nbytes += len(data)
         return len(data)

@@ -77,11 +77,9 @@ class Output:
             ) from error
 
     def _look(self, place: Place, *, resume: bool, force: bool) -> None:
-        there = [path for path in (place.manifest, place.journal) if path.exists()]
-        if place.is_directory and place.path.is_dir():
+        there = [path for path in (place.path, place.manifest, place.journal) if path.is_file()]
+        if place.path.is_dir():
             there += list(place.path.iterdir())
-        elif place.path.exists():
-            there.append(place.path)
         if not there:
             return
         if force:

@@ -9,9 +9,11 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import msgspec
 
+from mesbatch.errors import NotSplittable
 from mesbatch.source.choose import examine
 from mesbatch.source.connect import POSTGRES_SCHEMES, find_source
 from mesbatch.source.session import Params
+from mesbatch.source.splittable import check_splittable
 from mesbatch.source.sql import check_reads, find_keys
 from mesbatch.source.statement import KeyedStatement
 
@@ -38,8 +40,14 @@ def steady(con: Any) -> Any:
 
 
 def key_column(sql: str, key: str | None) -> str | None:
-    """The result's column of the keys, where the statement tells it."""
-    return key or find_keys(check_reads(sql)).column
+    """The result's column of the keys, by which its rows are ordered; None where the statement is not cut by keys."""
+    text = check_reads(sql)
+    column = key or find_keys(text).column
+    try:
+        check_splittable(text, column or "")
+    except NotSplittable:
+        return None
+    return column
 
 
 def key_maker(sql: str, con: Any, params: Params, key: str | None) -> Callable[[str], Any]:

@@ -1,9 +1,12 @@
-"""Where the bytes of parts go: pieces of one file, files of a directory, one file that gets its name last, a pipe."""
+"""Where the bytes of parts go: pieces of one file, files of a directory, one file that gets its name last, a pipe.
+
+Files have no buffer: what one holds when the disk is full would be written again, and fail again, when it is closed.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, cast
 
 from mesbatch.export.journal import Part, Place
 
@@ -31,7 +34,7 @@ class FilePieces:
 
     def __init__(self, place: Place, whole: list[Part]) -> None:
         self._name = place.path.name
-        self._file = place.path.open("r+b" if whole else "wb")
+        self._file = cast("BinaryIO", place.path.open("r+b" if whole else "wb", buffering=0))
         self._size = sum(part.nbytes for part in whole)
         self._cut()
 
@@ -42,7 +45,6 @@ class FilePieces:
         return self._name
 
     def keep(self) -> None:
-        self._file.flush()
         self._size = self._file.tell()
 
     def drop(self) -> None:
@@ -68,7 +70,7 @@ class DirectoryParts:
 
     def begin(self, number: int) -> BinaryIO:
         self._path = self._directory / self.name_of(number)
-        self._file = _unfinished(self._path).open("wb")
+        self._file = cast("BinaryIO", _unfinished(self._path).open("wb", buffering=0))
         return self._file
 
     def name_of(self, number: int) -> str:

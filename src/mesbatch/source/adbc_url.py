@@ -11,6 +11,7 @@ import pyarrow as pa
 from mesbatch.arrow.convert import is_numeric
 from mesbatch.arrow.types import arrow_type
 from mesbatch.batch import Column
+from mesbatch.errors import SchemaChanged
 from mesbatch.source.adbc import AdbcDriver, describe_field
 from mesbatch.source.session import Params, Rows, Session
 
@@ -63,9 +64,20 @@ class _SqliteDriver(AdbcDriver):
             f"{EXAMPLES[arrow_type(column, 'sqlite')]} AS {_quoted(column.name)}" for column in self._columns
         )
         rows = self._start(session, f"SELECT {examples} UNION ALL SELECT * FROM (\n{sql}\n)", params, max_bytes)
+        self._check(rows.schema)
         first = rows.fetch(1)
         rows.push_back(first.slice(1))
         return rows
+
+    def _check(self, given: pa.Schema) -> None:
+        """Within its first rows ADBC takes a wider type where one value has it."""
+        for column, type_ in zip(self._columns, given.types):
+            expected = arrow_type(column, "sqlite")
+            if type_ != expected:
+                raise SchemaChanged(
+                    f"column {column.name!r} is declared as {column.type}, which is {expected}; a value among the "
+                    f"first rows fits only {type_}"
+                )
 
 
 def _agrees(connection: Any, sql: str) -> bool:
