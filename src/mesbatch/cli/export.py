@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -13,12 +12,13 @@ from mesbatch.cli.parameters import read_parameters
 from mesbatch.cli.password import VARIABLE, check_has_none, find_password, with_password
 from mesbatch.cli.problems import explained
 from mesbatch.cli.progress import Progress
+from mesbatch.demo.watched import peak_memory
 from mesbatch.export import Summary
 from mesbatch.export import export as write_export
 from mesbatch.export.keys_file import read_keys
 from mesbatch.export.statement import key_maker
 from mesbatch.source.keys import Keys, collect_keys
-from mesbatch.units import KiB, format_bytes, parse_bytes
+from mesbatch.units import format_bytes, parse_bytes
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -90,11 +90,10 @@ def export(
 
 
 def _tell(summary: Summary) -> str:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KiB  # KiB on Linux
     rate = (summary.rows - summary.rows_before) / summary.seconds if summary.seconds else 0
     before = f" ({summary.rows_before:,} were there)" if summary.rows_before else ""
     return (
         f"{summary.rows:,} rows{before}, {format_bytes(summary.nbytes)} in {summary.parts:,} "
         f"part{'s' * (summary.parts != 1)}, {summary.seconds:.1f} s, {rate:,.0f} rows/s, "
-        f"peak memory {format_bytes(peak)}, {summary.manifest.status}"
+        f"peak memory {format_bytes(peak_memory())}, {summary.manifest.status}"
     )
