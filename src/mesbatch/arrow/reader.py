@@ -20,6 +20,12 @@ class ArrowReader(Iterator[pa.RecordBatch]):
 
     Holds the record batch that it makes beside what the reader holds. Closing it closes the reader; reaching the end
     without an exception means that every row came, and *manifest* is the account of it.
+
+    >>> import sqlite3
+    >>> from mesbatch import read_sql_iter
+    >>> con = sqlite3.connect(":memory:")
+    >>> pa.table(read_sql_iter("select 1 as ID, 'a' as LOT", con).arrow()).to_pylist()
+    [{'ID': 1, 'LOT': 'a'}]
     """
 
     def __init__(self, reader: BatchReader, schema: Any = None) -> None:
