@@ -34,7 +34,9 @@ def sqlite(path):
 
 
 def adbc(path: Any) -> Any:
-    return pytest.importorskip("adbc_driver_sqlite.dbapi", reason="no adbc: the extra arrow is not installed").connect(f"file:{path}?mode=ro")
+    return pytest.importorskip("adbc_driver_sqlite.dbapi", reason="no adbc: the extra arrow is not installed").connect(
+        f"file:{path}?mode=ro"
+    )
 
 
 def test_record_batches_hold_the_rows_of_the_read_and_its_manifest_counts_them(sqlite):

@@ -79,6 +79,10 @@ class AdbcDriver(DbapiDriver):
         state = getattr(error, "sqlstate", None) or ""
         if "Type mismatch in column" in str(error):  # of SQLite: its first batch decides
             return SchemaChanged
+        if isinstance(error, OSError) and "[libpq]" in str(error):  # in mid-stream an error has no state, only words
+            if "canceling statement" in str(error):
+                return DatabaseTimeout
+            return None if "ERROR:" in str(error) else ConnectionLost
         return next((ours for start, ours in STATES.items() if state.startswith(start)), None)
 
     def interrupt(self, connection: Any) -> None:
