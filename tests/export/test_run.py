@@ -237,3 +237,13 @@ def test_the_rows_of_an_export_are_those_of_a_read(tmp_path, url):
 
     read = [row for batch in read_sql_iter(sql, url) for row in batch.rows]
     assert [tuple(json.loads(line).values()) for line in (tmp_path / "lots.ndjson").read_text().splitlines()] == read
+
+
+def test_a_table_of_postgresql_is_read_in_the_same_order_each_time(tmp_path, postgres_schema_url):
+    sql = """select current_setting('synchronize_seqscans') as scans, current_setting('search_path') as path,
+             current_setting('max_parallel_workers_per_gather') as workers"""
+    export(sql, postgres_schema_url, tmp_path / "settings.ndjson")
+
+    (settings,) = map(json.loads, (tmp_path / "settings.ndjson").read_text().splitlines())
+    assert (settings["scans"], settings["workers"]) == ("off", "0")
+    assert settings["path"].startswith("test_")
