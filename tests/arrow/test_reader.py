@@ -65,10 +65,12 @@ def test_any_library_that_knows_arrow_streams_takes_it_as_it_is(path):
     assert list(pd.DataFrame.from_arrow(arrow())["lot"]) == [row[1] for row in ROWS]
 
 
-def test_a_stream_that_is_dropped_early_gives_everything_back(sqlite):
+@pytest.mark.parametrize("batches", [0, 1])
+def test_a_stream_that_is_dropped_early_gives_everything_back(sqlite, batches):
     reader = read_sql_iter("select * from lots", sqlite, batch_size=10)
     stream = pa.RecordBatchReader.from_stream(reader.arrow({"qty": pa.float64()}))
-    stream.read_next_batch()
+    for _ in range(batches):
+        stream.read_next_batch()
     stream.close()
     del stream
 

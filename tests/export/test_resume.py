@@ -68,7 +68,7 @@ def killed_and_resumed(tmp_path: Path, path: Path, case, seed: int) -> None:
     assert kills
 
 
-@pytest.mark.parametrize("case", CASES[1::2], ids=lambda case: f"{case[0]} {'keyed' * case[1]}")
+@pytest.mark.parametrize("case", [CASES[0], *CASES[2:5]], ids=lambda case: f"{case[0]} {'keyed' * case[1]}")
 def test_an_export_that_is_killed_and_goes_on_gives_the_bytes_of_an_undisturbed_one(tmp_path, path, case):
     killed_and_resumed(tmp_path, path, case, seed=1)
 

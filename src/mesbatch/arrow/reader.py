@@ -55,7 +55,9 @@ class ArrowReader(Iterator[pa.RecordBatch]):
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """The stream of the batches that are left; whoever takes it closes the reader when it is released."""
         try:
-            return pa.RecordBatchReader.from_batches(self.schema, self._closing()).__arrow_c_stream__(requested_schema)
+            batches = self._closing()
+            next(batches)
+            return pa.RecordBatchReader.from_batches(self.schema, batches).__arrow_c_stream__(requested_schema)
         except BaseException:
             self.close()
             raise
@@ -70,8 +72,9 @@ class ArrowReader(Iterator[pa.RecordBatch]):
         """Stop reading and give everything back; may be called twice."""
         self._reader.close()
 
-    def _closing(self) -> Generator[pa.RecordBatch]:
+    def _closing(self) -> Generator[pa.RecordBatch | None]:
         with self:
+            yield None  # taken at once: a generator that was not begun would close nothing
             yield from self
 
     def _advance(self) -> pa.RecordBatch | None:
