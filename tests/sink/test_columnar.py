@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import io
 
 import pytest
@@ -64,13 +65,17 @@ def test_a_stream_can_be_read_as_it_comes():
     assert pa.ipc.open_stream(data).read_all().column(0).to_pylist() == list(range(10))
 
 
-def test_an_error_leaves_no_footer():
-    batch = batches_of([1], 1)[0]
-    for writer in (ArrowWriter, ParquetWriter):
+def test_an_error_leaves_no_footer_even_when_the_writer_is_collected():
+    batch = batches_of([1, 2], 2)[0]
+    for writer, footer in ((ArrowWriter, b"ARROW1"), (ParquetWriter, b"PAR1")):
         file = io.BytesIO()
-        with pytest.raises(AttributeError), writer(file, batch.schema, group_rows=2) as opened:
-            opened.write(None)
-        assert not file.getvalue().endswith((b"ARROW1", b"PAR1"))
+        with pytest.raises(AttributeError), writer(file, batch.schema, group_rows=1) as opened:
+            for rows in (batch, None):
+                opened.write(rows)
+        del opened
+        gc.collect()
+        assert len(file.getvalue()) > len(footer)
+        assert not file.getvalue().endswith(footer)
 
 
 def test_a_group_has_at_least_one_row():
