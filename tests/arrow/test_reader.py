@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mesbatch import KiB, MiB, read_sql_iter
-from mesbatch.errors import ColumnNameError, RowTooLarge, SchemaChanged
+from mesbatch.errors import ColumnNameError, RowTooLarge, SchemaChanged, UnencodableValue
 from mesbatch.events import FetchOverBudget
 
 pa = pytest.importorskip("pyarrow", reason="no pyarrow: the extra arrow is not installed")
@@ -271,6 +271,12 @@ def test_numerics_that_are_no_numbers_are_null_through_adbc_too(postgres_schema_
 
     assert pa.table(reader.arrow()).column(0).to_pylist() == [Decimal("1.500"), None]
     assert reader.arrow_schema is not None
+
+
+@pytest.mark.parametrize("value", ["'infinity'::timestamp", "'-infinity'::timestamptz", "'infinity'::date"])
+def test_an_infinite_time_is_an_error_and_no_other_time(postgres_schema_url, value):
+    with pytest.raises(UnencodableValue, match="column 'at' holds an infinity"):
+        list(read_sql_iter(f"select null as none, {value} as at", postgres_schema_url).arrow())
 
 
 @pytest.mark.parametrize("strategy", ["auto", "in-list", "array", "look-up"])
