@@ -212,6 +212,17 @@ def test_a_full_disk_leaves_no_half_of_a_file(tmp_path, url, small_files, name):
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(f"{name}.unf") or path.name == name] == []
 
 
+def test_a_file_that_cannot_be_gone_on_with_leaves_nothing_that_is_in_the_way(tmp_path, url):
+    pytest.importorskip("pyarrow", reason="no pyarrow: the extra arrow is not installed")
+
+    def stop(_):
+        raise KeyError("stop")
+
+    with pytest.raises(KeyError):
+        export("select * from lots", url, tmp_path / "lots.parquet", on_event=stop)
+    assert export("select * from lots", url, tmp_path / "lots.parquet").rows == 1_000
+
+
 def test_a_value_that_fits_no_column_keeps_the_parts_before_it(tmp_path, path, url, monkeypatch):
     pytest.importorskip("pyarrow", reason="no pyarrow: the extra arrow is not installed")
     monkeypatch.setattr(rows, "PART_BYTES", 8 * KiB)
