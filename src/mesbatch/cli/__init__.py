@@ -6,10 +6,12 @@ from importlib import import_module
 
 import click
 
-COMMANDS = {
+COMMANDS = {  # a module holds the command under the same name
     "demo": "mesbatch.cli.demo",
+    "export": "mesbatch.cli.export",
+    "verify": "mesbatch.cli.verify",
     "worker": "mesbatch.cli.worker",
-}  # a module holds the command under the same name
+}
 
 
 class LazyGroup(click.Group):
