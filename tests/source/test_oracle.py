@@ -17,24 +17,10 @@ KEYS = list(range(40))
 EXPECTED = sorted((n % 100, n) for n in range(ROWS) if n % 100 < 40)
 
 
+
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with oracle_server(tmp_path_factory.mktemp("oracle")) as server:
-        yield server
-
-
-@pytest.fixture
-def connection(server):
-    with oracledb.connect(**server.credentials) as connection:
-        yield connection
-
-
-@pytest.fixture
-def pool(server):
-    pool = oracledb.create_pool(**server.credentials, min=0, max=3)
-    yield pool
-    assert pool.busy == 0
-    pool.close(force=True)
+def orders(oracle):
+    oracle.make_table("orders", "id number(9), cid number(9), note varchar2(200)", ORDERS)
 
 
 @pytest.fixture(autouse=True)
