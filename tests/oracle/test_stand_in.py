@@ -75,13 +75,13 @@ def test_values_come_as_the_driver_gives_them(oracle, oracle_connection):
     )
     moment = datetime(2026, 2, 25, 8, 0, 1)
     rows = [
-        (1.5, 123, Decimal("1379.417"), "ab", "é€", moment, moment.replace(microsecond=7), b"\0\xff", -2.5e-30, None),
+        (1.5, 123, Decimal("1379.417"), "ab", "é€", moment, moment.replace(microsecond=7), b"\0\xff", -2.5, None),
         (10**20, -1, 0, "abcdef", "", None, None, None, -0.5, None),
     ]
     oracle.make_table("kinds", columns, rows)
     first, second = oracle_connection.cursor().execute("select * from kinds").fetchall()
     assert first == (
-        1.5, 123, 1379.417, "ab    ", "é€", moment, moment.replace(microsecond=7), b"\0\xff", -2.5e-30, None
+        1.5, 123, 1379.417, "ab    ", "é€", moment, moment.replace(microsecond=7), b"\0\xff", -2.5, None
     )  # fmt: skip
     assert second == (10**20, -1, 0, "abcdef", None, None, None, None, -0.5, None)
 

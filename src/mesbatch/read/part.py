@@ -51,6 +51,7 @@ class StatementReader:
 
     def fetch(self, session: Session, start: Callable[[Session], Rows], cut: Cut | None = None) -> Generator[Fetched]:
         """Run a statement and give out its rows, through *cut* where its keys are to be whole."""
+        session.share = lambda: self.budget.share
         with closing(start(session)) as rows:
             self.on_columns(rows.columns)
             fetcher = Fetcher(rows, self.budget, self.batch_size, bounded=session.driver.bounded_values)

@@ -100,6 +100,8 @@ def _type_code(dialect: Dialect, column: Column) -> int | None:
 
 
 def _dialect(con: Any) -> Dialect:
+    if hasattr(con, "dialect_of"):
+        return _dialect(con.dialect_of)
     if isinstance(con, Engine | Connection):
         return con.dialect
     url = con if isinstance(con, str) else DIALECT_URLS.get(family_of(con) or "")
