@@ -21,7 +21,7 @@ _BY_NAME = {
     "ANYDATA": (Type.ANYDATA, 4_000),
 }
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d")
-_TEXT_NAMES = {"VARCHAR2", "VARCHAR", "NVARCHAR2", "TEXT"}
+_TEXT_NAMES = {"VARCHAR2", "VARCHAR", "NVARCHAR2", "TEXT", "CHAR"}
 
 
 @dataclass
@@ -51,8 +51,11 @@ def make_column(name: str, declared: str | None, sample: Any) -> Column:
         return Column(name, Type.NUMBER, 22, int(first or 0), int(second or 0) if first else -127)
     if base in {"INTEGER", "INT", "SMALLINT"}:
         return Column(name, Type.NUMBER, 22, 38, 0)
-    if base in _TEXT_NAMES or base == "CHAR":
-        return _text_column(name, base, first or ("1" if base == "CHAR" else "4000"))
+    words = set(base.split())
+    if words & _TEXT_NAMES:
+        kind = Type.CHAR if "CHAR" in words else Type.VARCHAR
+        chars = int(first or (1 if kind is Type.CHAR else 4_000))
+        return Column(name, kind, min(4 * chars, 32_767) if "CHARS" in words else chars, chars=chars)
     if base == "RAW":
         return Column(name, Type.RAW, int(first or 2_000))
     if base.startswith("TIMESTAMP"):
@@ -80,13 +83,6 @@ def describe(columns: Sequence[Column], field_version: int) -> bytes:
 
 def describe_message(columns: Sequence[Column], field_version: int) -> bytes:
     return bytes((Message.DESCRIBE, 0)) + describe(columns, field_version)
-
-
-def _text_column(name: str, base: str, length: str) -> Column:
-    """*length* counts bytes, or characters of four bytes at most where it says so: ``16 CHAR``."""
-    chars = int(length.split()[0])
-    size = min(4 * chars, 32_767) if length.endswith("CHAR") else chars
-    return Column(name, Type.CHAR if base == "CHAR" else Type.VARCHAR, size, chars=chars)
 
 
 def _by_sample(name: str, sample: Any) -> Column:

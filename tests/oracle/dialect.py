@@ -28,6 +28,9 @@ _REWRITES = [
         (r"\bCAST\s*\(\s*(.+?)\s+AS\s+(?:BINARY_DOUBLE|FLOAT)\s*\)", r"CAST(\1 AS REAL)"),
         (r"\b(?:SYSDATE|SYSTIMESTAMP)\b", "ora_sysdate()"),
         (rf"({_MOMENT})\s*([-+])\s*({_AMOUNT})", r"ora_shift(\1, '\2', \3)"),
+        (r"\b(N?VARCHAR2|CHAR)\s*\(\s*(\d+)\s+CHAR\s*\)", r"\1 CHARS(\2)"),  # SQLite takes words before lengths only
+        (r"\bTIMESTAMP\s*\((\d)\)\s+WITH\s+TIME\s+ZONE\b", r"TIMESTAMP WITH TIME ZONE(\1)"),
+        (r"(\bDROP\s+TABLE\s+\S+)\s+PURGE\b", r"\1"),
         (r"\bTABLE\s*\(", "json_each("),
         (r"\bCOLUMN_VALUE\b", "value"),
         (r"\b(?:SYS\s*\.\s*)?ODCI(?:VARCHAR2|NUMBER|DATE)LIST\s*\(", "json_array("),

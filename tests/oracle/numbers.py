@@ -51,8 +51,11 @@ def decode_number(data: bytes) -> int | Decimal:
     scale = power - (len(pairs) - 1)
     if scale >= 0:
         return int(sign * whole * 100**scale)
-    number = Decimal(sign * whole).scaleb(2 * scale).normalize()
-    return int(number) if number == number.to_integral_value() else number
+    digits = str(whole).rstrip("0")
+    exponent = 2 * scale + len(str(whole)) - len(digits)
+    if exponent >= 0:
+        return int(sign * int(digits) * 10**exponent)
+    return Decimal((int(sign < 0), tuple(map(int, digits)), exponent))  # a context would round it
 
 
 def encode_double(value: float) -> bytes:
@@ -71,7 +74,8 @@ def _parts(value: object) -> tuple[int, str, int]:
     if isinstance(value, int):
         return int(value < 0), str(abs(value)), 0
     try:
-        number = Decimal(repr(value) if isinstance(value, float) else str(value).strip())
+        text = value.decode() if isinstance(value, bytes) else str(value).strip()
+        number = Decimal(repr(value) if isinstance(value, float) else text)
     except InvalidOperation:
         raise OraError(1722, "invalid number") from None
     sign, digits, exponent = number.as_tuple()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from tests.oracle.dates import decode_date, encode_date, encode_timestamp, encode_timestamp_tz
@@ -40,7 +41,7 @@ def encode_text(value: Any) -> bytes:
 def make_encoder(kind: Type, padded_to: int = 0) -> Encoder:
     """How a column of *kind* writes its values, NULL among them; text of a CHAR is *padded_to* so many characters."""
     match kind:
-        case Type.VARCHAR | Type.RAW:
+        case Type.VARCHAR | Type.RAW | Type.ANYDATA:
             return Encoded(encode_text).__getitem__
         case Type.CHAR:
             return Encoded(lambda value: encode_text(str(value).ljust(padded_to))).__getitem__
@@ -67,8 +68,7 @@ def decode_bind(kind: int, national: bool, data: bytes | None) -> Any:
         case Type.VARCHAR | Type.CHAR | Type.LONG:
             return data.decode("utf-16-be" if national else "utf-8")
         case Type.NUMBER | Type.BINARY_INTEGER:
-            number = decode_number(data)
-            return number if isinstance(number, int) and abs(number) < 2**63 else float(number)
+            return _stored(decode_number(data))
         case Type.DATE | Type.TIMESTAMP | Type.TIMESTAMP_TZ | Type.TIMESTAMP_LTZ:
             return decode_date(data)
         case Type.BINARY_DOUBLE | Type.BINARY_FLOAT:
@@ -76,3 +76,10 @@ def decode_bind(kind: int, national: bool, data: bytes | None) -> Any:
         case Type.BOOLEAN:
             return int(data[0] == 1)
     return data
+
+
+def _stored(number: int | Decimal) -> int | float | bytes:
+    """A number as SQLite keeps it: as bytes, which it leaves alone, where it would round it."""
+    if isinstance(number, int) and abs(number) < 2**63:
+        return number
+    return float(number) if Decimal(repr(float(number))) == number else str(number).encode()

@@ -93,7 +93,7 @@ class OracleSource:
             session.driver = OracleDriver(modes)
             return session
         connection = session.connection
-        restore = self._limit_calls(connection)
+        restore = limit_calls(connection, self.call_timeout)
 
         def give_back() -> None:
             restore()
@@ -102,18 +102,19 @@ class OracleSource:
         loan = Loan(give_back)
         return Session(OracleDriver(modes, loan), connection, True, loan.end, session._discard)
 
-    def _limit_calls(self, connection: Any) -> Callable[[], None]:
-        """Set the timeout of its calls; what is given back puts the old one into place again."""
-        if self.call_timeout is None:
-            return lambda: None
-        before = connection.call_timeout
-        connection.call_timeout = max(1, round(self.call_timeout * 1_000))
 
-        def restore() -> None:
-            if connection.is_healthy():  # setting it on a dead session kills the interpreter
-                connection.call_timeout = before
+def limit_calls(connection: Any, timeout: float | None) -> Callable[[], None]:
+    """Set the timeout of a connection's calls, in seconds; what is given back puts the old one into place again."""
+    if timeout is None:
+        return lambda: None
+    before = connection.call_timeout
+    connection.call_timeout = max(1, round(timeout * 1_000))
 
-        return restore
+    def restore() -> None:
+        if connection.is_healthy():  # setting it on a dead session kills the interpreter
+            connection.call_timeout = before
+
+    return restore
 
 
 def _from_pool(pool: Any) -> Session:

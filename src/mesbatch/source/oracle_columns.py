@@ -16,6 +16,7 @@ from mesbatch.errors import StatementError
 
 DOUBLE_DIGITS = 15  # decimal digits that every float keeps
 LOB_TYPES = frozenset({"clob", "nclob", "blob", "bfile"})
+LONG_TYPES = frozenset({"long", "long nvarchar", "long raw"})  # what comes with its row, however long it is
 PADDED_TYPES = frozenset({"char", "nchar"})
 INLINE: dict[Any, Any] = {
     oracledb.DB_TYPE_CLOB: oracledb.DB_TYPE_LONG,
@@ -47,7 +48,7 @@ def describe_columns(cursor: Any) -> tuple[Column, ...]:
 
 
 def _describe(info: Any) -> Column:
-    kind = info.type_code.name.removeprefix("DB_TYPE_").lower()
+    kind = info.type_code.name.removeprefix("DB_TYPE_").lower().replace("long_", "long ")
     width, in_bytes = info.internal_size, True
     if kind in PADDED_TYPES and info.display_size != info.internal_size:
         width, in_bytes = info.display_size, False
@@ -56,11 +57,7 @@ def _describe(info: Any) -> Column:
 
 @cache
 def type_handler(*, inline_lobs: bool, strip_char: bool) -> TypeHandler:
-    """How the driver is to fetch each column; always the same function for the same choice.
-
-    The driver remembers with a statement's text how it was fetched, and looks again only for another function: so a
-    statement that somebody else has fetched otherwise on this connection does not come to us in their way.
-    """
+    """How the driver is to fetch each column; always the same function for the same choice."""
 
     def handle(cursor: Any, metadata: Any) -> Any:
         kind = metadata.type_code

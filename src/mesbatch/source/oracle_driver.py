@@ -52,7 +52,8 @@ class OracleDriver(DbapiDriver):
     def execute(self, session: Session, sql: str, params: Params, max_bytes: int) -> OracleRows:  # type: ignore[override]
         cursor = self._cursor(session)
         try:
-            cursor.execute(sql) if params is None else cursor.execute(sql, params)
+            marked = self._marked(sql)
+            cursor.execute(marked) if params is None else cursor.execute(marked, params)
             columns = describe_columns(cursor)
             share = session.share or (lambda: max_bytes // 3)
             return OracleRows(cursor, columns, share, self._lob_reader(columns, max_bytes))
@@ -67,7 +68,7 @@ class OracleDriver(DbapiDriver):
             StatementError: it sorts by the rules of a language, which would tear keys apart.
         """
         with self._cursor(session) as cursor:
-            cursor.parse(sql)
+            cursor.parse(self._marked(sql))
             columns = describe_columns(cursor)
         with session.connection.cursor() as cursor:
             (order,) = cursor.execute(NLS_SORT).fetchone()
@@ -107,6 +108,14 @@ class OracleDriver(DbapiDriver):
         cursor.outputtypehandler = type_handler(inline_lobs=modes.lobs == "inline", strip_char=modes.strip_char)
         cursor.arraysize = ARRAY_ROWS  # the driver's own arrays do not grow later
         return cursor
+
+    def _marked(self, sql: str) -> str:
+        """*sql* with a text of its own in the driver's cache, which keeps there how LOBs were fetched.
+
+        The driver does not notice that a statement wants them otherwise than whoever ran it before on this connection,
+        and takes the bytes of one kind for the other.
+        """
+        return f"{sql}\n/* mesbatch, LOBs {'inline' if self._modes.lobs == 'inline' else 'by locator'} */"
 
     def _lob_reader(self, columns: tuple[Column, ...], max_bytes: int) -> LobReader | None:
         modes = self._modes

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from mesbatch.batch import Column, Row
 from mesbatch.errors import RowTooLarge, StatementError
-from mesbatch.source.oracle_columns import LOB_TYPES
+from mesbatch.source.oracle_columns import LOB_TYPES, LONG_TYPES
 from mesbatch.units import KiB, format_bytes
 
 LobPolicy = Literal["whole", "inline", "slices", "omit", "refuse"]
@@ -117,7 +117,8 @@ def lob_columns(columns: Sequence[Column], policy: LobPolicy) -> dict[int, str]:
     Raises:
         StatementError: there is one, and the policy refuses them.
     """
-    found = {i: column.name for i, column in enumerate(columns) if column.type in LOB_TYPES}
+    types = LOB_TYPES | LONG_TYPES if policy == "inline" else LOB_TYPES
+    found = {i: column.name for i, column in enumerate(columns) if column.type in types}
     if found and policy == "refuse":
         raise StatementError(
             f'the result has LOB columns, which lobs="refuse" does not allow: {", ".join(found.values())}'

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mesbatch.batch import Column, Row, measure_rows
+from mesbatch.source.oracle_columns import LONG_TYPES
 from mesbatch.source.oracle_lobs import LobReader
 
 FETCH_ROWS = 500  # rows taken from the driver's array at a time: 0.82 us a row, and half the memory of the whole array
@@ -69,6 +70,6 @@ class OracleRows:
         if self._lobs is not None:
             inline = share // (COPIES * self._lobs.limit * len(self._lobs.columns))
             return max(1, min(LOB_ARRAY_ROWS, inline)) if self._inline else LOB_ARRAY_ROWS
-        widths = [column.width or 0 for column in self.columns]
+        widths = [HUGE if column.type in LONG_TYPES else column.width or 0 for column in self.columns]
         at_least = FIRST_ARRAY_ROWS if max(widths, default=0) < HUGE else HUGE_ARRAY_ROWS
         return max(at_least, min(ARRAY_ROWS, share // sum(VALUE_BYTES + width for width in widths)))

@@ -103,7 +103,7 @@ class Session:
         if not self._open:
             return
         self._open = False
-        if spent and self.driver.waits_for_goodbye:
+        if spent and self.owned and self.driver.waits_for_goodbye:
             self.cut()
         with suppress(
             Exception
