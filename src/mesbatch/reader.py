@@ -185,7 +185,8 @@ class BatchReader(Iterator[Batch]):
         except Exception as error:
             if deadline is not None and monotonic() >= deadline:
                 raise DatabaseTimeout(f"the read took longer than timeout={timeout} s; {self._so_far()}") from error
-            raise self._explained(error) from error.__cause__
+            failure = self._explained(error)
+            raise failure from failure.__cause__
         finally:
             self._spent += monotonic() - started
 
