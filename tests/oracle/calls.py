@@ -110,6 +110,8 @@ class Calls:
             return self._rows(cursor, wanted)
         cursor.bind_types = types
         try:
+            if options & Execute.DESCRIBE and not options & Execute.EXECUTE:
+                return self._describe(cursor, rows[0])
             return self._run(cursor, rows, wanted, commit=bool(options & Execute.COMMIT))
         except OraError:
             self.cursors.pop(cursor.id, None)
@@ -152,12 +154,22 @@ class Calls:
                 self.database.commit()
             self._ending.in_transaction = self.database.in_transaction
             return NO_PARAMETERS + self._ending.error(cursor=cursor.id, rows=changed)
-        if wanted or not cursor.described:
-            cursor.fault = find_hint(cursor.sql) or self._plan.take(cursor.sql)
-        cursor.begin(self.database, rows[0])
+        cursor.fault = find_hint(cursor.sql) or self._plan.take(cursor.sql)
+        described = self._begin(cursor, rows[0])
+        return described + self._rows(cursor, wanted if cursor.defined else 0)
+
+    def _describe(self, cursor: Cursor, binds: list[Any]) -> bytes:
+        """The answer to a parse: the columns, and no rows."""
+        if cursor.statement.word not in QUERIES:
+            return NO_PARAMETERS + self._ending.error(cursor=cursor.id)
+        cursor.described = False
+        return self._begin(cursor, binds) + self._rows(cursor, 0)
+
+    def _begin(self, cursor: Cursor, binds: list[Any]) -> bytes:
+        cursor.begin(self.database, binds)
         described = b"" if cursor.described else describe_message(cursor.columns, self._profile.field_version)
         cursor.described = True
-        return described + self._rows(cursor, wanted if cursor.defined else 0)
+        return described
 
     def _rows(self, cursor: Cursor, wanted: int) -> bytes:
         self._ending.in_transaction = self.database.in_transaction

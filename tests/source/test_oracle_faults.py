@@ -8,6 +8,7 @@ import sys
 import threading
 from time import monotonic
 
+import oracledb
 import pytest
 
 from mesbatch import OracleSource, read_sql_iter
@@ -101,13 +102,14 @@ def test_one_query_that_breaks_says_how_far_it_came(oracle_pool, oracle_server, 
     with pytest.raises(ReadInterrupted, match="rows were delivered before") as caught:
         collect(reader)
     assert isinstance(caught.value.__cause__, reason)
+    assert isinstance(caught.value.__cause__.__cause__, oracledb.Error)
     assert reader.manifest.status == "failed"
     assert oracle_pool.opened == 0  # the connection did not go back
 
 
 def test_a_fault_that_stays_is_a_named_gap_or_an_error(oracle_pool, oracle_server):
-    oracle_server.fault("drop", 2_500, times=None, match="events")
-    with pytest.raises(ConnectionLost):
+    oracle_server.fault("drop", 500, times=None, match="events")
+    with pytest.raises(ReadInterrupted, match="rows were delivered before"):
         collect(read_sql_iter(SQL, oracle_pool, keys=KEYS, strategy="array", batch_size=10_000))
     reader = read_sql_iter(SQL, oracle_pool, keys=KEYS, strategy="array", batch_size=300, on_failure="partial")
     rows = collect(reader)
@@ -147,16 +149,16 @@ def test_a_consistent_read_is_never_begun_again(oracle_pool, oracle_server):
 
 
 @pytest.mark.parametrize(
-    "fault",
+    ("fault", "keyed"),
     [
-        {"kind": "stall", "after": 2_500, "seconds": 3_600},
-        {"kind": "deaf", "seconds": 3_600},
-        {"kind": "delay", "seconds": 3_600},
-        {"kind": "trickle", "seconds": 0.4},
+        ({"kind": "stall", "after": 2_500, "seconds": 3_600}, False),
+        ({"kind": "stall", "after": 2_500, "seconds": 3_600}, True),
+        ({"kind": "deaf", "seconds": 3_600}, True),
+        ({"kind": "delay", "seconds": 3_600}, False),
+        ({"kind": "trickle", "seconds": 0.4}, False),
     ],
-    ids=["stall in mid-response", "unanswered break", "slow statement", "trickle"],
+    ids=["stall in mid-response", "stall, keys", "unanswered break, keys", "slow statement", "trickle"],
 )
-@pytest.mark.parametrize("keyed", [False, True], ids=["query", "keys"])
 def test_the_deadline_ends_a_read_whatever_the_server_does(oracle_pool, oracle_server, fault, keyed):
     oracle_server.fault(**fault, times=None, match="events")
     sql = SQL if keyed else "select id, cid, note from events"
@@ -168,10 +170,10 @@ def test_the_deadline_ends_a_read_whatever_the_server_does(oracle_pool, oracle_s
     assert oracle_pool.busy == oracle_pool.opened == 0
 
 
-@pytest.mark.parametrize("fault", [{"kind": "deaf", "seconds": 3_600}, {"kind": "stall", "after": 10, "seconds": 1.5}])
+@pytest.mark.parametrize("fault", [{"kind": "deaf", "seconds": 3_600}, {"kind": "stall", "after": 10, "seconds": 0.75}])
 def test_a_call_timeout_ends_one_round_trip_and_its_connection(oracle_pool, oracle_server, fault):
     oracle_server.fault(**fault, match="events")
-    source = OracleSource(oracle_pool, call_timeout=0.3)
+    source = OracleSource(oracle_pool, call_timeout=0.5)
     with (
         pytest.raises(DatabaseTimeout, match="DPY-4024") if fault["kind"] == "stall" else pytest.raises(ConnectionLost)
     ):
@@ -217,13 +219,13 @@ def run_with_a_dead_session(oracle, then):
 def test_touching_a_dead_session_ends_the_interpreter(oracle, touch):
     """The red control: without it the next test would prove nothing. Seen with oracledb 3.4.2, 4.0.2 and 26.1.0."""
     done = run_with_a_dead_session(oracle, TOUCHES[touch])
-    assert done.stdout.split() == ["ORA-00028"]
+    assert done.stdout.split() == ["DPY-4011"]
     assert done.returncode == -signal.SIGSEGV
 
 
 def test_nothing_of_ours_touches_a_dead_session(oracle):
     done = run_with_a_dead_session(oracle, CARE)
-    assert (done.returncode, done.stdout.split()) == (0, ["ORA-00028", "alive"])
+    assert (done.returncode, done.stdout.split()) == (0, ["DPY-4011", "alive"])
 
 
 @pytest.mark.parametrize("timeout", [None, 5.0])
