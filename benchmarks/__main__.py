@@ -15,7 +15,7 @@ from benchmarks.cache import cache_directory
 from benchmarks.harness import Places
 from benchmarks.server import KeptPostgres
 
-NAMES = {"scan": "scan", "keyed": "keyed", "trace": "trace", "flat": "flat", "import": "imports"}
+NAMES = {"scan": "scan", "keyed": "keyed", "trace": "trace", "flat": "flat", "oracle": "oracle", "import": "imports"}
 DATABASES = ("sqlite", "postgres")
 
 
@@ -27,9 +27,10 @@ DATABASES = ("sqlite", "postgres")
 @click.option("--databases", default=",".join(DATABASES), show_default=True, help="Separated by commas.")
 @click.option("--only", default="", help="Only comparisons whose title holds this text.")
 def main(name: str, as_json: bool, quick: bool, runs: int | None, databases: str, only: str) -> None:
-    """Measure NAME: scan, keyed, trace, flat or import."""
+    """Measure NAME: scan, keyed, trace, flat, oracle or import."""
     module = import_module(f"benchmarks.{NAMES[name]}")
-    chosen = [database for database in DATABASES if database in databases.split(",")]
+    known = getattr(module, "DATABASES", DATABASES)
+    chosen = [database for database in known if database in databases.split(",")]
     usual: int = getattr(module, "RUNS", 3)
     with ExitStack() as stack:
         url = stack.enter_context(KeptPostgres()).url if "postgres" in chosen else ""
