@@ -178,6 +178,8 @@ class Calls:
         if fault is not None and (fault.kind == "trickle" or cursor.sent - sent <= fault.after <= cursor.sent):
             self.fault = fault if sent else None
         self._tell("rows", sent)
+        if self.database.is_read_only:
+            self._tell("read_only_rows", sent)
         return answer
 
     def _bind_types(self, reader: Reader, number: int) -> list[BindType]:

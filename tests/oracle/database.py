@@ -34,7 +34,7 @@ class Database:
     def __init__(self, path: str, user: str, banner: str, has_input: Callable[[float], bool]) -> None:
         self._has_input = has_input
         self._raised: Exception | None = None  # inside a function of ours, which SQLite would call a SQLite error
-        self._read_only = False
+        self.is_read_only = False
         self._dropped_at_commit: list[str] = []
         self.connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
         self.connection.execute("PRAGMA journal_mode = WAL")
@@ -61,12 +61,12 @@ class Database:
         if statement.word == "SET":
             return self._begin_read_only(statement)
         if statement.word in WRITES:
-            if self._read_only:
+            if self.is_read_only:
                 raise OraError(1456, "may not perform insert/delete/update operation inside a READ ONLY transaction")
             if not self.in_transaction:
                 self.connection.execute("BEGIN")
-        elif not statement.keeps_transaction:
-            self.commit()  # as data definition does
+        elif not (statement.keeps_transaction or (statement.private and self.is_read_only)):
+            self.commit()  # as data definition does; of private tables the releases differ, and this takes the worse
         changed = self._run(lambda: sum(self._changed(statement.text, row) for row in rows))
         if statement.word == "CREATE":
             self._pad_chars(statement.text)
@@ -107,7 +107,7 @@ class Database:
                 raise OraError(1453, "SET TRANSACTION must be first statement of transaction")
             self.connection.execute("BEGIN")
             self.connection.execute("SELECT 1 FROM main.sqlite_master").fetchone()  # the snapshot is taken now
-            self._read_only = True
+            self.is_read_only = True
         return 0
 
     def _pad_chars(self, text: str) -> None:
@@ -128,7 +128,7 @@ class Database:
     def _end(self, how: str) -> None:
         if self.in_transaction:
             self.connection.execute(how)
-        self._read_only = False
+        self.is_read_only = False
         for table in self._dropped_at_commit:
             self.connection.execute(f"DROP TABLE IF EXISTS {table}")
         self._dropped_at_commit.clear()

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -70,6 +73,15 @@ class OracleServer:
     def memory(self) -> int:
         """What the server's process holds, in bytes."""
         return int(self._ask("memory"))
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """The server answers nothing for a while: as behind a network that swallows all packets."""
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
         """End the process at once; every connection breaks."""

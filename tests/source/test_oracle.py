@@ -153,6 +153,13 @@ def test_a_consistent_read_sees_the_state_of_its_beginning(oracle, oracle_pool, 
     assert read("select distinct v from moving", oracle_pool) == [(1,)]
 
 
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_consistent_read_is_a_read_only_transaction(oracle_pool, oracle_server, strategy):
+    before = oracle_server.counts().get("read_only_rows", 0)
+    rows = read(SQL, oracle_pool, keys=KEYS, strategy=strategy, consistent=True)
+    assert oracle_server.counts().get("read_only_rows", 0) - before >= len(rows)
+
+
 def test_a_consistent_read_is_not_parallel(oracle_pool):
     with pytest.raises(ValueError, match="parallel must be 1"):
         read(SQL, oracle_pool, keys=KEYS, consistent=True, parallel=2)
@@ -271,14 +278,14 @@ def test_an_engine_fetches_in_large_arrays(engine, oracle_server):
 
 
 def test_a_select_gives_the_values_that_sqlalchemy_gives(oracle, engine):
-    oracle.make_table("typed", "id number(9), qty number(12, 3), at date, name varchar2(9)", [
+    oracle.make_table("typed", "id number(9), qty number(12, 3), made date, name varchar2(9)", [
         (1, Decimal("2.500"), datetime(2026, 2, 25), "a"), (2, None, None, None)
     ])  # fmt: skip
     typed = sqlalchemy.table(
         "typed",
         sqlalchemy.column("id", sqlalchemy.Integer),
         sqlalchemy.column("qty", sqlalchemy.Numeric(12, 3)),
-        sqlalchemy.column("at", sqlalchemy.DateTime),
+        sqlalchemy.column("made", sqlalchemy.DateTime),
         sqlalchemy.column("name", sqlalchemy.String),
     )
     statement = sqlalchemy.select(typed).order_by(typed.c.id)

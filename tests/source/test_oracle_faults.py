@@ -14,6 +14,8 @@ import pytest
 from mesbatch import OracleSource, read_sql_iter
 from mesbatch.errors import ConnectionLost, DatabaseTimeout, ReadInterrupted, SnapshotTooOld
 from mesbatch.events import PartRetried
+from mesbatch.read.lane import Lane
+from mesbatch.source.connect import find_source
 
 ROWS = 6_000
 SQL = "select id, cid, note from events where cid in (:keys)"
@@ -189,6 +191,25 @@ def test_a_reader_that_is_left_while_the_server_works_gives_no_broken_connection
     for _ in range(3):
         with oracle_pool.acquire() as connection:
             assert connection.cursor().execute("select 1 from dual").fetchone() == (1,)
+
+
+def test_an_interrupted_connection_goes_to_no_pool(oracle_pool):
+    """The interruption may still be on its way, to whoever has the connection next."""
+    lane = Lane(find_source(oracle_pool))
+    lane.session()
+    assert oracle_pool.busy == 1
+    lane.interrupt()
+    lane.close()
+    assert oracle_pool.opened == 0
+
+
+def test_a_spent_connection_is_left_without_waiting_for_a_goodbye(oracle, oracle_server):
+    session = find_source(oracle.connect).open()
+    session.connection.cursor().execute("insert into events values (-1, -1, 'x')")  # so that closing would roll back
+    with oracle_server.frozen():
+        begin = monotonic()
+        session.close(spent=True)
+        assert monotonic() - begin < 2
 
 
 # -- the driver's own crash
