@@ -15,7 +15,7 @@ from benchmarks.cache import cache_directory
 from benchmarks.harness import Places
 from benchmarks.server import KeptPostgres
 
-NAMES = ("scan", "keyed", "trace", "flat", "import", "admission", "jobs", "export")
+NAMES = ("scan", "keyed", "trace", "flat", "import", "admission", "jobs", "export", "oracle")
 MODULES = {"import": "imports"}  # where a name is not its module's
 DATABASES = ("sqlite", "postgres")
 
@@ -30,7 +30,8 @@ DATABASES = ("sqlite", "postgres")
 def main(name: str, as_json: bool, quick: bool, runs: int | None, databases: str, only: str) -> None:
     """Measure NAME."""
     module = import_module(f"benchmarks.{MODULES.get(name, name)}")
-    chosen = [database for database in DATABASES if database in databases.split(",")]
+    known = getattr(module, "DATABASES", DATABASES)
+    chosen = [database for database in known if database in databases.split(",")]
     usual: int = getattr(module, "RUNS", 3)
     with ExitStack() as stack:
         url = stack.enter_context(KeptPostgres()).url if "postgres" in chosen else ""

@@ -14,6 +14,7 @@ from mesbatch.units import GiB, KiB, MiB
 if TYPE_CHECKING:
     from mesbatch.group import group_by_key, iter_groups
     from mesbatch.groups import Groups
+    from mesbatch.source.oracle import OracleSource
 
 __all__ = [
     "Batch",
@@ -25,6 +26,7 @@ __all__ = [
     "Manifest",
     "MesbatchError",
     "MiB",
+    "OracleSource",
     "Query",
     "Trace",
     "fold",
@@ -35,9 +37,11 @@ __all__ = [
     "read_sql_iter",
 ]
 
-# Imported on first use: groups bring the encoder of their spill file, which who only reads need not wait for.
+# Imported on first use: groups bring the encoder of their spill file, which who only reads need not wait for; Oracle
+# brings its driver.
 _LATER = {
     "Groups": "mesbatch.groups",
+    "OracleSource": "mesbatch.source.oracle",
     "group_by_key": "mesbatch.group",
     "iter_groups": "mesbatch.group",
 }

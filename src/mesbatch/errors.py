@@ -22,6 +22,10 @@ class NotSplittable(StatementError):
     """Cutting this statement by key would change its meaning, or nobody can tell that it would not."""
 
 
+class TooManyKeys(StatementError):
+    """A statement holds more keys than its database takes; `strategy` "array" and "temporary-table" take any number."""
+
+
 class KeyColumnError(MesbatchError, ValueError):
     """The result has no column of the key's name, or more than one."""
 

@@ -131,6 +131,7 @@ class BatchReader(Iterator[Batch]):
     def key_column(self) -> str | None:
         """The column by which rows of one key are neighbours, known once ``columns`` are; None where none is."""
         return self._reading.key.name if self._reading.key is not None else None
+
     def arrow(self, schema: Any = None) -> ArrowReader:
         """The same read as Arrow record batches: iterate over them, or give this to pyarrow, polars, duckdb or pandas.
 
@@ -227,7 +228,8 @@ class BatchReader(Iterator[Batch]):
         except Exception as error:
             if deadline is not None and monotonic() >= deadline:
                 raise DatabaseTimeout(f"the read took longer than timeout={timeout} s; {self._so_far()}") from error
-            raise self._explained(error) from error.__cause__
+            failure = self._explained(error)
+            raise failure from failure.__cause__
         finally:
             self._spent += monotonic() - started
 

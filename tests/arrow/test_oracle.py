@@ -1,21 +1,23 @@
 from __future__ import annotations
 
-from contextlib import closing
-
 import pytest
 
 from mesbatch import read_sql_iter
-from tests.rig.oracle import ROWS, oracle_server
 
 pa = pytest.importorskip("pyarrow", reason="no pyarrow: the extra arrow is not installed")
 
+ROWS = 6_000
 
-@pytest.fixture(scope="module")
-def pool(tmp_path_factory):
-    with oracle_server(tmp_path_factory.mktemp("oracle")) as server:
-        oracledb = pytest.importorskip("oracledb", reason="no oracle driver: oracledb is not installed")
-        with closing(oracledb.create_pool(**server.credentials, min=1, max=2)) as pool:
-            yield pool
+
+@pytest.fixture(scope="module", autouse=True)
+def orders(oracle):
+    rows = [(n, n % 100, "x" * 100) for n in range(ROWS)]
+    oracle.make_table("orders", "id number(9), cid number(9), note varchar2(200)", rows)
+
+
+@pytest.fixture
+def pool(oracle_pool):
+    return oracle_pool
 
 
 def test_oracle_gives_record_batches_by_its_declared_types(pool):

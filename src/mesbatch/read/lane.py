@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from contextlib import suppress
-from socket import SHUT_RDWR, socket
 from threading import Event as Flag
-from typing import Any
 
 from mesbatch.errors import ConnectionLost, MesbatchError
 from mesbatch.source.dbapi import DbapiDriver
@@ -72,18 +68,13 @@ class Lane:
             self._interrupted = session
             session.interrupt()
         elif session is not None:
-            _cut(session.connection)
+            session.cut()  # a network that swallows answers does not tell
 
     def close(self) -> None:
-        self._end(spent=False)
+        """Give the connection back; not to a pool where an interruption may still be on its way to it."""
+        self._end(spent=self._session is not None and self._session is self._interrupted)
 
     def _end(self, *, spent: bool) -> None:
         session, self._session = self._session, None
         if session is not None:
             session.close(spent=spent)
-
-
-def _cut(connection: Any) -> None:
-    """End the socket under *connection*, where it has one: a network that swallows answers does not tell."""
-    with suppress(Exception), socket(fileno=os.dup(connection.fileno())) as wire:
-        wire.shutdown(SHUT_RDWR)

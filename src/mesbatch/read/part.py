@@ -52,6 +52,7 @@ class StatementReader:
 
     def fetch(self, session: Session, start: Callable[[Session], Rows], cut: Cut | None = None) -> Generator[Fetched]:
         """Run a statement and give out its rows, through *cut* where its keys are to be whole."""
+        session.share = lambda: self.budget.share
         with closing(start(session)) as rows:
             self.on_rows(rows)
             fetcher = self._fetcher(rows, bounded=session.driver.bounded_values)

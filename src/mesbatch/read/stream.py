@@ -52,7 +52,8 @@ class Reading:
             except Exception as error:
                 if not self._lanes:
                     raise
-                raise (self._exporter or self._lanes[0]).translated(error) from error.__cause__
+                failure = (self._exporter or self._lanes[0]).translated(error)
+                raise failure from failure.__cause__
         return self.stream
 
     def _begin(self) -> Stream:
@@ -129,7 +130,8 @@ class Reading:
             yield from self._statements().fetch(lane.session(), start)
         except Exception as error:  # noqa: BLE001  # the driver's, whatever it is
             lane.spend()
-            raise lane.translated(error) from error.__cause__
+            failure = lane.translated(error)
+            raise failure from failure.__cause__
         yield PartRead(None, None, 0)
 
     def _statements(self) -> StatementReader:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 from math import ceil
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote, urlsplit
 
 from mesbatch.errors import ConnectionLost, UnknownSource
@@ -34,8 +34,12 @@ def find_source(con: Any, timeout: float | None = None) -> Source:
         from mesbatch.source.sqlalchemy import from_sqlalchemy
 
         return from_sqlalchemy(con)
+    if hasattr(con, "as_source"):
+        return cast("Source", con.as_source())
     if family == "oracledb" and hasattr(con, "acquire"):
-        return _from_oracledb_pool(con)
+        from mesbatch.source.oracle import OracleSource
+
+        return OracleSource(con).as_source()
     if family == "apsw" or hasattr(con, "cursor"):
         driver = driver_of(con)
         return Source(lambda: Session(driver, con, owned=False), False, f"the caller's {driver.name} connection")
@@ -64,7 +68,7 @@ def driver_of(connection: Any) -> Driver:
 
             return PsycopgDriver()
         case "oracledb":
-            from mesbatch.source.oracle import OracleDriver
+            from mesbatch.source.oracle_driver import OracleDriver
 
             return OracleDriver()
         case "adbc_driver_manager":
@@ -94,14 +98,6 @@ def _connect(connect: Callable[[], Any]) -> Session:
     connection = connect()
     driver = driver_of(connection)
     return Session(driver, connection, True, connection.close, connection.close)
-
-
-def _from_oracledb_pool(pool: Any) -> Source:
-    def open_session() -> Session:
-        connection = pool.acquire()
-        return owned_session(connection, connection.close, lambda: pool.drop(connection))
-
-    return Source(open_session, True, "the oracledb pool")
 
 
 def _from_url(url: str, timeout: float | None) -> Source:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import closing
+from socket import SHUT_RDWR, socket
 from typing import Any
 
 from mesbatch.batch import Column, Row
@@ -39,6 +41,7 @@ class DbapiDriver:
     padded_types: frozenset[str] = frozenset()
     shares_snapshots = False
     moves_between_threads = False
+    waits_for_goodbye = False
 
     def __init__(self, module: str = "") -> None:
         self.paramstyle: str = getattr(sys.modules.get(module), "paramstyle", "qmark")
@@ -73,6 +76,10 @@ class DbapiDriver:
 
     def interrupt(self, connection: Any) -> None:
         connection.cancel()
+
+    def cut(self, connection: Any) -> None:
+        with socket(fileno=os.dup(connection.fileno())) as wire:
+            wire.shutdown(SHUT_RDWR)
 
 
 def describe(description: Sequence[Sequence[Any]] | None) -> tuple[Column, ...]:

@@ -1,134 +1,135 @@
-"""Oracle through python-oracledb, whose defaults cost ten times the round trips or all of the memory."""
+"""`OracleSource`: an Oracle database with a say in how its LOBs, CHAR values and calls are treated."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, get_args
 
-from mesbatch.batch import Column, Row
-from mesbatch.errors import (
-    ConnectionClosed,
-    ConnectionLost,
-    DatabaseBusy,
-    DatabaseTimeout,
-    MesbatchError,
-    SnapshotTooOld,
-)
-from mesbatch.source.dbapi import DbapiDriver, describe
-from mesbatch.source.session import Params, Rows, Session
-
-FETCH_ROWS = 500  # rows taken from the driver's array at a time: 0.82 us a row, and half the memory of the whole array
-ARRAY_ROWS = 1_000  # client CPU per row is flat from here on, memory is linear in it
-LOB_ARRAY_ROWS = 10  # inline LOBs peak at three times the array times the LOB's size
-ERROR_CODES: dict[str, type[MesbatchError]] = {
-    "DPY-1001": ConnectionClosed,  # not connected to the database
-    "DPY-4011": ConnectionLost,  # the database or network closed the connection
-    "DPY-4024": DatabaseTimeout,  # call timeout exceeded
-    "DPY-4005": DatabaseBusy,  # no connection in the pool within its wait
-    "DPY-6005": ConnectionLost,  # cannot connect
-    "ORA-00028": ConnectionLost,  # the session was killed
-    "ORA-01013": DatabaseTimeout,  # cancelled
-    "ORA-01555": SnapshotTooOld,
-    "ORA-02396": ConnectionLost,  # idle for too long
-    "ORA-03113": ConnectionLost,
-    "ORA-03114": ConnectionLost,
-    "ORA-12516": DatabaseBusy,
-    "ORA-12519": DatabaseBusy,
-}
+from mesbatch.errors import UnknownSource
+from mesbatch.source import oracle_errors
+from mesbatch.source.connect import family_of, find_source
+from mesbatch.source.oracle_driver import FetchModes, OracleDriver
+from mesbatch.source.oracle_lobs import Loan, LobPolicy
+from mesbatch.source.session import Session, Source
 
 
-class OracleRows:
-    """Rows of an Oracle cursor: at most 500 a call, out of an array that the budget has sized."""
+@dataclass(frozen=True)
+class OracleSource:
+    """Oracle behind *con*: a pool, a connection, a function that connects, or a SQLAlchemy engine or connection.
 
-    def __init__(self, cursor: Any, columns: tuple[Column, ...]) -> None:
-        self.columns = columns
-        self._cursor = cursor
+    Pass it where `read_sql_iter` takes *con*. Without it a pool or connection is read as ``OracleSource(con)``.
 
-    def fetch(self, size: int) -> list[Row]:
-        rows: list[Row] = self._cursor.fetchmany(min(size, FETCH_ROWS))
-        return rows
+    *lobs* says what becomes of CLOB and BLOB columns:
 
-    def close(self) -> None:
-        self._cursor.close()
+    * ``whole``: text or bytes. The size of each is known before it is read, in a round trip of its own; one above
+      *lob_limit* raises `RowTooLarge`, unread.
+    * ``inline``: they come with their rows, without round trips of their own, and are in memory before their size is
+      known; one above *lob_limit* (64 KiB by default) raises `RowTooLarge`. For columns whose values you know to be
+      small.
+    * ``slices``: those above *lob_limit* are `LobSlices`, read while you iterate over them.
+    * ``omit``: None, and nothing of them is read.
+    * ``refuse``: a result with such a column raises `StatementError` before a row is fetched.
 
+    *lob_limit* counts bytes of a BLOB and characters of a CLOB; by default it is the reader's ``max_bytes``.
+    *strip_char* takes the blanks off that pad CHAR values. *call_timeout*, in seconds, bounds one round trip on our own
+    connections; the read's ``timeout`` bounds all of them together.
 
-class OracleDriver(DbapiDriver):
-    """python-oracledb in thin mode."""
+    Raises:
+        UnknownSource: *con* is none of these.
+        ValueError: an unknown policy, a limit that is not above 0, or a *call_timeout* for the caller's own connection.
 
-    name = "oracle"
-    max_binds = 1_000  # ORA-01795: an IN list holds no more; an array bind does
-    padded_types = frozenset({"char", "nchar"})
-    moves_between_threads = True
+    >>> OracleSource(lambda: None, lobs="maybe")
+    Traceback (most recent call last):
+        ...
+    ValueError: lobs must be one of whole, inline, slices, omit, refuse; got 'maybe'
+    """
 
-    def __init__(self) -> None:
-        self.paramstyle = "named"
+    con: Any
+    lobs: LobPolicy = "whole"
+    lob_limit: int | None = None
+    strip_char: bool = False
+    call_timeout: float | None = None
 
-    def execute(self, session: Session, sql: str, params: Params, max_bytes: int) -> Rows:  # type: ignore[override]
-        if session.columnar and (rows := self._record_batches(session, sql, params, max_bytes)) is not None:
-            return rows
-        cursor = session.connection.cursor()
-        try:
-            cursor.arraysize = ARRAY_ROWS
-            cursor.execute(sql) if params is None else cursor.execute(sql, params)
-            columns = _columns(cursor)
-            cursor.arraysize = array_rows(columns, max_bytes)
-            return OracleRows(cursor, columns)
-        except BaseException:
-            cursor.close()
-            raise
+    def __post_init__(self) -> None:
+        if self.lobs not in get_args(LobPolicy):
+            raise ValueError(f"lobs must be one of {', '.join(get_args(LobPolicy))}; got {self.lobs!r}")
+        for name in ("lob_limit", "call_timeout"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(f"{name} must be above 0, got {value!r}")
+        if self.call_timeout is not None and not self._source().owned:
+            raise ValueError(
+                f"call_timeout={self.call_timeout}: a connection that you pass stays as it is; set its call_timeout "
+                "yourself"
+            )
 
-    def _record_batches(self, session: Session, sql: str, params: Params, max_bytes: int) -> Rows | None:
-        from mesbatch.source.oracle_arrow import fetch_record_batches
+    @property
+    def dialect_of(self) -> Any:
+        """What a SQLAlchemy statement is compiled for."""
+        return self.con if family_of(self.con) == "sqlalchemy" else "oracle+oracledb://"
 
-        columns = self._columns_with(session, sql, params) if params else self.columns_of(session, sql, None)
-        if columns is None:
-            return None
-        return fetch_record_batches(session.connection, sql, params, columns, array_rows(columns, max_bytes))
+    def as_source(self) -> Source:
+        """What the reader opens its sessions with."""
+        source = self._source()
+        return Source(lambda: self._open(source), source.owned, source.label)
 
-    def _columns_with(self, session: Session, sql: str, params: Params) -> tuple[Column, ...] | None:
-        """The columns of a statement with binds, which a server may want to see before it describes anything."""
-        with session.connection.cursor() as cursor, suppress(Exception):  # two columns of one name; the read tells
-            cursor.execute(f"SELECT * FROM (\n{sql}\n) WHERE 1 = 0", params)
-            return _columns(cursor)
-        return None
+    def _source(self) -> Source:
+        con = self.con
+        if hasattr(con, "acquire"):
+            return Source(lambda: _from_pool(con), True, "the oracledb pool")
+        if isinstance(con, str) or hasattr(con, "as_source"):
+            raise UnknownSource(
+                "OracleSource takes a pool, a connection, a function that connects, or a SQLAlchemy engine or "
+                f"connection; got {type(con).__qualname__}"
+            )
+        return find_source(con)
 
-    def columns_of(self, session: Session, sql: str, params: Params) -> tuple[Column, ...] | None:
-        with session.connection.cursor() as cursor:
-            cursor.parse(sql)
-            return _columns(cursor)
+    def _open(self, source: Source) -> Session:
+        session = _explained(source)
+        modes = FetchModes(self.lobs, self.lob_limit, self.strip_char)
+        if not session.owned:
+            session.driver = OracleDriver(modes)
+            return session
+        connection = session.connection
+        restore = limit_calls(connection, self.call_timeout)
 
-    def begin_snapshot(self, session: Session, snapshot: str | None) -> str | None:
-        self.run(session, "SET TRANSACTION READ ONLY")
-        return None
+        def give_back() -> None:
+            restore()
+            session._release()
 
-    def meaning_of(self, error: BaseException) -> type[MesbatchError] | None:
-        return ERROR_CODES.get(getattr(error.args[0], "full_code", "") if error.args else "")
-
-    def is_transient(self, error: BaseException) -> bool:
-        return self.meaning_of(error) in {ConnectionClosed, ConnectionLost, DatabaseBusy, SnapshotTooOld}
-
-    def interrupt(self, connection: Any) -> None:
-        if connection.is_healthy():  # cancel() on a dead session kills the interpreter
-            connection.cancel()
-
-
-def _columns(cursor: Any) -> tuple[Column, ...]:
-    describe(cursor.description)
-    return tuple(
-        Column(
-            info.name,
-            info.type_code.name.removeprefix("DB_TYPE_").lower(),
-            info.internal_size,
-            info.precision or None,
-            info.scale,
-        )
-        for info in cursor.description
-    )
+        loan = Loan(give_back)
+        return Session(OracleDriver(modes, loan), connection, True, loan.end, session._discard)
 
 
-def array_rows(columns: tuple[Column, ...], max_bytes: int) -> int:
-    """How many rows the driver may fetch in one round trip: a third of the budget by the declared widths."""
-    if any(column.type in {"clob", "nclob", "blob"} for column in columns):
-        return LOB_ARRAY_ROWS
-    width = sum(50 + (column.width or 0) for column in columns)
-    return max(100, min(ARRAY_ROWS, max_bytes // 3 // width))
+def limit_calls(connection: Any, timeout: float | None) -> Callable[[], None]:
+    """Set the timeout of a connection's calls, in seconds; what is given back puts the old one into place again."""
+    if timeout is None:
+        return lambda: None
+    before = connection.call_timeout
+    connection.call_timeout = max(1, round(timeout * 1_000))
+
+    def restore() -> None:
+        if connection.is_healthy():  # setting it on a dead session kills the interpreter
+            connection.call_timeout = before
+
+    return restore
+
+
+def _from_pool(pool: Any) -> Session:
+    connection = pool.acquire()
+    return Session(OracleDriver(), connection, True, connection.close, lambda: pool.drop(connection))
+
+
+def _explained(source: Source) -> Session:
+    """A new session; what the driver says of a failure becomes ours where it means one of ours."""
+    try:
+        return source.open()
+    except Exception as error:
+        meaning = oracle_errors.meaning_of(error)
+        if meaning is not None:
+            raise meaning(f"{source.label}: {error}") from error
+        with suppress(AttributeError):
+            error.add_note(f"while connecting to {source.label}")
+        raise

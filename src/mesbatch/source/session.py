@@ -32,7 +32,7 @@ class Driver(Protocol):
     pays. *max_binds* is the most binds that one statement may carry. *bounded_values* says that `execute` itself
     refuses a value above *max_bytes*; values of *padded_types* come padded with blanks. *shares_snapshots* says that
     several connections can see one state of the data, and *moves_between_threads* that a connection may be used by
-    another thread than the one that opened it.
+    another thread than the one that opened it. *waits_for_goodbye* says that closing a connection waits for an answer.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Driver(Protocol):
     padded_types: frozenset[str]
     shares_snapshots: bool
     moves_between_threads: bool
+    waits_for_goodbye: bool
 
     def execute(self, session: Session, sql: str, params: Params, max_bytes: int) -> Rows: ...
 
@@ -68,6 +69,9 @@ class Driver(Protocol):
     def interrupt(self, connection: Any) -> None:
         """Make a fetch that blocks in another thread fail soon; never touches a dead session."""
 
+    def cut(self, connection: Any) -> None:
+        """End the way to the database at once, so that a fetch which no interruption reaches fails."""
+
 
 def _nothing() -> None:
     pass
@@ -77,8 +81,10 @@ def _nothing() -> None:
 class Session:
     """A connection, how to read from it, and what to do with it afterwards.
 
-    A session that is not *owned* is the caller's: closing it does nothing, and nothing is retried on it. *columnar*
-    asks for Arrow record batches where the driver has them.
+    A session that is not *owned* is the caller's: closing it does nothing, and nothing is retried on it. *share* says
+    how many bytes the driver may hold while somebody reads; it may change meanwhile. *is_snapshot* says that its
+    transaction was begun to see one state of the data, and *columnar* asks for record batches where the driver has
+    them.
     """
 
     driver: Driver
@@ -86,6 +92,8 @@ class Session:
     owned: bool
     _release: Callable[[], None] = field(default=_nothing)
     _discard: Callable[[], None] = field(default=_nothing)
+    share: Callable[[], int] | None = None
+    is_snapshot: bool = False
     _open: bool = True
     columnar: bool = False
 
@@ -97,6 +105,8 @@ class Session:
         if not self._open:
             return
         self._open = False
+        if spent and self.owned and self.driver.waits_for_goodbye:
+            self.cut()
         with suppress(
             Exception
         ):  # the read has its rows or its error already, and a dead connection cannot say goodbye
@@ -105,6 +115,10 @@ class Session:
     def interrupt(self) -> None:
         with suppress(Exception):
             self.driver.interrupt(self.connection)
+
+    def cut(self) -> None:
+        with suppress(Exception):
+            self.driver.cut(self.connection)
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import BindParameter, TextClause, bindparam
+from sqlalchemy import BindParameter, Integer, Numeric, TextClause, bindparam
 from sqlalchemy.engine import Connection, Dialect, Engine, default, make_url
 from sqlalchemy.pool import NullPool
 from sqlalchemy.sql.expression import ClauseElement, Select
@@ -85,9 +86,24 @@ def _to_driver(bind: BindParameter[Any], value: Any, dialect: Dialect) -> Any:
 def _converters(statement: Select[Any], dialect: Dialect, columns: tuple[Column, ...]) -> list[Converter | None] | None:
     types = [column.type.dialect_impl(dialect) for column in statement.selected_columns]
     converters: list[Converter | None] = [
-        type_.result_processor(dialect, _type_code(dialect, column)) for type_, column in zip(types, columns)
+        _oracle_converter(type_)
+        if dialect.name == "oracle" and isinstance(type_, Integer | Numeric)
+        else type_.result_processor(dialect, _type_code(dialect, column))
+        for type_, column in zip(types, columns)
     ]
     return converters if any(converters) else None
+
+
+def _oracle_converter(type_: Integer | Numeric[Any]) -> Converter:
+    """What the dialect's own type handler, which belongs to its cursors, makes of a NUMBER."""
+    wanted: type = int if isinstance(type_, Integer) else Decimal if type_.asdecimal else float
+
+    def convert(value: Any) -> Any:
+        if value is None or isinstance(value, wanted):
+            return value
+        return Decimal(str(value)) if wanted is Decimal else wanted(value)
+
+    return convert
 
 
 def _type_code(dialect: Dialect, column: Column) -> int | None:
@@ -100,6 +116,8 @@ def _type_code(dialect: Dialect, column: Column) -> int | None:
 
 
 def _dialect(con: Any) -> Dialect:
+    if hasattr(con, "dialect_of"):
+        return _dialect(con.dialect_of)
     if isinstance(con, Engine | Connection):
         return con.dialect
     url = con if isinstance(con, str) else DIALECT_URLS.get(family_of(con) or "")

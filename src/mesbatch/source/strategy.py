@@ -15,6 +15,7 @@ from uuid import UUID
 from mesbatch.batch import Column
 from mesbatch.errors import InvalidKey, StatementError
 from mesbatch.source.keys import Keys
+from mesbatch.source.oracle_keys import KEYS_PER_LIST_TYPE, PREFIX, array_expression, fill_table, pad_keys
 from mesbatch.source.session import Params, Rows, Session
 from mesbatch.source.sql import find_order
 from mesbatch.source.statement import KeyedStatement
@@ -96,6 +97,8 @@ class InList:
         (keys,) = part.lists(KEYS_PER_LIST)
         shape = next(shape for shape in LIST_SHAPES if shape >= len(keys))
         padded = keys + [keys[-1]] * (shape - len(keys))
+        if session.driver.name == "oracle":
+            padded = pad_keys(padded, query.key)
         text, params = query.write(session, ", ".join(query.statement.placeholders(shape)), padded)
         return session.execute(text, params, max_bytes)
 
@@ -110,9 +113,14 @@ class Array:
 
     def start(self, session: Session, query: Query, part: Part, max_bytes: int) -> Rows:
         keys = [key for some in part.lists() for key in some]
-        (bind,) = query.statement.placeholders(1)
-        expression, value = _array(session, query, bind, keys)
-        text, params = query.write(session, expression, [value])
+        if session.driver.name == "oracle":
+            binds = query.statement.placeholders(-(-len(keys) // KEYS_PER_LIST_TYPE))
+            expression, values = array_expression(session, binds, pad_keys(keys, query.key))
+        else:
+            (bind,) = query.statement.placeholders(1)
+            expression, value = _array(session, query, bind, keys)
+            values = [value]
+        text, params = query.write(session, expression, values)
         return session.execute(text, params, max_bytes)
 
 
@@ -152,8 +160,9 @@ class TemporaryTable:
     keys_per_part: int | None = None
 
     def start(self, session: Session, query: Query, part: Part, max_bytes: int) -> Rows:
-        table = f"mesbatch_keys_{next(_numbers)}"
-        fill = {"sqlite": _fill_sqlite, "postgres": _fill_postgres}.get(session.driver.name)
+        prefix = PREFIX if session.driver.name == "oracle" else ""
+        table = f"{prefix}mesbatch_keys_{next(_numbers)}"
+        fill = {"sqlite": _fill_sqlite, "postgres": _fill_postgres, "oracle": _fill_oracle}.get(session.driver.name)
         if fill is None:
             raise StatementError(f"strategy 'temporary-table' is not known for a {session.driver.name} connection")
         fill(session, query, part, table)
@@ -206,9 +215,6 @@ def _array(session: Session, query: Query, bind: str, keys: list[Any]) -> tuple[
             return f"SELECT value FROM json_each({bind})", _json(keys)
         case "postgres":
             return f"SELECT unnest({bind}::{_postgres_type(query, keys)}[])", _postgres_array(keys)
-        case "oracle":
-            make = session.connection.gettype("SYS.ODCIVARCHAR2LIST").newobject
-            return f"SELECT column_value FROM TABLE({bind})", make(keys)
     raise StatementError(f"strategy 'array' is not known for a {session.driver.name} connection: use 'in-list'")
 
 
@@ -259,6 +265,10 @@ def _fill_postgres(session: Session, query: Query, part: Part, table: str) -> No
         for keys in part.lists():
             for key in keys:
                 copy.write_row((key,))
+
+
+def _fill_oracle(session: Session, query: Query, part: Part, table: str) -> None:
+    fill_table(session, table, part.lists(), query.key)
 
 
 def _drop(session: Session, table: str) -> None:

@@ -1,0 +1,77 @@
+"""What Oracle says of a result's columns, and how each is to be fetched so that no value loses anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
+from operator import methodcaller
+from typing import Any
+
+import oracledb
+
+from mesbatch.batch import Column
+from mesbatch.errors import StatementError
+
+DOUBLE_DIGITS = 15  # decimal digits that every float keeps
+LOB_TYPES = frozenset({"clob", "nclob", "blob", "bfile"})
+LONG_TYPES = frozenset({"long", "long nvarchar", "long raw"})  # what comes with its row, however long it is
+PADDED_TYPES = frozenset({"char", "nchar"})
+INLINE: dict[Any, Any] = {
+    oracledb.DB_TYPE_CLOB: oracledb.DB_TYPE_LONG,
+    oracledb.DB_TYPE_NCLOB: oracledb.DB_TYPE_LONG_NVARCHAR,
+    oracledb.DB_TYPE_BLOB: oracledb.DB_TYPE_LONG_RAW,
+}
+
+TypeHandler = Callable[[Any, Any], Any]
+
+_without_padding = methodcaller("rstrip", " ")
+
+
+@dataclass(frozen=True, slots=True)
+class OracleColumn(Column):
+    """A column whose *width* counts bytes where *in_bytes* says so, else characters."""
+
+    in_bytes: bool = True
+
+
+def describe_columns(cursor: Any) -> tuple[Column, ...]:
+    """The columns of an executed or parsed cursor.
+
+    Raises:
+        StatementError: the statement returned no rows, not even none of them.
+    """
+    if cursor.description is None:
+        raise StatementError("the statement returns no rows: only queries can be read")
+    return tuple(map(_describe, cursor.description))
+
+
+def _describe(info: Any) -> Column:
+    kind = info.type_code.name.removeprefix("DB_TYPE_").lower().replace("long_", "long ")
+    width, in_bytes = info.internal_size, True
+    if kind in PADDED_TYPES and info.display_size != info.internal_size:
+        width, in_bytes = info.display_size, False
+    return OracleColumn(info.name, kind, width, info.precision or None, info.scale, in_bytes)
+
+
+@cache
+def type_handler(*, inline_lobs: bool, strip_char: bool) -> TypeHandler:
+    """How the driver is to fetch each column; always the same function for the same choice."""
+
+    def handle(cursor: Any, metadata: Any) -> Any:
+        kind = metadata.type_code
+        if kind is oracledb.DB_TYPE_NUMBER:
+            return None if _is_exact(metadata) else cursor.var(Decimal, arraysize=cursor.arraysize)
+        if inline_lobs and kind in INLINE:
+            return cursor.var(INLINE[kind], arraysize=cursor.arraysize)
+        if strip_char and kind in (oracledb.DB_TYPE_CHAR, oracledb.DB_TYPE_NCHAR):
+            return cursor.var(kind, metadata.internal_size, arraysize=cursor.arraysize, outconverter=_without_padding)
+        return None
+
+    return handle
+
+
+def _is_exact(metadata: Any) -> bool:
+    """Whether the driver's own int or float holds every value that the column can have."""
+    return metadata.scale == 0 or 0 < (metadata.precision or 0) <= DOUBLE_DIGITS

@@ -1,0 +1,157 @@
+"""Oracle through python-oracledb, whose defaults cost ten times the round trips or all of the memory."""
+
+from __future__ import annotations
+
+import gc
+from contextlib import suppress
+from dataclasses import dataclass
+from socket import SHUT_RDWR, socket
+from typing import Any
+
+from mesbatch.batch import Column
+from mesbatch.errors import (
+    ConnectionClosed,
+    ConnectionLost,
+    DatabaseBusy,
+    MesbatchError,
+    SnapshotTooOld,
+    StatementError,
+)
+from mesbatch.source import oracle_errors
+from mesbatch.source.dbapi import DbapiDriver
+from mesbatch.source.oracle_columns import LOB_TYPES, PADDED_TYPES, describe_columns, type_handler
+from mesbatch.source.oracle_lobs import INLINE_LIMIT, Loan, LobPolicy, LobReader, lob_columns
+from mesbatch.source.oracle_rows import ARRAY_ROWS, OracleRows, rows_by_width
+from mesbatch.source.session import Params, Rows, Session
+
+NLS_SORT = "SELECT value FROM nls_session_parameters WHERE parameter = 'NLS_SORT'"
+
+
+@dataclass(frozen=True)
+class FetchModes:
+    """How values are fetched; the same for all statements of a source. See `OracleSource`."""
+
+    lobs: LobPolicy = "whole"
+    lob_limit: int | None = None
+    strip_char: bool = False
+
+
+class OracleDriver(DbapiDriver):
+    """One session's driver: *modes* and *loan* are those of its connection."""
+
+    name = "oracle"
+    max_binds = 1_000  # ORA-01795: an IN list holds no more; an array bind does
+    padded_types = PADDED_TYPES
+    moves_between_threads = True
+    waits_for_goodbye = True
+
+    def __init__(self, modes: FetchModes = FetchModes(), loan: Loan | None = None) -> None:
+        self.paramstyle = "named"
+        self._modes, self._loan = modes, loan
+
+    def execute(self, session: Session, sql: str, params: Params, max_bytes: int) -> Rows:  # type: ignore[override]
+        if session.columnar and (rows := self._record_batches(session, sql, params, max_bytes)) is not None:
+            return rows
+        cursor = self._cursor(session)
+        try:
+            marked = self._marked(sql)
+            cursor.execute(marked) if params is None else cursor.execute(marked, params)
+            columns = describe_columns(cursor)
+            share = session.share or (lambda: max_bytes // 3)
+            return OracleRows(cursor, columns, share, self._lob_reader(columns, max_bytes))
+        except BaseException:
+            cursor.close()
+            raise
+
+    def _record_batches(self, session: Session, sql: str, params: Params, max_bytes: int) -> Rows | None:
+        """The driver's own record batches; None where only tuples keep the values exact, or their modes of fetching."""
+        columns = self._columns_without_rows(session, sql, params)
+        if columns is None or self._modes.strip_char or any(column.type in LOB_TYPES for column in columns):
+            return None
+        from mesbatch.source.oracle_arrow import fetch_record_batches
+
+        return fetch_record_batches(session.connection, sql, params, columns, rows_by_width(columns, max_bytes // 3))
+
+    def _columns_without_rows(self, session: Session, sql: str, params: Params) -> tuple[Column, ...] | None:
+        """The columns of a statement with binds, which a server may want to see before it describes anything."""
+        with self._cursor(session) as cursor, suppress(Exception):  # two columns of one name; the read tells
+            cursor.execute(f"SELECT * FROM (\n{sql}\n) WHERE 1 = 0", params or {})
+            return describe_columns(cursor)
+        return None
+
+    def columns_of(self, session: Session, sql: str, params: Params) -> tuple[Column, ...] | None:
+        """The columns, of a session that sorts text as Python does.
+
+        Raises:
+            StatementError: it sorts by the rules of a language, which would tear keys apart.
+        """
+        with self._cursor(session) as cursor:
+            cursor.parse(self._marked(sql))
+            columns = describe_columns(cursor)
+        with session.connection.cursor() as cursor:
+            (order,) = cursor.execute(NLS_SORT).fetchone()
+        if order != "BINARY":
+            raise StatementError(
+                f"keys need NLS_SORT=BINARY, this session has {order}: ALTER SESSION SET NLS_SORT=BINARY"
+            )
+        return columns
+
+    def begin_snapshot(self, session: Session, snapshot: str | None) -> str | None:
+        self.run(session, "SET TRANSACTION READ ONLY")
+        session.is_snapshot = True
+        return None
+
+    def meaning_of(self, error: BaseException) -> type[MesbatchError] | None:
+        return oracle_errors.meaning_of(error)
+
+    def is_transient(self, error: BaseException) -> bool:
+        return self.meaning_of(error) in {ConnectionClosed, ConnectionLost, DatabaseBusy, SnapshotTooOld}
+
+    def interrupt(self, connection: Any) -> None:
+        if connection.is_healthy():  # cancel() on a dead session kills the interpreter
+            connection.cancel()
+
+    def cut(self, connection: Any) -> None:
+        """Shut the socket, which the driver does not give out: what waits for an answer then fails.
+
+        Nothing of the driver is called, so a dead session does no harm. In thick mode there is no socket to be found.
+        """
+        with suppress(OSError):
+            if (wire := _find_socket(connection)) is not None:
+                wire.shutdown(SHUT_RDWR)
+
+    def _cursor(self, session: Session) -> Any:
+        cursor = session.connection.cursor()
+        modes = self._modes
+        cursor.outputtypehandler = type_handler(inline_lobs=modes.lobs == "inline", strip_char=modes.strip_char)
+        cursor.arraysize = ARRAY_ROWS  # the driver's own arrays do not grow later
+        return cursor
+
+    def _marked(self, sql: str) -> str:
+        """*sql* with a text of its own in the driver's cache, which keeps there how LOBs were fetched.
+
+        The driver does not notice that a statement wants them otherwise than whoever ran it before on this connection,
+        and takes the bytes of one kind for the other.
+        """
+        return f"{sql}\n/* mesbatch, LOBs {'inline' if self._modes.lobs == 'inline' else 'by locator'} */"
+
+    def _lob_reader(self, columns: tuple[Column, ...], max_bytes: int) -> LobReader | None:
+        modes = self._modes
+        found = lob_columns(columns, modes.lobs)
+        if not found:
+            return None
+        limit = modes.lob_limit or (min(INLINE_LIMIT, max_bytes) if modes.lobs == "inline" else max_bytes)
+        return LobReader(modes.lobs, limit, found, self._loan.lend if self._loan else None)
+
+
+def _find_socket(connection: Any) -> socket | None:
+    """Connection, protocol and transport hold each other in this order; a pool's connection has one step more."""
+    known, found = set[int](), [getattr(connection, "_impl", None)]
+    for _ in range(5):
+        found = [held for each in found for held in gc.get_referents(each) if id(held) not in known]
+        for held in found:
+            if isinstance(held, socket):
+                return held
+        known.update(map(id, found))
+        found = [held for held in found if type(held).__module__.partition(".")[0] == "oracledb"]
+    return None
