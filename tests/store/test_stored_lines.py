@@ -178,6 +178,17 @@ def test_a_stream_of_a_growing_result_is_resumed(rig, cut):
     assert kinds_of(seen)[-1] == "complete"
 
 
+def test_a_domain_without_rows_that_ended_before_a_resumed_stream_is_not_repeated(store):
+    job_id = new_job(store)
+    writer = writer_of(store, job_id)
+    writer.start("b", COLUMNS)
+    writer.end("b")
+    publish(writer, "a", rows_of(1))
+    publish(writer, "a", rows_of(2))
+    finish(writer)
+    assert kinds_of(lines_of(store, job_id, from_=1)) == ["meta", "records a", "domain_end a", "complete"]
+
+
 @pytest.mark.parametrize("from_", [-1, 3])
 def test_a_start_that_no_result_has_is_refused(store, from_):
     job_id = written(store, [("a", rows_of(1)), ("a", rows_of(2))])

@@ -108,7 +108,7 @@ class _StoredStream:
                 while (entries := self._journal()) or not self._is_whole():
                     hold.renew()
                     yield from self._entries(entries) if entries else self._silence()
-            yield from self._end()
+                yield from self._end()
         except Exception as error:  # the status went out long ago: only a line can tell the client
             _logger.exception("the stream of job %s ends with an error line", self._job_id)
             yield lines.error(error)
@@ -133,9 +133,10 @@ class _StoredStream:
                 raise ChunkLost(f"entry {self._position - 1} of the journal of job {self._job_id} is gone")
             yield from self._silence()
         for name, account in last[0].domains.items() if self._position else ():
-            if account.chunks:
+            ended = account.status != "reading"
+            if account.chunks or ended:
                 self._sent[name] = Checksum.after(account.checksum, rows=account.rows)
-            if account.status != "reading":
+            if ended:
                 self._ended.add(name)
 
     def _before(self) -> list[Entry]:
