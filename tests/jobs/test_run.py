@@ -221,6 +221,14 @@ def test_a_late_writer_is_fenced_off(store, path):
     assert_whole(store, job_id)
 
 
+def test_a_job_that_cannot_be_read_keeps_no_other_from_running(store, path, caplog):
+    damaged, whole = submitted(store, path), submitted(store, path)
+    (name,) = store.objects.names(f"{damaged}/facts")[-1:]
+    store.objects.replace(f"{damaged}/facts/{name}", b"00000000{}")
+    assert [job_id for job_id, _ in waiting_jobs(store)] == [whole]
+    assert f"job {damaged} cannot be looked at" in caplog.text
+
+
 def test_two_workers_at_one_job_give_one_result(store, path):
     job_id = submitted(store, path)
     outcomes = []

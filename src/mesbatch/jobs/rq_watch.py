@@ -9,11 +9,11 @@ from threading import Event, Lock, Thread
 
 import redis
 
-from mesbatch.errors import InvalidJobId, JobNotFound, LeaseLost, StatusConflict, StoreUnavailable
+from mesbatch.errors import JobNotFound, LeaseLost, StatusConflict, StoreUnavailable
 from mesbatch.jobs.listening import BEAT_SECONDS
-from mesbatch.jobs.recovery import waiting_jobs
+from mesbatch.jobs.recovery import has_ended, waiting_jobs
 from mesbatch.jobs.rq import RQJobs
-from mesbatch.store.protocol import ENDED, Facts
+from mesbatch.store.protocol import Facts
 
 LOOK_SECONDS = 2.0  # between two looks: a dead worker's lease runs out after 15 s, and is found within 20
 UNSEEN_SECONDS = 5.0  # that a job may be neither in the queue nor in a lease: a worker takes it out and then starts
@@ -60,6 +60,8 @@ class Watch:
                     self._find()
             except (StoreUnavailable, redis.RedisError) as error:
                 _logger.warning("the jobs of dead workers were not looked for: %s", error)
+            except Exception:  # without this thread the worker would be taken for dead
+                _logger.exception("the jobs of dead workers were not looked for")
             self._woken.wait(LOOK_SECONDS)
             self._woken.clear()
 
@@ -73,13 +75,8 @@ class Watch:
     def _find(self) -> None:
         listening, store = self._jobs.listening, self._jobs.store
         for job_id in (known := listening.jobs()):
-            with suppress(InvalidJobId):
-                try:
-                    ended = store.facts(job_id)["status"] in ENDED
-                except JobNotFound:
-                    ended = True
-                if ended:
-                    listening.remove_job(job_id)
+            if has_ended(store, job_id):
+                listening.remove_job(job_id)
         for job_id, facts in waiting_jobs(store, known):
             with suppress(StatusConflict, LeaseLost, JobNotFound):  # another worker was faster
                 self._take_up(job_id, facts)

@@ -70,6 +70,8 @@ class Supervisor:
                     self._fill()
             except StoreUnavailable as error:
                 _logger.warning("no job can be started: %s", error)
+            except Exception:  # this thread must live: its end would be that of all jobs
+                _logger.exception("no job was started this time")
         self._end_all()
 
     def _fill(self) -> None:
