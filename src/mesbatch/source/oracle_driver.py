@@ -21,7 +21,7 @@ from mesbatch.source import oracle_errors
 from mesbatch.source.dbapi import DbapiDriver
 from mesbatch.source.oracle_columns import PADDED_TYPES, describe_columns, type_handler
 from mesbatch.source.oracle_lobs import INLINE_LIMIT, Loan, LobPolicy, LobReader, lob_columns
-from mesbatch.source.oracle_rows import ARRAY_ROWS, OracleRows
+from mesbatch.source.oracle_rows import ARRAY_ROWS, OracleRows, array_rows
 from mesbatch.source.session import Params, Session
 
 NLS_SORT = "SELECT value FROM nls_session_parameters WHERE parameter = 'NLS_SORT'"
@@ -48,15 +48,20 @@ class OracleDriver(DbapiDriver):
     def __init__(self, modes: FetchModes = FetchModes(), loan: Loan | None = None) -> None:
         self.paramstyle = "named"
         self._modes, self._loan = modes, loan
+        self._last: tuple[str, OracleRows] | None = None  # the text of a statement, and what its rows were like
 
     def execute(self, session: Session, sql: str, params: Params, max_bytes: int) -> OracleRows:  # type: ignore[override]
         cursor = self._cursor(session)
         try:
-            marked = self._marked(sql)
+            marked, share = self._marked(sql), session.share or (lambda: max_bytes // 3)
+            row_bytes = self._row_bytes_of(marked)
+            if row_bytes is not None:  # the first rows then come with the answer, a round trip earlier
+                cursor.prefetchrows = array_rows(share(), row_bytes)
             cursor.execute(marked) if params is None else cursor.execute(marked, params)
             columns = describe_columns(cursor)
-            share = session.share or (lambda: max_bytes // 3)
-            return OracleRows(cursor, columns, share, self._lob_reader(columns, max_bytes))
+            rows = OracleRows(cursor, columns, share, self._lob_reader(columns, max_bytes), row_bytes)
+            self._last = marked, rows
+            return rows
         except BaseException:
             cursor.close()
             raise
@@ -108,6 +113,10 @@ class OracleDriver(DbapiDriver):
         cursor.outputtypehandler = type_handler(inline_lobs=modes.lobs == "inline", strip_char=modes.strip_char)
         cursor.arraysize = ARRAY_ROWS  # the driver's own arrays do not grow later
         return cursor
+
+    def _row_bytes_of(self, marked: str) -> float | None:
+        """What a row holds, where the same text ran before: the next thousand keys of a read."""
+        return self._last[1].row_bytes if self._last is not None and self._last[0] == marked else None
 
     def _marked(self, sql: str) -> str:
         """*sql* with a text of its own in the driver's cache, which keeps there how LOBs were fetched.
