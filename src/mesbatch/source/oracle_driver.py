@@ -136,13 +136,12 @@ class OracleDriver(DbapiDriver):
 
 
 def _find_socket(connection: Any) -> socket | None:
-    """Connection, protocol and transport hold each other in this order; a pool's connection has one step more."""
-    known, found = set[int](), [getattr(connection, "_impl", None)]
-    for _ in range(5):
-        found = [held for each in found for held in gc.get_referents(each) if id(held) not in known]
+    """What the connection holds holds a protocol, that a transport, and that the socket: no more steps are looked at."""
+    found = [getattr(connection, "_impl", None)]
+    for _ in range(3):
+        found = gc.get_referents(*found)
         for held in found:
             if isinstance(held, socket):
                 return held
-        known.update(map(id, found))
         found = [held for held in found if type(held).__module__.partition(".")[0] == "oracledb"]
     return None
