@@ -37,7 +37,7 @@ def test_what_is_no_source_is_refused_before_it_is_used(con):
 
 
 def test_another_database_is_refused():
-    with pytest.raises(UnknownSource, match="OracleSource reads Oracle; .* is sqlite"):
+    with pytest.raises(UnknownSource, match=r"OracleSource reads Oracle; .* is sqlite"):
         first(OracleSource(lambda: sqlite3.connect(":memory:")), "select 1")
 
 

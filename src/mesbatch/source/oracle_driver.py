@@ -136,7 +136,7 @@ class OracleDriver(DbapiDriver):
 
 
 def _find_socket(connection: Any) -> socket | None:
-    """What the connection holds holds a protocol, that a transport, and that the socket: no more steps are looked at."""
+    """A connection holds a protocol, that a transport, and that the socket: no more steps are looked at."""
     found = [getattr(connection, "_impl", None)]
     for _ in range(3):
         found = gc.get_referents(*found)
