@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 from types import TracebackType
@@ -51,7 +52,7 @@ class KeptPostgres(postgres.PrivatePostgres):
         return (self.directory / "data/postmaster.pid").exists() and Path(f"/proc/{self.pid}").exists()
 
     def _make(self) -> None:
-        self._remove()
+        shutil.rmtree(self.directory, ignore_errors=True)  # one that was never finished has no server
         self.directory.mkdir(parents=True)
         self.port = postgres._free_port()
         self._create()

@@ -111,11 +111,10 @@ class RowEncoder:
         return convert_rows(rows, needed) if needed else rows
 
     def _convert_keys(self, keys: list[Any]) -> list[Any]:
-        if not self._key_rules:
-            return keys
-        rows = [(key,) for key in keys]
-        needed = rules_in_need(self._key_rules, rows)
-        return [key for (key,) in convert_rows(rows, needed)] if needed else keys
+        for rule in self._key_rules:
+            if not rule.all_pass(keys):
+                keys = list(map(rule.convert, keys))
+        return keys
 
     def _lines(self, groups: Sequence[Group]) -> list[_Line]:
         needed = rules_in_need(self._rules, _rows_of(groups)) if self._rules else []

@@ -109,9 +109,9 @@ def _has_no_datetimes(values: list[Any]) -> bool:
 
 def _is_finite(values: list[Any]) -> bool:
     try:
-        return all(map(Decimal.is_finite, filter(None, values)))
+        return all(map(Decimal.is_finite, values))
     except TypeError:  # not all of them are Decimals
-        return Decimal not in set(map(type, values))
+        return all(value.is_finite() for value in values if isinstance(value, Decimal))
 
 
 def _finite(value: Any) -> Any:

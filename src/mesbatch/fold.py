@@ -56,13 +56,14 @@ def fold_by_key(
     [('a', 1), ('b', 5)]
     """
     value, state, started = None, start(), False
-    with closing(iter_key_runs(batches, key, order)) as runs:
-        for columns, run_key, rows, opens in runs:
-            if opens and started:
-                yield value, state
-                state = start()
-            value, started = run_key, True
-            state = step(state, Batch(columns, rows))
+    with closing(iter_key_runs(batches, key, order)) as batches_of_runs:
+        for columns, runs, goes_on in batches_of_runs:
+            for run_key, rows in runs:
+                if started and not goes_on:
+                    yield value, state
+                    state = start()
+                value, started, goes_on = run_key, True, False
+                state = step(state, Batch(columns, rows))
     if started:
         yield value, state
 

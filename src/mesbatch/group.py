@@ -20,8 +20,6 @@ from mesbatch.units import MiB
 
 GROUP_NBYTES = 200  # beside its rows: a list with four slots, its entry in a dict, its place in a run
 
-_NOTHING: Any = object()
-
 
 def iter_groups(batches: Iterable[Batch], key: str, *, order: Order = "key") -> Iterator[tuple[Any, list[Row]]]:
     """Each key of the column *key* with all its rows, from input whose rows of one key are neighbours.
@@ -42,17 +40,19 @@ def iter_groups(batches: Iterable[Batch], key: str, *, order: Order = "key") -> 
     >>> list(iter_groups(batches, "LOT"))
     [('a', [('a', 1)]), ('b', [('b', 2), ('b', 3)])]
     """
-    value, group = _NOTHING, []
-    with closing(iter_key_runs(batches, key, order)) as runs:
-        for _, run_key, rows, opens in runs:
-            if not opens:
-                group += rows
-                continue
-            if value is not _NOTHING:
-                yield value, group
-            value, group = run_key, rows
-    if value is not _NOTHING:
-        yield value, group
+    open_group: tuple[Any, list[Row]] | None = None
+    with closing(iter_key_runs(batches, key, order)) as batches_of_runs:
+        for _, runs, goes_on in batches_of_runs:
+            if open_group is not None:
+                if goes_on:
+                    open_group[1].extend(runs[0][1])
+                    runs[0] = open_group
+                else:
+                    yield open_group
+            open_group = runs.pop()
+            yield from runs
+    if open_group is not None:
+        yield open_group
 
 
 def group_by_key(

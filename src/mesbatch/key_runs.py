@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
-from itertools import groupby
-from operator import itemgetter
+from collections.abc import Generator, Iterable, Sequence
+from itertools import chain, groupby
+from operator import itemgetter, lt
 from typing import Any, Literal
 
 from mesbatch.batch import Batch, Row, find_column
@@ -13,14 +13,14 @@ from mesbatch.errors import KeyMismatch
 
 Order = Literal["key", "any"]
 
-# Columns, key and neighbouring rows of that key within one batch; False when the batch before ended with this key.
-# An ordinary tuple: a named one costs as much as the grouping itself.
-KeyRun = tuple[tuple[str, ...], Any, list[Row], bool]
+# The columns and runs of one batch, each run a key with its neighbouring rows; True when the first run goes on with the
+# key that the batch before ended with. A batch at a time: a step of Python for every run costs as much as cutting.
+KeyRuns = tuple[tuple[str, ...], list[tuple[Any, list[Row]]], bool]
 
 _NOTHING: Any = object()
 
 
-def iter_key_runs(batches: Iterable[Batch], key: str, order: Order) -> Generator[KeyRun, None, None]:
+def iter_key_runs(batches: Iterable[Batch], key: str, order: Order) -> Generator[KeyRuns, None, None]:
     """The rows of *batches* cut wherever the key changes; raises as `mesbatch.group.iter_groups` does."""
     if order not in ("key", "any"):
         raise ValueError(f'order must be "key" or "any", got {order!r}')
@@ -28,16 +28,17 @@ def iter_key_runs(batches: Iterable[Batch], key: str, order: Order) -> Generator
     last = _NOTHING
     with open_batches(batches) as opened:
         for columns, rows in opened:
-            for value, run in groupby(rows, itemgetter(find_column(columns, key))):
-                opens = value is not last and value != last
-                if opens:
-                    check(value)
-                    last = value
-                yield columns, value, list(run), opens
+            runs = [(value, list(run)) for value, run in groupby(rows, itemgetter(find_column(columns, key)))]
+            if runs:
+                first = runs[0][0]
+                goes_on = bool(first is last or first == last)
+                check([value for value, _ in runs[goes_on:]])
+                last = runs[-1][0]
+                yield columns, runs, goes_on
 
 
 class _Ascending:
-    """Sees each group's key once and refuses one that does not follow the one before.
+    """Sees the key of every group and refuses one that does not follow the one before.
 
     Databases put NULL first or last, so it has no place to be held to, but it may come only once.
     """
@@ -47,7 +48,19 @@ class _Ascending:
         self._last = _NOTHING
         self._null_seen = False
 
-    def check(self, value: Any) -> None:
+    def check(self, values: Sequence[Any]) -> None:
+        """The next *values*, all at once where they have nothing special about them."""
+        try:
+            ascending = all(map(lt, chain((self._last,), values), values))
+        except TypeError:  # the very first, a NULL, or things that do not compare
+            ascending = False
+        if not ascending:
+            for value in values:
+                self._check_one(value)
+        elif values:
+            self._last = values[-1]
+
+    def _check_one(self, value: Any) -> None:
         if value is None:
             if self._null_seen:
                 raise self._mismatch(value)
@@ -71,5 +84,5 @@ class _Ascending:
         )
 
 
-def _trust(value: Any) -> None:
+def _trust(values: Sequence[Any]) -> None:
     pass

@@ -17,12 +17,12 @@ BARE = "select * from bare where k in (:keys)"
 COUNT = "select count(*) from indexed where k in (:keys)"
 
 
-def chosen(con, sql, keys, name="auto", *, order="key", whole=False, key=None):
+def chosen(con, sql, keys, name="auto", *, order="key", whole=False, key=None, parallel=1):
     session = find_source(con).open()
     statement = KeyedStatement.parse(sql, None, session.driver.paramstyle)
     query = examine(session, statement, key, splittable=False)
     try:
-        return choose(session, query, collect_keys(keys), name, order, whole=whole)
+        return choose(session, query, collect_keys(keys), name, order, whole=whole, parallel=parallel)
     finally:
         session.close()
 
@@ -48,10 +48,26 @@ def pg(postgres):
 
 
 @pytest.mark.parametrize("sql", [INDEXED, BARE])
-def test_sqlite_reads_a_sorted_list(con, sql):
+def test_sqlite_reads_a_sorted_list_on_the_callers_connection(con, sql):
     strategy, query = chosen(con, sql, range(5_000))
     assert (strategy.name, strategy.keys_per_part) == ("in-list", 1_000)
     assert (query.key.name, query.position) == ("k", 2)
+
+
+@pytest.mark.parametrize(
+    ("keys", "options", "expected"),
+    [
+        (range(1_001), {}, "temporary-table"),
+        (range(1_000), {}, "in-list"),
+        (range(5_000), {"order": "any"}, "in-list"),
+        (range(5_000), {"parallel": 2}, "in-list"),
+        ([key.to_bytes(2) for key in range(5_000)], {}, "in-list"),
+    ],
+)
+def test_sqlite_joins_a_table_of_keys_on_a_connection_of_our_own(con, tmp_path, keys, options, expected):
+    path = tmp_path / "keyed.db"
+    con.execute("vacuum into ?", (str(path),))
+    assert chosen(f"sqlite:///{path}", INDEXED, keys, **options)[0].name == expected
 
 
 @pytest.mark.parametrize(

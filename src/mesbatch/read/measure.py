@@ -18,7 +18,10 @@ def measure_deeply(rows: Sequence[Row]) -> int:
     >>> measure_deeply([([1_000, 2_000],)]) - measure_rows([([1_000, 2_000],)])
     56
     """
-    return measure_rows(rows) + _measure_inside([value for row in rows for value in row if isinstance(value, NESTED)])
+    nbytes = measure_rows(rows)
+    if any(issubclass(kind, NESTED) for kind in set(map(type, chain.from_iterable(rows)))):
+        nbytes += _measure_inside([value for row in rows for value in row if isinstance(value, NESTED)])
+    return nbytes
 
 
 def _measure_inside(nested: list[Any]) -> int:

@@ -133,7 +133,9 @@ class Reading:
         if query.padded:
             keys = self._strip(keys)
         whole = request.consistent and not source.owned
-        strategy, chosen = choose(session, query, keys, request.strategy, request.order, whole=whole)
+        strategy, chosen = choose(
+            session, query, keys, request.strategy, request.order, whole=whole, parallel=request.parallel
+        )
         self.manifest.keys = len(keys)
         reader = PartReader(self._statements(), strategy, chosen, request.order, query.padded, request.on_failure)
         return self._run(reader.read, self._parts(strategy, keys))

@@ -145,7 +145,7 @@ class LookUp:
         # OFFSET 0 keeps the planner from turning the look-ups into a join, which it would then sort.
         text, params = query.statement.with_keys(
             "mesbatch_keys.key",
-            [keys],
+            [_postgres_array(keys)],
             head=f"SELECT mesbatch_rows.* FROM unnest({bind}::{_postgres_type(query, keys)}[]) WITH ORDINALITY "
             "AS mesbatch_keys (key, n)\nCROSS JOIN LATERAL (\n",
             tail="\nOFFSET 0) AS mesbatch_rows ORDER BY mesbatch_keys.n",
@@ -214,7 +214,7 @@ def _array(session: Session, query: Query, bind: str, keys: list[Any]) -> tuple[
         case "sqlite":
             return f"SELECT value FROM json_each({bind})", _json(keys)
         case "postgres":
-            return f"SELECT unnest({bind}::{_postgres_type(query, keys)}[])", keys
+            return f"SELECT unnest({bind}::{_postgres_type(query, keys)}[])", _postgres_array(keys)
     raise StatementError(f"strategy 'array' is not known for a {session.driver.name} connection: use 'in-list'")
 
 
@@ -223,6 +223,19 @@ def _postgres_type(query: Query, keys: list[Any]) -> str:
     if query.key is not None and query.key.type:
         return WIDER_TYPES.get(query.key.type, query.key.type)
     return POSTGRES_TYPES[next((base for base in type(keys[0]).__mro__ if base in POSTGRES_TYPES), str)]
+
+
+def _postgres_array(keys: list[Any]) -> Any:
+    """*keys* as one bind; texts as PostgreSQL's own literal, which psycopg takes 1.4 us a key to write.
+
+    In double quotes only quotes and backslashes are special
+    (https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO).
+    """
+    if not isinstance(keys[0], str):
+        return keys
+    if '"' in (joined := ",".join(keys)) or "\\" in joined:
+        keys = [key.replace("\\", "\\\\").replace('"', '\\"') for key in keys]
+    return '{"' + '","'.join(keys) + '"}'
 
 
 def _json(keys: list[Any]) -> str:
