@@ -327,6 +327,15 @@ def test_round_trips_are_few(oracle_server, oracle_connection):
     assert oracle_server.counts()["round_trips"] - before <= ROWS / 1_000 + 2
 
 
+def test_the_next_keys_of_a_read_cost_one_round_trip_less(oracle_server, oracle_connection):
+    oracle_connection.ping()
+    before = oracle_server.counts()["round_trips"]
+    sql = "select id, cid from orders where id in (:keys) and cid < 50"
+    assert len(read(sql, oracle_connection, keys=range(5_000), strategy="in-list")) == 2_500
+    # to describe, to look at NLS_SORT, five lists of 500 rows, and once more for the first of them
+    assert oracle_server.counts()["round_trips"] - before == 8
+
+
 def test_a_statement_that_was_fetched_otherwise_on_this_connection_comes_as_ever(oracle, oracle_connection):
     """The driver keeps with a statement's text how it was fetched."""
     oracle.make_table("sticky", "n number, c clob", [(Decimal("2.5"), "text")])

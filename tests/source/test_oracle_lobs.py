@@ -52,6 +52,12 @@ def test_a_pool_alone_reads_lobs_whole(oracle_pool, oracle_connection):
     assert read(SQL, oracle_pool) == read(SQL, oracle_connection) == [*DOCS, EMPTY]
 
 
+def test_a_default_of_the_driver_changes_nothing(oracle_pool, monkeypatch):
+    monkeypatch.setattr(oracledb.defaults, "fetch_lobs", False)
+    monkeypatch.setattr(oracledb.defaults, "fetch_decimals", True)
+    assert read(SQL, oracle_pool) == [*DOCS, EMPTY]
+
+
 def test_a_lob_above_the_limit_is_refused_and_not_read(oracle_pool, oracle_server):
     before = oracle_server.counts().get("lob", 0)
     source = OracleSource(oracle_pool, lob_limit=SLICE)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 import oracledb
 import pytest
 
@@ -32,6 +34,11 @@ def test_an_option_that_makes_no_sense_is_refused_at_once(options, message):
 def test_what_is_no_source_is_refused_before_it_is_used(con):
     with pytest.raises(UnknownSource):
         OracleSource(con).as_source()
+
+
+def test_another_database_is_refused():
+    with pytest.raises(UnknownSource, match=r"OracleSource reads Oracle; .* is sqlite"):
+        first(OracleSource(lambda: sqlite3.connect(":memory:")), "select 1")
 
 
 def test_the_callers_own_call_timeout_is_left_alone(oracle, oracle_connection):

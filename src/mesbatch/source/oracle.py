@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -88,6 +87,9 @@ class OracleSource:
 
     def _open(self, source: Source) -> Session:
         session = _explained(source)
+        if session.driver.name != "oracle":
+            session.close()
+            raise UnknownSource(f"OracleSource reads Oracle; {source.label} is {session.driver.name}")
         modes = FetchModes(self.lobs, self.lob_limit, self.strip_char)
         if not session.owned:
             session.driver = OracleDriver(modes)
@@ -130,6 +132,5 @@ def _explained(source: Source) -> Session:
         meaning = oracle_errors.meaning_of(error)
         if meaning is not None:
             raise meaning(f"{source.label}: {error}") from error
-        with suppress(AttributeError):
-            error.add_note(f"while connecting to {source.label}")
+        error.add_note(f"while connecting to {source.label}")
         raise

@@ -63,8 +63,8 @@ def type_handler(*, inline_lobs: bool, strip_char: bool) -> TypeHandler:
         kind = metadata.type_code
         if kind is oracledb.DB_TYPE_NUMBER:
             return None if _is_exact(metadata) else cursor.var(Decimal, arraysize=cursor.arraysize)
-        if inline_lobs and kind in INLINE:
-            return cursor.var(INLINE[kind], arraysize=cursor.arraysize)
+        if kind in INLINE:  # said in either case: oracledb.defaults.fetch_lobs may say otherwise
+            return cursor.var(INLINE[kind] if inline_lobs else kind, arraysize=cursor.arraysize)
         if strip_char and kind in (oracledb.DB_TYPE_CHAR, oracledb.DB_TYPE_NCHAR):
             return cursor.var(kind, metadata.internal_size, arraysize=cursor.arraysize, outconverter=_without_padding)
         return None

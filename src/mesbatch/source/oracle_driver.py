@@ -21,7 +21,7 @@ from mesbatch.source import oracle_errors
 from mesbatch.source.dbapi import DbapiDriver
 from mesbatch.source.oracle_columns import LOB_TYPES, PADDED_TYPES, describe_columns, type_handler
 from mesbatch.source.oracle_lobs import INLINE_LIMIT, Loan, LobPolicy, LobReader, lob_columns
-from mesbatch.source.oracle_rows import ARRAY_ROWS, OracleRows, rows_by_width
+from mesbatch.source.oracle_rows import ARRAY_ROWS, OracleRows, array_rows, rows_by_width
 from mesbatch.source.session import Params, Rows, Session
 
 NLS_SORT = "SELECT value FROM nls_session_parameters WHERE parameter = 'NLS_SORT'"
@@ -48,17 +48,22 @@ class OracleDriver(DbapiDriver):
     def __init__(self, modes: FetchModes = FetchModes(), loan: Loan | None = None) -> None:
         self.paramstyle = "named"
         self._modes, self._loan = modes, loan
+        self._last: tuple[str, OracleRows] | None = None  # the text of a statement, and what its rows were like
 
     def execute(self, session: Session, sql: str, params: Params, max_bytes: int) -> Rows:  # type: ignore[override]
         if session.columnar and (rows := self._record_batches(session, sql, params, max_bytes)) is not None:
             return rows
         cursor = self._cursor(session)
         try:
-            marked = self._marked(sql)
+            marked, share = self._marked(sql), session.share or (lambda: max_bytes // 3)
+            row_bytes = self._row_bytes_of(marked)
+            if row_bytes is not None:  # the first rows then come with the answer, a round trip earlier
+                cursor.prefetchrows = array_rows(share(), row_bytes)
             cursor.execute(marked) if params is None else cursor.execute(marked, params)
             columns = describe_columns(cursor)
-            share = session.share or (lambda: max_bytes // 3)
-            return OracleRows(cursor, columns, share, self._lob_reader(columns, max_bytes))
+            rows = OracleRows(cursor, columns, share, self._lob_reader(columns, max_bytes), row_bytes)
+            self._last = marked, rows
+            return rows
         except BaseException:
             cursor.close()
             raise
@@ -127,6 +132,10 @@ class OracleDriver(DbapiDriver):
         cursor.arraysize = ARRAY_ROWS  # the driver's own arrays do not grow later
         return cursor
 
+    def _row_bytes_of(self, marked: str) -> float | None:
+        """What a row holds, where the same text ran before: the next thousand keys of a read."""
+        return self._last[1].row_bytes if self._last is not None and self._last[0] == marked else None
+
     def _marked(self, sql: str) -> str:
         """*sql* with a text of its own in the driver's cache, which keeps there how LOBs were fetched.
 
@@ -145,13 +154,12 @@ class OracleDriver(DbapiDriver):
 
 
 def _find_socket(connection: Any) -> socket | None:
-    """Connection, protocol and transport hold each other in this order; a pool's connection has one step more."""
-    known, found = set[int](), [getattr(connection, "_impl", None)]
-    for _ in range(5):
-        found = [held for each in found for held in gc.get_referents(each) if id(held) not in known]
+    """A connection holds a protocol, that a transport, and that the socket: no more steps are looked at."""
+    found = [getattr(connection, "_impl", None)]
+    for _ in range(3):
+        found = gc.get_referents(*found)
         for held in found:
             if isinstance(held, socket):
                 return held
-        known.update(map(id, found))
         found = [held for held in found if type(held).__module__.partition(".")[0] == "oracledb"]
     return None

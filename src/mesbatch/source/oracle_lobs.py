@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Literal
@@ -55,7 +56,8 @@ class Loan:
             self._borrowers -= 1
             last = self._borrowers == 0
         if last:
-            self._give_back()
+            with suppress(Exception):  # a dead connection cannot say goodbye
+                self._give_back()
 
 
 @dataclass(frozen=True)

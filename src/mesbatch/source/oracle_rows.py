@@ -23,17 +23,24 @@ SAMPLED_ROWS = 4
 class OracleRows:
     """At most 500 rows a call, out of an array that the driver fills in one round trip.
 
-    *share* is what the driver may hold, asked anew before each fetch.
+    *share* is what the driver may hold, asked anew before each fetch. *row_bytes* is what a row of this statement
+    holds, as far as it is known by now.
     """
 
     def __init__(
-        self, cursor: Any, columns: tuple[Column, ...], share: Callable[[], int], lobs: LobReader | None = None
+        self,
+        cursor: Any,
+        columns: tuple[Column, ...],
+        share: Callable[[], int],
+        lobs: LobReader | None = None,
+        row_bytes: float | None = None,
     ) -> None:
         self.columns = columns
         self._cursor, self._share, self._lobs = cursor, share, lobs
         self._inline = lobs is not None and lobs.policy == "inline"
         self._waiting: Sequence[Row] = ()  # fetched, their LOBs not yet read
-        cursor.arraysize = self._first_array()
+        self.row_bytes = row_bytes
+        cursor.arraysize = self._first_array() if row_bytes is None else array_rows(share(), row_bytes)
 
     def fetch(self, size: int) -> list[Row]:
         if self._lobs is not None and not self._inline:
@@ -59,10 +66,8 @@ class OracleRows:
     def _adapt(self, rows: list[Row]) -> None:
         """Size the next array by the rows of this one."""
         sample = rows[:: -(-len(rows) // SAMPLED_ROWS)]
-        row_bytes = measure_rows(sample) / len(sample)
-        self._cursor.arraysize = max(
-            1, min(ARRAY_ROWS, int(self._share() / (row_bytes * (COPIES if self._inline else 1))))
-        )
+        self.row_bytes = measure_rows(sample) / len(sample) * (COPIES if self._inline else 1)
+        self._cursor.arraysize = array_rows(self._share(), self.row_bytes)
 
     def _first_array(self) -> int:
         share = self._share()
@@ -77,3 +82,8 @@ def rows_by_width(columns: Sequence[Column], share: int) -> int:
     widths = [HUGE if column.type in LONG_TYPES else column.width or 0 for column in columns]
     at_least = FIRST_ARRAY_ROWS if max(widths, default=0) < HUGE else HUGE_ARRAY_ROWS
     return max(at_least, min(ARRAY_ROWS, share // sum(VALUE_BYTES + width for width in widths)))
+
+
+def array_rows(share: int, row_bytes: float) -> int:
+    """How many rows the driver may fetch in one round trip."""
+    return max(1, min(ARRAY_ROWS, int(share / row_bytes)))
