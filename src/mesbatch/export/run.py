@@ -25,7 +25,7 @@ from mesbatch.source.keys import Keys, collect_keys
 from mesbatch.source.session import Params
 from mesbatch.units import MiB
 
-READ_SHARE, GROUP_SHARE = 2, 8  # of max_bytes: half to the reader, an eighth for a group, which is held twice
+READ_SHARE, GROUP_SHARE = 2, 16  # of max_bytes: half to the reader; a group is held twice, and once more encoded
 
 
 @dataclass(frozen=True, slots=True)

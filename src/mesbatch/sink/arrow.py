@@ -9,6 +9,7 @@ import pyarrow as pa
 from mesbatch.sink.regrouped import Regrouped
 from mesbatch.units import MiB
 
+GIVES_BACK = pa.system_memory_pool()  # Arrow's default keeps what was freed: 7 MiB more at the peak
 Kind = Literal["file", "stream"]
 
 
@@ -45,7 +46,9 @@ class ArrowWriter(Regrouped):
 
     def _write_group(self, group: pa.Table) -> None:
         # Always copied: of a slice the format would write more of its batch than the rows, and no two runs the same.
-        columns = [pa.concat_arrays([*column.chunks, column.chunk(0).slice(0, 0)]) for column in group.columns]
+        columns = [
+            pa.concat_arrays([*column.chunks, column.chunk(0).slice(0, 0)], GIVES_BACK) for column in group.columns
+        ]
         self._writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=group.schema))
 
     def _end(self) -> None:
