@@ -7,10 +7,9 @@ from collections.abc import Generator, Sequence
 import msgspec
 
 from mesbatch.sink.stream import ByteStream
+from mesbatch.sink.trace_json import failure_members
 from mesbatch.store.account import ResultManifest
 from mesbatch.store.reader import Page, ResultReader
-
-FAILURE = "one or more domains failed"  # the text of the first implementation, beside its code
 
 
 def result_json(
@@ -41,11 +40,4 @@ def _body(pages: list[Page], manifest: ResultManifest, aggregation: bytes | None
             yield b',"count":%d,"total":%d}' % (page.count, page.total)
         opening = b","
     empty = opening if not pages else b""
-    yield empty + b'},"aggregation":%b%b}' % (aggregation or b"null", _failures(manifest))
-
-
-def _failures(manifest: ResultManifest) -> bytes:
-    if not manifest.failed_domains:
-        return b""
-    failures = {"error": FAILURE, "code": "EVENTS_PARTIAL_FAILURE", "failed_domains": manifest.failed_domains}
-    return b"," + msgspec.json.encode(failures)[1:-1]
+    yield empty + b'},"aggregation":%b%b}' % (aggregation or b"null", failure_members(manifest.failed_domains))
