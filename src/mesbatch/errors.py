@@ -80,6 +80,17 @@ class SnapshotTooOld(MesbatchError):
     """The database can no longer show the data as it was when the read began; read it again."""
 
 
+# -- what is written ---------------------------------------------------------------------------------
+
+
+class ExportError(MesbatchError):
+    """An export cannot begin, go on or end; the message says what is whole of it."""
+
+
+class OutputExists(ExportError):
+    """Something lies where the output is to be."""
+
+
 # -- what lies on disk -----------------------------------------------------------------------------
 
 

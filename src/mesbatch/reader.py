@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from time import monotonic
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from warnings import warn
 
 from mesbatch.batch import Batch, Column
@@ -20,6 +21,9 @@ from mesbatch.source.choose import Order, StrategyName
 from mesbatch.source.keys import Keys
 from mesbatch.source.session import Params
 from mesbatch.units import MiB
+
+if TYPE_CHECKING:
+    from mesbatch.arrow.reader import ArrowReader
 
 
 def read_sql_iter(
@@ -123,6 +127,40 @@ class BatchReader(Iterator[Batch]):
         """The names of the columns, also of a result without rows; runs the query if nothing has yet."""
         return tuple(column.name for column in self.description)
 
+    def arrow(self, schema: Any = None) -> ArrowReader:
+        """The same read as Arrow record batches: iterate over them, or give this to pyarrow, polars, duckdb or pandas.
+
+        Types come from what the database declares, or from *schema*, which names some or all of the columns with their
+        types (a schema of any Arrow library, or a mapping). Where nobody declares one, the first batch decides. Without
+        Python objects from oracledb, ADBC, objects with ``__arrow_c_stream__`` and, where ADBC is installed, URLs of
+        PostgreSQL and SQLite; else from tuples. Call it before anything is read. Needs the extra ``arrow``.
+
+        Raises (while reading):
+            ColumnNameError: two columns share a name, or *schema* has a column that the result has not.
+            SchemaChanged: a value does not fit its column's type; nothing is rounded or cut.
+            UnencodableValue: a value has no Arrow type.
+
+        >>> import sqlite3, pyarrow
+        >>> con = sqlite3.connect(":memory:")
+        >>> pyarrow.table(read_sql_iter("select 1 as ID, 'a' as LOT", con).arrow()).to_pylist()
+        [{'ID': 1, 'LOT': 'a'}]
+        """
+        from mesbatch.arrow.reader import ArrowReader
+
+        if self._reading.stream is None and not self._closed:
+            self._reading = Reading(replace(self._request, columnar=True), self.manifest)
+        return ArrowReader(self, schema)
+
+    @property
+    def arrow_schema(self) -> Any:
+        """The schema of the record batches that the driver gives; None where it gives tuples."""
+        return self._reading.schema
+
+    @property
+    def dialect(self) -> str:
+        """The name of the database's kind, such as ``postgres``; empty where that is not known."""
+        return self._reading.dialect
+
     def __next__(self) -> Batch:
         batch, self._ready = self._ready, None
         if batch is None:
@@ -145,6 +183,11 @@ class BatchReader(Iterator[Batch]):
             self._closed = True
             self.manifest.leave("truncated")
             self._reading.close()
+
+    def fail(self) -> None:
+        """Stop reading since the rows cannot be used; the manifest says ``failed``."""
+        self.manifest.leave("failed")
+        self.close()
 
     def interrupt(self) -> None:
         """Make a read that blocks in another thread fail soon, and with it the query in the database."""

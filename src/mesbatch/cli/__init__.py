@@ -6,7 +6,11 @@ from importlib import import_module
 
 import click
 
-COMMANDS = {"demo": "mesbatch.cli.demo"}  # a module holds the command under the same name
+COMMANDS = {  # a module holds the command under the same name
+    "demo": "mesbatch.cli.demo",
+    "export": "mesbatch.cli.export",
+    "verify": "mesbatch.cli.verify",
+}
 
 
 class LazyGroup(click.Group):

@@ -117,7 +117,8 @@ def _first_rows(columns: tuple[Column, ...], share: int) -> int:
 
 
 def _can_be_huge(column: Column) -> bool:
-    return column.type in TEXTS and (column.width is None or column.width >= UNBOUNDED)
+    unbounded = column.width is None or column.width >= UNBOUNDED
+    return unbounded and (column.type in TEXTS or (column.type or "").endswith("[]"))
 
 
 def _total_length(rows: list[Row], column: int) -> int:

@@ -42,6 +42,11 @@ class Lane:
             self._session, self._driver = session, session.driver
         return self._session
 
+    @property
+    def dialect(self) -> str:
+        """The kind of database, by the driver's name for it."""
+        return self._driver.name
+
     def is_transient(self, error: Exception) -> bool:
         """Whether the same read may succeed on another connection of this source."""
         return self._repeatable and (isinstance(error, ConnectionLost) or self._driver.is_transient(error))

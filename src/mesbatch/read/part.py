@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 from mesbatch.batch import Column, Row, find_column
 from mesbatch.errors import KeyColumnError, KeyMismatch, ReadInterrupted, RowTooLarge, SchemaChanged
 from mesbatch.events import PartFailed, PartRead, PartRetried
+from mesbatch.read.columnar import ArrowFetcher, is_columnar
 from mesbatch.read.fetch import Budget, Fetcher
 from mesbatch.read.lane import Lane
 from mesbatch.read.whole_keys import WholeKeys
@@ -28,11 +29,11 @@ OnFailure = Literal["raise", "partial"]
 class Fetched(NamedTuple):
     """Rows on their way to the consumer, and the bytes that they hold in memory, estimated."""
 
-    rows: list[Row]
+    rows: Any  # a list of tuples, or a record batch where the read is columnar
     nbytes: int
 
 
-Cut = Callable[[tuple[Column, ...]], WholeKeys]
+Cut = Callable[[Rows], WholeKeys]
 Item = Fetched | PartRead | PartRetried | PartFailed
 
 
@@ -40,21 +41,21 @@ Item = Fetched | PartRead | PartRetried | PartFailed
 class StatementReader:
     """What every statement of a read has in common.
 
-    *converters* make the values of a SQLAlchemy statement's types; *on_columns* hears each statement's columns before
-    its rows.
+    *converters* make the values of a SQLAlchemy statement's types; *on_rows* hears of each statement before its rows
+    are fetched.
     """
 
     budget: Budget
     batch_size: int | None
     converters: Callable[[tuple[Column, ...]], Sequence[Callable[[Any], Any] | None] | None] | None
-    on_columns: Callable[[tuple[Column, ...]], None]
+    on_rows: Callable[[Rows], None]
 
     def fetch(self, session: Session, start: Callable[[Session], Rows], cut: Cut | None = None) -> Generator[Fetched]:
         """Run a statement and give out its rows, through *cut* where its keys are to be whole."""
         with closing(start(session)) as rows:
-            self.on_columns(rows.columns)
-            fetcher = Fetcher(rows, self.budget, self.batch_size, bounded=session.driver.bounded_values)
-            whole = cut(rows.columns) if cut is not None else None
+            self.on_rows(rows)
+            fetcher = self._fetcher(rows, bounded=session.driver.bounded_values)
+            whole = cut(rows) if cut is not None else None
             converters = self.converters(rows.columns) if self.converters is not None else None
             due = 0  # bytes that were fetched and not given out
             for fetched, nbytes in fetcher.batches():
@@ -66,6 +67,19 @@ class StatementReader:
                 del fetched, ready
             if whole is not None and (ready := whole.rest()):
                 yield Fetched(_converted(ready, converters), due)
+
+    def _fetcher(self, rows: Rows, *, bounded: bool) -> Fetcher | ArrowFetcher:
+        if is_columnar(rows):
+            return ArrowFetcher(rows, self.budget, self.batch_size)
+        return Fetcher(rows, self.budget, self.batch_size, bounded=bounded)
+
+
+def _whole_keys(rows: Rows) -> type[WholeKeys]:
+    if not is_columnar(rows):
+        return WholeKeys
+    from mesbatch.read.whole_arrow_keys import WholeArrowKeys
+
+    return WholeArrowKeys
 
 
 def _converted(rows: list[Row], converters: Sequence[Callable[[Any], Any] | None] | None) -> list[Row]:
@@ -119,11 +133,13 @@ class PartReader:
         def start(session: Session) -> Rows:
             return self.strategy.start(session, self.query, part, self.statements.budget.max_bytes)
 
-        def cut(columns: tuple[Column, ...]) -> WholeKeys:
+        def cut(rows: Rows) -> WholeKeys:
             assert self.query.key is not None
-            index = find_column([column.name for column in columns], self.query.key.name)
+            index = find_column([column.name for column in rows.columns], self.query.key.name)
             ascending, share = self.order == "key", self.statements.budget.share
-            progress.keys = WholeKeys(index, share, part.first, part.last, ascending=ascending, padded=self.padded)
+            progress.keys = _whole_keys(rows)(
+                index, share, part.first, part.last, ascending=ascending, padded=self.padded
+            )
             return progress.keys
 
         for fetched in self.statements.fetch(session, start, None if self.query.key is None else cut):

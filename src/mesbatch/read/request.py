@@ -21,7 +21,10 @@ Converters = list[Callable[[Any], Any] | None]  # what a SQLAlchemy type makes o
 
 @dataclass(frozen=True)
 class Request:
-    """A checked read: *source* is None where *con* gives batches itself; *keys* that were in memory are sorted."""
+    """A checked read: *source* is None where *con* gives batches itself; *keys* that were in memory are sorted.
+
+    *columnar* asks for Arrow record batches where they need not be made of tuples.
+    """
 
     sql: str
     con: Any
@@ -39,6 +42,7 @@ class Request:
     parallel: int
     consistent: bool
     splittable: bool
+    columnar: bool = False
 
 
 def check_request(sql: Any, con: Any, params: Params, keys: Iterable[Any] | Keys | None, **options: Any) -> Request:
@@ -48,9 +52,12 @@ def check_request(sql: Any, con: Any, params: Params, keys: Iterable[Any] | Keys
     _check_choice("on_failure", options["on_failure"], ("raise", "partial"))
     for name in ("batch_size", "timeout", "parallel"):
         check_positive(name, options[name])
-    if hasattr(con, "batches"):
+    if hasattr(con, "batches") or hasattr(con, "__arrow_c_stream__"):
         if keys is not None or params is not None:
-            raise StatementError("an object with batches() decides itself what is read: it takes no keys and no params")
+            raise StatementError(
+                "an object with batches() or __arrow_c_stream__() decides itself what is read: it takes no keys and no "
+                "params"
+            )
         return Request(sql, con, None, None, None, None, **options)
     source = find_source(con, options["timeout"])
     if not source.owned and options["parallel"] > 1:

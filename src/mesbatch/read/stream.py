@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from mesbatch.batch import Column
 from mesbatch.errors import SchemaChanged
@@ -17,6 +18,7 @@ from mesbatch.read.measure import measure_deeply
 from mesbatch.read.part import Fetched, Item, PartReader, StatementReader
 from mesbatch.read.request import Request
 from mesbatch.source.choose import choose, examine
+from mesbatch.source.dbapi import DbapiDriver
 from mesbatch.source.keys import CHECKED_AT_ONCE, KeyList, Keys, collect_keys
 from mesbatch.source.session import Rows, Session, Source
 from mesbatch.source.statement import KeyedStatement
@@ -35,6 +37,7 @@ class Reading:
     request: Request
     manifest: Manifest
     description: tuple[Column, ...] | None = None
+    schema: Any = None  # of Arrow, where the driver gives record batches
     stream: Stream | None = None
     _own_keys: Keys | None = None
     _lanes: list[Lane] = field(default_factory=list)
@@ -54,8 +57,13 @@ class Reading:
     def _begin(self) -> Stream:
         request = self.request
         if request.source is None:
-            return Inline(self._given_batches())
-        return self._open_statement(request.source) if request.keys is None else self._open_keyed(request.source)
+            return Inline(self._given_arrow() if hasattr(request.con, "__arrow_c_stream__") else self._given_batches())
+        source = _columnar(request.source, request) if request.columnar else request.source
+        return self._open_statement(source) if request.keys is None else self._open_keyed(source)
+
+    @property
+    def dialect(self) -> str:
+        return self._lanes[0].dialect if self._lanes else ""
 
     def close(self) -> None:
         if self.stream is not None:
@@ -82,6 +90,19 @@ class Reading:
             (known.name, known.type) for known in self.description
         ]:
             raise SchemaChanged(f"the columns were {_names(self.description)} and are now {_names(columns)}")
+
+    def _learn_rows(self, rows: Rows) -> None:
+        self.schema = getattr(rows, "schema", None)
+        self._learn(rows.columns)
+
+    def _given_arrow(self) -> Generator[Item]:
+        from mesbatch.source.arrow import TupleRows, open_stream
+
+        self.manifest.parts_planned += 1
+        given = open_stream(self.request.con)
+        session = Session(DbapiDriver(), self.request.con, owned=False)
+        yield from self._statements().fetch(session, lambda _: given if self.request.columnar else TupleRows(given))
+        yield PartRead(None, None, 0)
 
     def _given_batches(self) -> Generator[Item]:
         self.manifest.parts_planned += 1
@@ -112,7 +133,7 @@ class Reading:
 
     def _statements(self) -> StatementReader:
         request = self.request
-        return StatementReader(request.budget, request.batch_size, request.converters, self._learn)
+        return StatementReader(request.budget, request.batch_size, request.converters, self._learn_rows)
 
     # -- many keys
 
@@ -227,6 +248,20 @@ def _nothing() -> Generator[Item]:
 
 def _begin_snapshot(session: Session) -> None:
     session.driver.begin_snapshot(session, None)
+
+
+def _columnar(source: Source, request: Request) -> Source:
+    """The same source, whose drivers give record batches if they can."""
+    if request.converters is not None:  # they are for the driver's own values
+        return source
+    instead = source.open_for_arrow if request.keys is None and not request.params else None
+
+    def open_session() -> Session:
+        session = (instead(request.sql) if instead is not None else None) or source.open()
+        session.columnar = True
+        return session
+
+    return replace(source, open=open_session)
 
 
 def _names(columns: tuple[Column, ...]) -> str:

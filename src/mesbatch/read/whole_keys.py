@@ -19,14 +19,14 @@ class WholeKeys:
     def __init__(self, index: int, max_held: int, first: Any, last: Any, *, ascending: bool, padded: bool) -> None:
         self._index, self._max_held, self._padded = index, max_held, padded
         self._low, self._high, self._ascending = first, last, ascending
-        self._held: list[Row] = []
+        self._held: Any = []  # rows
         self.held_bytes = 0
         self.last_whole: Any = None
         self.open_key: Any = None
 
     def cut(self, rows: list[Row], nbytes: int) -> list[Row]:
         """Take fetched rows in, and give out those whose key is whole."""
-        self._check((self._held or rows)[0], rows[-1])
+        self._check((self._held or rows)[0][self._index], rows[-1][self._index])
         rows = self._held + rows if self._held else rows
         index, last = self._index, rows[-1][self._index]
         start = len(rows) - 1
@@ -44,7 +44,8 @@ class WholeKeys:
 
     def rest(self) -> list[Row]:
         """The statement has ended, so its last key is whole too."""
-        rows, self._held = self._held, []
+        rows: list[Row] = self._held
+        self._held = []
         if rows:
             self._whole_until(rows[-1][self._index])
         self.open_key = None
@@ -54,11 +55,11 @@ class WholeKeys:
         self.last_whole = self._low = self._key(key)
         self.open_key = None
 
-    def _check(self, first_row: Row, last_row: Row) -> None:
+    def _check(self, first: Any, last: Any) -> None:
         """The ends of what came lie in what was asked for, and go on where the rows before them ended."""
         if not self._ascending:
             return
-        first, last = self._key(first_row[self._index]), self._key(last_row[self._index])
+        first, last = self._key(first), self._key(last)
         try:
             fits = self._low <= first <= last <= self._high
         except TypeError:

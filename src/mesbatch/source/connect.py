@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
 from math import ceil
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -13,8 +15,9 @@ from mesbatch.source.session import Driver, Session, Source
 
 WANTED = (
     "a DB-API or apsw connection, an oracledb pool, a SQLAlchemy engine or connection, a URL, a function that "
-    "connects, or an object with batches()"
+    "connects, an ADBC connection, or an object with batches() or __arrow_c_stream__()"
 )
+POSTGRES_SCHEMES = {"postgresql", "postgres", "postgresql+psycopg"}
 _PASSWORD_OPTION = re.compile(r"(?<=[?&]password=)[^&]*")
 
 
@@ -64,6 +67,10 @@ def driver_of(connection: Any) -> Driver:
             from mesbatch.source.oracle import OracleDriver
 
             return OracleDriver()
+        case "adbc_driver_manager":
+            from mesbatch.source.adbc import AdbcDriver
+
+            return AdbcDriver(connection)
     if not hasattr(connection, "cursor"):
         raise UnknownSource(f"con must be {WANTED}; got a function that returned {type(connection).__qualname__}")
     from mesbatch.source.dbapi import DbapiDriver
@@ -79,7 +86,7 @@ def owned_session(connection: Any, release: Callable[[], None], discard: Callabl
 def family_of(con: Any) -> str | None:
     """The driver that *con*'s class, or one that it inherits from, comes from."""
     families = {cls.__module__.partition(".")[0] for cls in type(con).__mro__}
-    known = ("sqlalchemy", "sqlite3", "apsw", "psycopg", "oracledb")
+    known = ("sqlalchemy", "sqlite3", "apsw", "psycopg", "oracledb", "adbc_driver_manager")
     return next((family for family in known if family in families), None)
 
 
@@ -101,8 +108,8 @@ def _from_url(url: str, timeout: float | None) -> Source:
     label = _without_password(url)
     scheme = urlsplit(url).scheme
     if scheme == "sqlite":
-        connect = _sqlite_connect(url.removeprefix("sqlite://").removeprefix("/"))
-    elif scheme in {"postgresql", "postgres", "postgresql+psycopg"}:
+        connect = _sqlite_connect(_sqlite_path(url))
+    elif scheme in POSTGRES_SCHEMES:
         connect = _psycopg_connect(url.replace("+psycopg", "", 1), timeout)
     else:
         connect = _sqlalchemy_connect(url)
@@ -115,7 +122,27 @@ def _from_url(url: str, timeout: float | None) -> Source:
         except Exception as error:
             raise ConnectionLost(f"cannot connect to {label}: {type(error).__name__}") from error
 
-    return Source(open_session, True, label)
+    return Source(open_session, True, label, _arrow_connect(scheme, url))
+
+
+def _arrow_connect(scheme: str, url: str) -> Callable[[str], Session | None] | None:
+    """ADBC for the same database, if it is installed: half the time of tuples made into record batches."""
+    if scheme == "sqlite":
+        found, opening, place = find_spec("adbc_driver_sqlite"), "open_sqlite", _sqlite_path(url)
+    elif scheme in POSTGRES_SCHEMES:
+        found, opening, place = find_spec("adbc_driver_postgresql"), "open_postgres", url.replace("+psycopg", "", 1)
+    else:
+        return None
+
+    def connect(sql: str) -> Session | None:
+        session: Session | None = getattr(import_module("mesbatch.source.adbc_url"), opening)(place, sql)
+        return session
+
+    return connect if found else None
+
+
+def _sqlite_path(url: str) -> str:
+    return url.removeprefix("sqlite://").removeprefix("/")
 
 
 def _sqlite_connect(path: str) -> Callable[[], Session]:

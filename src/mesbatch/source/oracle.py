@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from mesbatch.batch import Column, Row
@@ -14,7 +15,7 @@ from mesbatch.errors import (
     SnapshotTooOld,
 )
 from mesbatch.source.dbapi import DbapiDriver, describe
-from mesbatch.source.session import Params, Session
+from mesbatch.source.session import Params, Rows, Session
 
 FETCH_ROWS = 500  # rows taken from the driver's array at a time: 0.82 us a row, and half the memory of the whole array
 ARRAY_ROWS = 1_000  # client CPU per row is flat from here on, memory is linear in it
@@ -62,17 +63,34 @@ class OracleDriver(DbapiDriver):
     def __init__(self) -> None:
         self.paramstyle = "named"
 
-    def execute(self, session: Session, sql: str, params: Params, max_bytes: int) -> OracleRows:  # type: ignore[override]
+    def execute(self, session: Session, sql: str, params: Params, max_bytes: int) -> Rows:  # type: ignore[override]
+        if session.columnar and (rows := self._record_batches(session, sql, params, max_bytes)) is not None:
+            return rows
         cursor = session.connection.cursor()
         try:
             cursor.arraysize = ARRAY_ROWS
             cursor.execute(sql) if params is None else cursor.execute(sql, params)
             columns = _columns(cursor)
-            cursor.arraysize = _array_rows(columns, max_bytes)
+            cursor.arraysize = array_rows(columns, max_bytes)
             return OracleRows(cursor, columns)
         except BaseException:
             cursor.close()
             raise
+
+    def _record_batches(self, session: Session, sql: str, params: Params, max_bytes: int) -> Rows | None:
+        from mesbatch.source.oracle_arrow import fetch_record_batches
+
+        columns = self._columns_with(session, sql, params) if params else self.columns_of(session, sql, None)
+        if columns is None:
+            return None
+        return fetch_record_batches(session.connection, sql, params, columns, array_rows(columns, max_bytes))
+
+    def _columns_with(self, session: Session, sql: str, params: Params) -> tuple[Column, ...] | None:
+        """The columns of a statement with binds, which a server may want to see before it describes anything."""
+        with session.connection.cursor() as cursor, suppress(Exception):  # two columns of one name; the read tells
+            cursor.execute(f"SELECT * FROM (\n{sql}\n) WHERE 1 = 0", params)
+            return _columns(cursor)
+        return None
 
     def columns_of(self, session: Session, sql: str, params: Params) -> tuple[Column, ...] | None:
         with session.connection.cursor() as cursor:
@@ -108,7 +126,7 @@ def _columns(cursor: Any) -> tuple[Column, ...]:
     )
 
 
-def _array_rows(columns: tuple[Column, ...], max_bytes: int) -> int:
+def array_rows(columns: tuple[Column, ...], max_bytes: int) -> int:
     """How many rows the driver may fetch in one round trip: a third of the budget by the declared widths."""
     if any(column.type in {"clob", "nclob", "blob"} for column in columns):
         return LOB_ARRAY_ROWS

@@ -128,8 +128,10 @@ def describe(cursor: Any) -> tuple[Column, ...]:
     columns = []
     for column in cursor.description or ():
         known = types.get(column.type_code)
-        precision, scale = column.precision, column.scale
-        columns.append(Column(column.name, known.name if known else None, column.display_size, precision, scale))
+        name = known.name if known else None
+        if known is not None and column.type_code == known.array_oid:
+            name = f"{name}[]"
+        columns.append(Column(column.name, name, column.display_size, column.precision, column.scale))
     return tuple(columns)
 
 

@@ -77,7 +77,8 @@ def _nothing() -> None:
 class Session:
     """A connection, how to read from it, and what to do with it afterwards.
 
-    A session that is not *owned* is the caller's: closing it does nothing, and nothing is retried on it.
+    A session that is not *owned* is the caller's: closing it does nothing, and nothing is retried on it. *columnar*
+    asks for Arrow record batches where the driver has them.
     """
 
     driver: Driver
@@ -86,6 +87,7 @@ class Session:
     _release: Callable[[], None] = field(default=_nothing)
     _discard: Callable[[], None] = field(default=_nothing)
     _open: bool = True
+    columnar: bool = False
 
     def execute(self, sql: str, params: Params, max_bytes: int) -> Rows:
         return self.driver.execute(self, sql, params, max_bytes)
@@ -107,8 +109,12 @@ class Session:
 
 @dataclass(frozen=True)
 class Source:
-    """Where sessions come from: *open* makes one; *label* names it in messages, without a password."""
+    """Where sessions come from: *open* makes one; *label* names it in messages, without a password.
+
+    *open_for_arrow* makes one that gives record batches of the query that it is told, where *open* could not.
+    """
 
     open: Callable[[], Session]
     owned: bool
     label: str
+    open_for_arrow: Callable[[str], Session | None] | None = None

@@ -18,6 +18,7 @@ BINDS = {
     "format": ("%s", "%({})s"),
     "pyformat": ("%s", "%({})s"),
 }
+NUMBERED = "numeric_dollar"  # ADBC's PostgreSQL; not a word of PEP 249
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class KeyedStatement:
         Raises:
             StatementError: it is missing, doubled or not in ``IN (:keys)``; or the driver numbers its binds.
         """
-        if paramstyle not in BINDS:
+        if paramstyle not in BINDS and paramstyle != NUMBERED:
             raise StatementError(
                 f"keys need a driver whose paramstyle is one of {', '.join(BINDS)}; this one's is {paramstyle!r}"
             )
@@ -46,6 +47,9 @@ class KeyedStatement:
 
     def placeholders(self, count: int) -> list[str]:
         """*count* binds for keys, as they are written in the text."""
+        if self.paramstyle == NUMBERED:  # counts on after the caller's own
+            first = len(self.params or ()) + 1
+            return [f"${i}" for i in range(first, first + count)]
         by_position, by_name = BINDS[self.paramstyle]
         style = by_name if isinstance(self.params, Mapping) else by_position
         return [style.format(f"mesbatch_{i}") for i in range(count)]
@@ -62,6 +66,8 @@ class KeyedStatement:
         if isinstance(self.params, Mapping):
             return text, {**self.params, **{f"mesbatch_{i}": value for i, value in enumerate(values)}}
         given = tuple(self.params or ())
+        if self.paramstyle == NUMBERED:
+            return text, (*given, *values)
         split = 0 if head else self._count_binds(before)
         return text, (*given[:split], *values, *given[split:])
 

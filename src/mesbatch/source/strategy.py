@@ -170,7 +170,7 @@ class _RowsThen:
     """Rows with something to do once they are closed."""
 
     def __init__(self, rows: Rows, then: Callable[[], None]) -> None:
-        self.columns, self.fetch = rows.columns, rows.fetch
+        self.columns, self.fetch, self.schema = rows.columns, rows.fetch, getattr(rows, "schema", None)
         self._rows, self._then = rows, then
         self._open = True
 

@@ -1,0 +1,162 @@
+"""Rows and record batches of any origin made into record batches of one schema, with every value checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Never
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mesbatch.arrow.types import arrow_type
+from mesbatch.arrow.values import Misfit, infer_type, make_array
+from mesbatch.batch import Column, Row
+from mesbatch.errors import ColumnNameError, SchemaChanged, UnencodableValue
+
+SPECIAL = pa.array(["nan", "inf", "-inf"])  # numerics that are no numbers, as ADBC writes them: null, as in JSON
+
+
+@dataclass(frozen=True)
+class Field:
+    """One column on its way: *base* is the type of its values, *wanted* what the caller declared; None: not known."""
+
+    name: str
+    base: pa.DataType | None
+    wanted: pa.DataType | None
+    declared: bool  # by the database or the caller, rather than by the first batch
+
+    @property
+    def type(self) -> pa.DataType:
+        return self.wanted or self.base or pa.null()
+
+
+class Converter:
+    """Makes record batches; what no one declared is decided by the first rows that it is given.
+
+    *schema* names some or all of the columns with their types. Holds nothing between calls.
+
+    Raises:
+        ColumnNameError: *schema* has a column that the result has not.
+        SchemaChanged: a value does not fit its column's type. The row in the message is counted from 1 over all calls.
+        UnencodableValue: a value has no Arrow type.
+    """
+
+    def __init__(self, columns: Sequence[Column], dialect: str = "", schema: Any = None) -> None:
+        names = [column.name for column in columns]
+        wanted = _as_types(schema)
+        if unknown := sorted(wanted.keys() - set(names)):
+            raise ColumnNameError(
+                f"schema names column {', '.join(map(repr, unknown))}; the result has {', '.join(names)}"
+            )
+        self._fields = [_field(column, dialect, wanted.get(column.name)) for column in columns]
+        self._decided = False
+        self._rows = 0
+
+    @property
+    def schema(self) -> pa.Schema:
+        """What the batches have or will have; columns that nothing was decided about are of the null type."""
+        return pa.schema([(field.name, field.type) for field in self._fields])
+
+    def from_rows(self, rows: Sequence[Row]) -> pa.RecordBatch:
+        """A record batch of *rows*."""
+        values = list(zip(*rows)) or [()] * len(self._fields)
+        if len(values) != len(self._fields):
+            raise SchemaChanged(f"a row has {len(values):,} values for {len(self._fields):,} columns")
+        if not self._decided:
+            self._decide(values)
+        arrays = [self._array(field, column) for field, column in zip(self._fields, values)]
+        self._rows += len(rows)
+        return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+
+    def prepare(self, given: pa.Schema) -> pa.Schema:
+        """Take the types of record batches that are to come, where nobody declared others; the schema that they get."""
+        self._decided = True
+        self._fields = [_field_of(field, its) for field, its in zip(self._fields, given)]
+        return self.schema
+
+    def from_batch(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """*batch*, which is one of those that `prepare` heard of, with the types of this converter's schema."""
+        arrays = [self._cast(field, column) for field, column in zip(self._fields, batch.columns)]
+        self._rows += batch.num_rows
+        return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+
+    def _decide(self, values: Sequence[Sequence[Any]]) -> None:
+        """Types that nobody declared, from the first rows."""
+        self._decided = True
+        self._fields = [
+            field if field.base or field.wanted else replace(field, base=self._infer(field, column))
+            for field, column in zip(self._fields, values)
+        ]
+
+    def _infer(self, field: Field, values: Sequence[Any]) -> pa.DataType:
+        try:
+            return infer_type(values)
+        except Misfit as misfit:
+            self._refuse(field, misfit)
+
+    def _array(self, field: Field, values: Sequence[Any]) -> pa.Array:
+        try:
+            array = make_array(values, field.base or infer_type(values), declared=field.declared)
+        except Misfit as misfit:
+            self._refuse(field, misfit)
+        except UnicodeEncodeError as error:
+            raise UnencodableValue(f"column {field.name!r} holds a text that is no valid Unicode: {error}") from error
+        return array if array.type == field.type else self._cast(field, array)
+
+    def _cast(self, field: Field, array: pa.Array) -> pa.Array:
+        if array.type == field.type:
+            return array
+        storage = array.storage if isinstance(array.type, pa.BaseExtensionType) else array
+        aware = [pa.types.is_timestamp(type_) and type_.tz is not None for type_ in (storage.type, field.type)]
+        try:
+            if pa.types.is_timestamp(storage.type) and pa.types.is_timestamp(field.type) and aware[0] != aware[1]:
+                raise pa.ArrowInvalid("a time zone is neither made up nor thrown away")
+            if is_numeric(array.type):
+                storage = pc.if_else(pc.is_in(storage, SPECIAL), None, storage)
+            return storage.cast(field.type)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            rows = f"rows {self._rows + 1:,} to {self._rows + len(array):,}"
+            raise SchemaChanged(
+                f"column {field.name!r}, {rows}: a {array.type} does not fit {field.type}: {error}"
+            ) from error
+
+    def _refuse(self, field: Field, misfit: Misfit) -> Never:
+        place = f"column {field.name!r} of row {self._rows + misfit.position + 1:,}"
+        kind = type(misfit.value)
+        if field.base is None and field.wanted is None and kind not in _KNOWN:
+            raise UnencodableValue(f"{place}: a {kind.__name__} without an Arrow type: {misfit.value!r:.60}") from None
+        if field.declared:
+            raise SchemaChanged(
+                f"{place}: {misfit.value!r:.60} does not fit {field.base or field.type}, the column's declared type"
+            ) from misfit
+        raise SchemaChanged(
+            f"{place}: {misfit.value!r:.60} does not fit {field.base or 'the rows before it'}, which the first batch "
+            "decided since the database declares no type: declare it, schema={" + repr(field.name) + ": ...}"
+        ) from misfit
+
+
+_KNOWN = {bool, int, float, str, bytes, list, dict, tuple}
+
+
+def is_numeric(type_: pa.DataType) -> bool:
+    """Whether *type_* is PostgreSQL's numeric as ADBC gives it: text."""
+    return isinstance(type_, pa.OpaqueType) and bool(type_.type_name == "numeric")
+
+
+def _as_types(schema: Any) -> dict[str, pa.DataType]:
+    if schema is None:
+        return {}
+    if not isinstance(schema, Mapping):
+        schema = {field.name: field.type for field in pa.schema(schema)}
+    return {name: pa.field(name, type_).type for name, type_ in schema.items()}
+
+
+def _field(column: Column, dialect: str, wanted: pa.DataType | None) -> Field:
+    base = arrow_type(column, dialect)
+    return Field(column.name, base, wanted, bool(base or wanted))
+
+
+def _field_of(field: Field, given: pa.Field) -> Field:
+    """Batches have types of their own, except for PostgreSQL's numeric: ADBC gives it as text, with its precision."""
+    return field if is_numeric(given.type) else replace(field, base=given.type, declared=True)

@@ -1,0 +1,91 @@
+"""`BatchReader.arrow()`: the same read as Arrow record batches, for whoever takes ``__arrow_c_stream__``."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING, Any, Self
+
+import pyarrow as pa
+
+from mesbatch.arrow.convert import Converter
+from mesbatch.batch import check_unique
+from mesbatch.manifest import Manifest
+
+if TYPE_CHECKING:
+    from mesbatch.reader import BatchReader
+
+
+class ArrowReader(Iterator[pa.RecordBatch]):
+    """The record batches of one read: an iterator, a context manager, and an Arrow stream for other libraries.
+
+    Holds the record batch that it makes beside what the reader holds. Closing it closes the reader; reaching the end
+    without an exception means that every row came, and *manifest* is the account of it.
+    """
+
+    def __init__(self, reader: BatchReader, schema: Any = None) -> None:
+        self._reader, self._wanted = reader, schema
+        self._converter: Converter | None = None
+        self._ready: pa.RecordBatch | None = None
+
+    @property
+    def manifest(self) -> Manifest:
+        return self._reader.manifest
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The schema of all batches; runs the query if nothing has yet."""
+        if self._converter is None:
+            self._ready = self._advance()
+        return self._prepared().schema
+
+    def __next__(self) -> pa.RecordBatch:
+        batch, self._ready = self._ready, None
+        if batch is None:
+            batch = self._advance()
+        if batch is None:
+            raise StopIteration
+        return batch
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """The stream of the batches that are left; whoever takes it closes the reader when it is released."""
+        try:
+            return pa.RecordBatchReader.from_batches(self.schema, self._closing()).__arrow_c_stream__(requested_schema)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop reading and give everything back; may be called twice."""
+        self._reader.close()
+
+    def _closing(self) -> Generator[pa.RecordBatch]:
+        with self:
+            yield from self
+
+    def _advance(self) -> pa.RecordBatch | None:
+        try:
+            batch = next(self._reader, None)
+            converter = self._prepared()
+            if batch is None:
+                return None
+            rows: Any = batch.rows
+            return converter.from_rows(rows) if isinstance(rows, list) else converter.from_batch(rows)
+        except BaseException:
+            self._reader.fail()
+            raise
+
+    def _prepared(self) -> Converter:
+        """The converter, made once the read knows its columns."""
+        if self._converter is None:
+            columns, schema = self._reader.description, self._reader.arrow_schema
+            check_unique([column.name for column in columns])
+            self._converter = Converter(columns, self._reader.dialect, self._wanted)
+            if schema is not None:
+                self._converter.prepare(schema)
+        return self._converter

@@ -1,0 +1,99 @@
+"""`mesbatch export`: a query's rows as NDJSON, Parquet or Arrow."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from mesbatch.cli.parameters import read_parameters
+from mesbatch.cli.password import VARIABLE, check_has_none, find_password, with_password
+from mesbatch.cli.problems import explained
+from mesbatch.cli.progress import Progress
+from mesbatch.demo.watched import peak_memory
+from mesbatch.export import Summary
+from mesbatch.export import export as write_export
+from mesbatch.export.keys_file import read_keys
+from mesbatch.export.statement import key_maker
+from mesbatch.source.keys import Keys, collect_keys
+from mesbatch.units import format_bytes, parse_bytes
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def parse_size(context: click.Context, parameter: click.Parameter, text: str) -> int:
+    """Read ``64MiB``."""
+    try:
+        size = parse_bytes(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+    if size < 1:
+        raise click.BadParameter(f"must be above 0, got {text}")
+    return size
+
+
+@click.command()
+@click.option("--url", required=True, help="The database, without a password.")
+@click.option("--sql", "sql_file", required=True, type=FILE, help="A file with one query.")
+@click.option("--keys", "keys_file", type=FILE, help="A file of keys, one a line, for IN (:keys).")
+@click.option("--key", help="The result's column of the keys, where that is not the filter's own.")
+@click.option("--param", "pairs", multiple=True, metavar="NAME=VALUE", help="A parameter of the query; repeatable.")
+@click.option("--format", "format_", help="ndjson, parquet or arrow.  [default: by the name of --out]")
+@click.option("--out", required=True, help="A file, a directory of parts (ends with /), or - for standard output.")
+@click.option("--max-bytes", default="64MiB", show_default=True, callback=parse_size, help="Held at a time, in all.")
+@click.option("--parallel", type=click.IntRange(min=1), default=1, show_default=True, help="Connections, with --keys.")
+@click.option("--compress", is_flag=True, help="gzip for NDJSON, zstd for Parquet and Arrow.")
+@click.option("--resume", is_flag=True, help="Go on after the last whole part.")
+@click.option("--force", is_flag=True, help="Replace what is there.")
+@click.option("--password-file", type=FILE, help=f"A file with the password.  [default: the variable {VARIABLE}]")
+@click.option("--ask-password", is_flag=True, help="Ask for the password.")
+def export(
+    url: str,
+    sql_file: Path,
+    keys_file: Path | None,
+    key: str | None,
+    pairs: tuple[str, ...],
+    format_: str | None,
+    out: str,
+    max_bytes: int,
+    parallel: int,
+    compress: bool,
+    resume: bool,
+    force: bool,
+    password_file: Path | None,
+    ask_password: bool,
+) -> None:
+    """Write the rows of a query to a file, in bounded memory.
+
+    A manifest beside the file says that all rows came, and `mesbatch verify` checks it later. Fails unless they did.
+    """
+    sql = sql_file.read_text(encoding="utf-8-sig")
+    params = read_parameters(pairs, sql, check_has_none(url))
+    con = with_password(url, find_password(os.environ.get(VARIABLE), password_file, ask=ask_password))
+    with ExitStack() as closed, explained(sql):
+        keys: Keys | None = None
+        if keys_file is not None:
+            make = key_maker(sql, con, params, key)
+            keys = collect_keys(read_keys(keys_file, make))
+            closed.callback(keys.close)
+        progress = Progress(len(keys) if keys is not None else None)
+        closed.callback(progress.close)
+        summary = write_export(
+            sql, con, out, format=format_, params=params, keys=keys, key=key, max_bytes=max_bytes, parallel=parallel,
+            compress=compress, resume=resume, force=force, on_event=progress,
+        )  # fmt: skip
+    click.echo(_tell(summary), err=True)
+    if not summary.manifest.complete:
+        raise click.exceptions.Exit(1)
+
+
+def _tell(summary: Summary) -> str:
+    rate = (summary.rows - summary.rows_before) / summary.seconds if summary.seconds else 0
+    before = f" ({summary.rows_before:,} were there)" if summary.rows_before else ""
+    return (
+        f"{summary.rows:,} rows{before}, {format_bytes(summary.nbytes)} in {summary.parts:,} "
+        f"part{'s' * (summary.parts != 1)}, {summary.seconds:.1f} s, {rate:,.0f} rows/s, "
+        f"peak memory {format_bytes(peak_memory())}, {summary.manifest.status}"
+    )

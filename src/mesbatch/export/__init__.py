@@ -1,0 +1,6 @@
+"""A query's rows as files: NDJSON, Parquet or Arrow, in bounded memory, resumable, with a manifest beside them."""
+
+from mesbatch.export.run import Summary, export
+from mesbatch.export.verify import verify
+
+__all__ = ["Summary", "export", "verify"]

@@ -1,0 +1,152 @@
+"""What lies beside an output: a journal while it is written, the manifest once it is whole."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+
+from mesbatch.errors import CorruptChunk, ExportError
+from mesbatch.units import MiB
+
+VERSION = 1
+READ_BYTES = 1 * MiB
+MANIFEST_NAME, JOURNAL_NAME = "manifest.json", "journal.ndjson"
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What decides about the bytes of an output; a resumed export must have the same.
+
+    *statement* is a digest of SQL and parameters. *part_rows* and *group_rows* were measured at the first rows, and
+    *schema* is that of the record batches, as Arrow serialises it.
+    """
+
+    version: int = VERSION
+    format: str
+    compress: bool
+    statement: str
+    keyed: bool
+    part_rows: int
+    group_rows: int
+    schema: bytes | None = None
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole part: a file of a directory, or a piece of one file; *crc32* is of its bytes, *last_key* of its rows."""
+
+    name: str
+    rows: int
+    nbytes: int
+    crc32: str
+    last_key: Any = None
+
+
+class ExportManifest(msgspec.Struct, frozen=True, kw_only=True):
+    """The account of an output that is whole."""
+
+    status: str
+    rows: int
+    nbytes: int
+    plan: Plan
+    parts: list[Part]
+
+
+class Place:
+    """Where the files of an output are: *path* is a file, or a directory of parts."""
+
+    def __init__(self, path: Path, *, directory: bool) -> None:
+        self.path, self.is_directory = path, directory
+        beside = path if directory else path.parent
+        prefix = "" if directory else f"{path.name}."
+        self.manifest, self.journal = beside / f"{prefix}{MANIFEST_NAME}", beside / f"{prefix}{JOURNAL_NAME}"
+
+    @classmethod
+    def find(cls, path: Path) -> Self:
+        """The output that lies at *path*."""
+        return cls(path, directory=path.is_dir())
+
+    def read_manifest(self) -> ExportManifest | None:
+        """The manifest; None where the output is not whole.
+
+        Raises:
+            CorruptChunk: it is no manifest of ours.
+        """
+        try:
+            return msgspec.json.decode(self.manifest.read_bytes(), type=ExportManifest)
+        except FileNotFoundError:
+            return None
+        except msgspec.DecodeError as error:
+            raise CorruptChunk(f"{self.manifest} is no manifest: {error}") from error
+
+    def read_journal(self) -> tuple[Plan, list[Part]] | None:
+        """What an unfinished output has; a line that was cut off counts as not written. None where there is none."""
+        try:
+            lines = self.journal.read_bytes().split(b"\n")[:-1]
+        except FileNotFoundError:
+            return None
+        try:
+            return msgspec.json.decode(lines[0], type=Plan), [
+                msgspec.json.decode(line, type=Part) for line in lines[1:]
+            ]
+        except IndexError:
+            return None
+        except msgspec.DecodeError as error:
+            raise ExportError(f"{self.journal} is no journal of ours: {error}; begin again with --force") from error
+
+
+class Journal:
+    """The parts of an unfinished output, one line each, written after the part is whole."""
+
+    def __init__(self, place: Place, plan: Plan, parts: list[Part]) -> None:
+        self.plan, self.parts = plan, list(parts)
+        self._place = place
+        place.journal.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = place.journal.with_suffix(".unfinished")
+        unfinished.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in (plan, *parts)))
+        unfinished.replace(place.journal)
+        place.manifest.unlink(missing_ok=True)
+
+    def add(self, part: Part) -> None:
+        with self._place.journal.open("ab") as file:
+            file.write(msgspec.json.encode(part) + b"\n")
+        self.parts.append(part)
+
+    def finish(self) -> None:
+        """Write the manifest, whose being there says that the output is whole, and remove the journal."""
+        manifest = ExportManifest(
+            status="complete",
+            rows=sum(part.rows for part in self.parts),
+            nbytes=sum(part.nbytes for part in self.parts),
+            plan=self.plan,
+            parts=self.parts,
+        )
+        unfinished = self._place.manifest.with_suffix(".unfinished")
+        unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
+        unfinished.replace(self._place.manifest)
+        self._place.journal.unlink(missing_ok=True)
+
+
+def whole_parts(place: Place, parts: list[Part]) -> list[Part]:
+    """Those of *parts*, from the first on, whose bytes on disk are those that were written; reads all of them."""
+    start, whole = 0, []
+    for part in parts:
+        if crc32_of(place.path / part.name if place.is_directory else place.path, start, part.nbytes) != part.crc32:
+            break
+        whole.append(part)
+        start += 0 if place.is_directory else part.nbytes
+    return whole
+
+
+def crc32_of(path: Path, start: int, nbytes: int) -> str | None:
+    """The CRC-32 of *nbytes* bytes of a file; None where it has fewer."""
+    crc = 0
+    try:
+        with path.open("rb") as file:
+            file.seek(start)
+            while nbytes and (data := file.read(min(nbytes, READ_BYTES))):
+                crc, nbytes = zlib.crc32(data, crc), nbytes - len(data)
+    except FileNotFoundError:
+        return None
+    return None if nbytes else f"{crc:08x}"

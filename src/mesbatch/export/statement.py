@@ -1,0 +1,63 @@
+"""What an export must know of its statement: whether it is the same as before, and where its key is."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import msgspec
+
+from mesbatch.errors import NotSplittable
+from mesbatch.source.choose import examine
+from mesbatch.source.connect import POSTGRES_SCHEMES, find_source
+from mesbatch.source.session import Params
+from mesbatch.source.splittable import check_splittable
+from mesbatch.source.sql import check_reads, find_keys
+from mesbatch.source.statement import KeyedStatement
+
+# Without these a large table is read from where another scan is just now, or by several workers as they please: the
+# rows of one statement then come in another order each time.
+STEADY = "-c synchronize_seqscans=off -c max_parallel_workers_per_gather=0"
+INTEGERS = ("int", "number", "serial")  # in the names that databases have for types of whole numbers
+
+
+def digest(sql: str, params: Params) -> str:
+    """What tells one statement with its parameters from another."""
+    return hashlib.sha256(msgspec.json.encode([sql, params], enc_hook=repr)).hexdigest()[:16]
+
+
+def steady(con: Any) -> Any:
+    """*con*, so that a statement gives its rows in the same order each time, if it is a URL of PostgreSQL."""
+    if not isinstance(con, str) or urlsplit(con).scheme not in POSTGRES_SCHEMES:
+        return con
+    parts = urlsplit(con)
+    given = parts.query.split("&") if parts.query else []
+    options = [value.removeprefix("options=") for value in given if value.startswith("options=")]
+    rest = [value for value in given if not value.startswith("options=")]
+    return urlunsplit(parts._replace(query="&".join([*rest, "options=" + "%20".join([*options, quote(STEADY)])])))
+
+
+def key_column(sql: str, key: str | None) -> str | None:
+    """The result's column of the keys, by which its rows are ordered; None where the statement is not cut by keys."""
+    text = check_reads(sql)
+    column = key or find_keys(text).column
+    try:
+        check_splittable(text, column or "")
+    except NotSplittable:
+        return None
+    return column
+
+
+def key_maker(sql: str, con: Any, params: Params, key: str | None) -> Callable[[str], Any]:
+    """What makes of a text a key of the column's type: an int where the database declares whole numbers."""
+    session = find_source(con).open()
+    try:
+        text = check_reads(sql)
+        query = examine(session, KeyedStatement.parse(text, params, session.driver.paramstyle), key, splittable=True)
+    finally:
+        session.close()
+    column = query.key
+    whole = column is not None and not column.scale and any(word in (column.type or "") for word in INTEGERS)
+    return int if whole and "interval" not in (column.type or "" if column else "") else str

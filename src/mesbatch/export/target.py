@@ -1,0 +1,129 @@
+"""Where the bytes of parts go: pieces of one file, files of a directory, one file that gets its name last, a pipe.
+
+Files have no buffer: what one holds when the disk is full would be written again, and fail again, when it is closed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import BinaryIO, Protocol, cast
+
+from mesbatch.export.journal import Part, Place
+
+
+class Target(Protocol):
+    """Takes the parts of an output, one after the other."""
+
+    def begin(self, number: int) -> BinaryIO:
+        """The file that part *number* is written to."""
+
+    def name_of(self, number: int) -> str: ...
+
+    def keep(self) -> None:
+        """The part is whole."""
+
+    def drop(self) -> None:
+        """The part, if one was begun, is given up: nothing of it is left."""
+
+    def finish(self) -> None:
+        """All parts are whole."""
+
+
+class FilePieces:
+    """Parts one behind the other in one file; what lies behind the last whole one is cut off."""
+
+    def __init__(self, place: Place, whole: list[Part]) -> None:
+        self._name = place.path.name
+        self._file = cast("BinaryIO", place.path.open("r+b" if whole else "wb", buffering=0))
+        self._size = sum(part.nbytes for part in whole)
+        self._cut()
+
+    def begin(self, number: int) -> BinaryIO:
+        return self._file
+
+    def name_of(self, number: int) -> str:
+        return self._name
+
+    def keep(self) -> None:
+        self._size = self._file.tell()
+
+    def drop(self) -> None:
+        if not self._file.closed:
+            self._cut()
+            self._file.close()
+
+    def finish(self) -> None:
+        self._file.close()
+
+    def _cut(self) -> None:
+        self._file.seek(self._size)
+        self._file.truncate()
+
+
+class DirectoryParts:
+    """A file for each part, which has its name only when it is whole."""
+
+    def __init__(self, place: Place, ending: str) -> None:
+        self._directory, self._ending = place.path, ending
+        self._file: BinaryIO | None = None
+        self._path = place.path
+
+    def begin(self, number: int) -> BinaryIO:
+        self._path = self._directory / self.name_of(number)
+        self._file = cast("BinaryIO", _unfinished(self._path).open("wb", buffering=0))
+        return self._file
+
+    def name_of(self, number: int) -> str:
+        return f"part-{number:05}{self._ending}"
+
+    def keep(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            _unfinished(self._path).replace(self._path)
+        self._file = None
+
+    def drop(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            _unfinished(self._path).unlink(missing_ok=True)
+        self._file = None
+
+    def finish(self) -> None:
+        pass
+
+
+class WholeFile(DirectoryParts):
+    """One file that is one part: a format with a footer has nothing to go on from."""
+
+    def __init__(self, place: Place) -> None:
+        self._name = place.path.name
+        super().__init__(Place(place.path.parent, directory=True), "")
+
+    def name_of(self, number: int) -> str:
+        return self._name
+
+
+class Pipe:
+    """A stream that somebody else opened and closes."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def begin(self, number: int) -> BinaryIO:
+        return self._stream
+
+    def name_of(self, number: int) -> str:
+        return "-"
+
+    def keep(self) -> None:
+        self._stream.flush()
+
+    def drop(self) -> None:
+        pass
+
+    def finish(self) -> None:
+        pass
+
+
+def _unfinished(path: Path) -> Path:
+    return path.with_name(f"{path.name}.unfinished")

@@ -1,0 +1,44 @@
+"""Whether an output is what was written: every part, byte for byte."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+
+from mesbatch.errors import CorruptChunk, ExportError
+from mesbatch.export.journal import ExportManifest, Place, whole_parts
+
+
+def verify(path: str | PathLike[str]) -> ExportManifest:
+    """Read the output at *path*, a file or a directory of parts, and hold it against its manifest; holds 1 MiB.
+
+    Raises:
+        ExportError: there is no output, or it is not whole.
+        CorruptChunk: bytes are missing, changed or too many.
+    """
+    place = Place.find(Path(path))
+    if not place.path.exists():
+        raise ExportError(f"{place.path} does not exist")
+    manifest = place.read_manifest()
+    if manifest is None:
+        begun = place.read_journal()
+        rows = f": {sum(part.rows for part in begun[1]):,} rows are whole; go on with --resume" if begun else ""
+        raise ExportError(f"{place.path} is not complete, it has no {place.manifest.name}{rows}")
+    whole = whole_parts(place, manifest.parts)
+    if len(whole) < len(manifest.parts):
+        part = manifest.parts[len(whole)]
+        raise CorruptChunk(f"{place.path}: {part.name} is not the {part.nbytes:,} bytes with CRC-32 {part.crc32}")
+    _check_nothing_more(place, manifest)
+    return manifest
+
+
+def _check_nothing_more(place: Place, manifest: ExportManifest) -> None:
+    if not place.is_directory:
+        size = place.path.stat().st_size
+        if size != manifest.nbytes:
+            raise CorruptChunk(f"{place.path} has {size:,} bytes, the manifest {manifest.nbytes:,}")
+        return
+    sizes = {part.name: part.nbytes for part in manifest.parts}
+    for file in place.path.iterdir():
+        if file.name != place.manifest.name and file.stat().st_size != sizes.get(file.name):
+            raise CorruptChunk(f"{file} is none of the {len(sizes):,} parts, or longer than it was")

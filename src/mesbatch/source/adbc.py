@@ -1,0 +1,97 @@
+"""ADBC connections, whose rows never become Python objects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+
+from mesbatch.arrow.convert import Converter
+from mesbatch.batch import Column
+from mesbatch.errors import ConnectionLost, DatabaseBusy, DatabaseTimeout, MesbatchError, SchemaChanged
+from mesbatch.source.arrow import ArrowRows, TupleRows
+from mesbatch.source.dbapi import DbapiDriver
+from mesbatch.source.session import Params, Rows, Session
+from mesbatch.units import MiB
+
+BATCH_BYTES = 1 * MiB  # 3.3 MiB at the peak, where the driver's own 16 MiB took 51, and 5 % faster
+SQLITE_ROWS = 1_024
+SQLITE_ROW_BYTES = 4_096  # SQLite's batches are counted in rows: up to this width they keep to the budget
+STATES: dict[str, type[MesbatchError]] = {
+    "08": ConnectionLost,
+    "53300": DatabaseBusy,
+    "55P03": DatabaseBusy,
+    "57P": ConnectionLost,
+    "57014": DatabaseTimeout,
+}
+DIALECTS = {"PostgreSQL": "postgres", "SQLite": "sqlite"}
+
+
+class AdbcDriver(DbapiDriver):
+    """One kind of ADBC connection; *connection* tells which database it speaks to."""
+
+    waits_for_fetch = True
+    moves_between_threads = True
+
+    def __init__(self, connection: Any) -> None:
+        self.dialect = DIALECTS.get(connection.adbc_get_info().get("vendor_name"), "adbc")
+        self.name = self.dialect
+        self.paramstyle = "numeric_dollar" if self.dialect == "postgres" else "qmark"
+        self.waits_for_fetch = self.dialect != "sqlite"
+        self.max_binds = 32_766
+
+    def execute(self, session: Session, sql: str, params: Params, max_bytes: int) -> Rows:  # type: ignore[override]
+        rows = self._start(session, sql, params, max_bytes)
+        return rows if session.columnar else TupleRows(rows)
+
+    def _start(self, session: Session, sql: str, params: Params, max_bytes: int) -> ArrowRows:
+        cursor = session.connection.cursor()
+        try:
+            cursor.adbc_statement.set_options(**self._options(max_bytes // 3))
+            cursor.execute(sql, None if params is None else tuple(params))
+            reader = cursor.fetch_record_batch()
+            columns = tuple(map(describe_field, reader.schema))
+            converter = Converter(columns, self.dialect)
+            schema = converter.prepare(reader.schema)
+            return ArrowRows(columns, schema, map(converter.from_batch, reader), cursor.close)
+        except BaseException:
+            cursor.close()
+            raise
+
+    def _options(self, batch_bytes: int) -> dict[str, str]:
+        match self.dialect:
+            case "postgres":
+                return {"adbc.postgresql.batch_size_hint_bytes": str(max(1, min(BATCH_BYTES, batch_bytes)))}
+            case "sqlite":
+                rows = max(1, min(SQLITE_ROWS, batch_bytes // SQLITE_ROW_BYTES))
+                return {"adbc.sqlite.query.batch_rows": str(rows)}
+        return {}
+
+    def columns_of(self, session: Session, sql: str, params: Params) -> tuple[Column, ...] | None:
+        rows = self._start(session, f"SELECT * FROM (\n{sql}\n) AS described LIMIT 0", params, BATCH_BYTES)
+        rows.close()
+        return rows.columns
+
+    def cost_of(self, session: Session, sql: str, params: Params) -> float | None:
+        return None
+
+    def meaning_of(self, error: BaseException) -> type[MesbatchError] | None:
+        state = getattr(error, "sqlstate", None) or ""
+        if "Type mismatch in column" in str(error):  # of SQLite: its first batch decides
+            return SchemaChanged
+        return next((ours for start, ours in STATES.items() if state.startswith(start)), None)
+
+    def interrupt(self, connection: Any) -> None:
+        connection.adbc_cancel()
+
+
+def describe_field(field: pa.Field) -> Column:
+    """A column as PostgreSQL describes it, by what ADBC tells of its type."""
+    metadata = {key.decode(): value.decode() for key, value in (field.metadata or {}).items()}
+    name = metadata.get("POSTGRESQL:type")
+    if name is not None and name.startswith("_"):  # an array's type has its element's name
+        name = f"{name[1:]}[]"
+    modifier = int(metadata.get("POSTGRESQL:typmod", -1)) - 4  # of numeric(p, s): p in the upper bits, s in 11 lower
+    if name != "numeric" or modifier < 0:
+        return Column(field.name, name)
+    return Column(field.name, name, None, modifier >> 16, (modifier & 0x7FF ^ 0x400) - 0x400)

@@ -1,0 +1,239 @@
+from __future__ import annotations
+
+import gzip
+import json
+import resource
+import signal
+import sqlite3
+from contextlib import closing
+from datetime import datetime
+from decimal import Decimal
+
+import pytest
+
+from mesbatch import KiB, MiB, read_sql_iter
+from mesbatch.errors import ExportError, OutputExists
+from mesbatch.export import export, rows, verify
+
+ROWS = [(n, f"lot{n % 40:02}", None if n < 600 else n * 0.5) for n in range(1_000)]
+
+
+@pytest.fixture
+def path(tmp_path):
+    file = tmp_path / "lots.db"
+    with closing(sqlite3.connect(file)) as con, con:
+        con.execute("create table lots (id integer, lot text, qty real)")
+        con.executemany("insert into lots values (?, ?, ?)", ROWS)
+    return file
+
+
+@pytest.fixture
+def url(path):
+    return f"sqlite:///{path}"
+
+
+def test_ndjson_holds_every_row(tmp_path, url):
+    summary = export("select * from lots", url, tmp_path / "lots.ndjson")
+
+    lines = [json.loads(line) for line in (tmp_path / "lots.ndjson").read_text().splitlines()]
+    assert [tuple(line.values()) for line in lines] == ROWS
+    assert (summary.rows, summary.parts, summary.manifest.status) == (1_000, 1, "complete")
+    assert verify(tmp_path / "lots.ndjson").rows == 1_000
+    assert not (tmp_path / "lots.ndjson.journal.ndjson").exists()
+
+
+def test_compressed_parts_join_to_one_gzip_file(tmp_path, url, monkeypatch):
+    monkeypatch.setattr(rows, "PART_BYTES", 4 * KiB)
+    summary = export("select id from lots", url, tmp_path / "ids.ndjson.gz", compress=True)
+
+    assert summary.parts > 1
+    assert gzip.decompress((tmp_path / "ids.ndjson.gz").read_bytes()).count(b"\n") == 1_000
+
+
+@pytest.mark.parametrize("name", ["lots.parquet", "lots.arrow", "parquet/", "arrow/"])
+@pytest.mark.parametrize("compress", [False, True])
+def test_columnar_files_hold_every_row(tmp_path, url, name, compress, monkeypatch):
+    pq = pytest.importorskip("pyarrow.parquet", reason="no pyarrow: the extra arrow is not installed")
+    import pyarrow as pa
+
+    monkeypatch.setattr(rows, "PART_BYTES", 8 * KiB)
+    out = tmp_path / name
+    export(
+        "select * from lots",
+        url,
+        f"{out}{'/' * name.endswith('/')}",
+        format=name.strip("/").rpartition(".")[2],
+        compress=compress,
+    )
+
+    files = sorted(out.glob("part-*")) if out.is_dir() else [out]
+    tables = [pq.read_table(file) if "parquet" in name else pa.ipc.open_file(file).read_all() for file in files]
+    assert [tuple(row.values()) for table in tables for row in table.to_pylist()] == ROWS
+    assert (len(files) > 1) == out.is_dir()
+    assert verify(out).rows == 1_000
+
+
+def test_row_groups_are_within_the_budget(tmp_path, url):
+    pq = pytest.importorskip("pyarrow.parquet", reason="no pyarrow: the extra arrow is not installed")
+    export("select * from lots", url, tmp_path / "lots.parquet", max_bytes=64 * KiB)
+
+    metadata = pq.ParquetFile(tmp_path / "lots.parquet").metadata
+    groups = [metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups)]
+    assert len(groups) > 2
+    assert max(groups) < 16 * KiB
+
+
+def test_the_parquet_file_of_postgresql_equals_the_database(tmp_path, postgres, postgres_schema_url):
+    pq = pytest.importorskip("pyarrow.parquet", reason="no pyarrow: the extra arrow is not installed")
+    duckdb = pytest.importorskip("duckdb", reason="no duckdb")
+    postgres.execute("""
+        create table events as
+        select n as id, 'lot' || n % 97 as lot, case when n > 500 then n * 1.001 end::numeric(12, 3) as qty,
+               timestamp '2026-02-25' + n * interval '1 minute' as at, n % 3 = 0 as good, repeat('x', n % 70) as note
+        from generate_series(1, 20000) n
+    """)
+    postgres.commit()
+    out = tmp_path / "events.parquet"
+    export("select * from events order by id", postgres_schema_url, out)
+
+    expected = postgres.execute("select * from events order by id").fetchall()
+    assert [tuple(row.values()) for row in pq.read_table(out).to_pylist()] == expected
+    with duckdb.connect() as con:
+        assert con.execute("select * from read_parquet(?) order by id", [str(out)]).fetchall() == expected
+    assert expected[600][2:4] == (Decimal("601.601"), datetime(2026, 2, 25, 10, 1))
+
+
+def test_keys_are_exported_whole_and_in_order(tmp_path, url):
+    summary = export(
+        "select lot, id from lots where lot in (:keys)",
+        url,
+        tmp_path / "two.ndjson",
+        keys=iter(["lot07", "lot03", "no"]),
+    )
+    lots = [json.loads(line)["lot"] for line in (tmp_path / "two.ndjson").read_text().splitlines()]
+
+    assert lots == ["lot03"] * 25 + ["lot07"] * 25
+    assert (summary.manifest.keys, summary.manifest.keys_read) == (3, 3)
+
+
+@pytest.mark.parametrize("name", ["none.ndjson", "none.parquet", "none.arrow", "parquet/"])
+@pytest.mark.parametrize("keys", [None, []])
+def test_an_empty_result_is_an_empty_output(tmp_path, url, name, keys):
+    pytest.importorskip("pyarrow", reason="no pyarrow: the extra arrow is not installed")
+    sql = "select * from lots where false" if keys is None else "select * from lots where lot in (:keys)"
+    out = f"{tmp_path / name}{'/' * name.endswith('/')}"
+    export(sql, url, out, keys=keys, format=name.strip("/").rpartition(".")[2])
+
+    assert verify(out).rows == 0
+
+
+def test_an_output_that_exists_is_refused_and_replaced_only_by_force(tmp_path, url):
+    out = tmp_path / "lots.ndjson"
+    out.write_text("mine")
+    with pytest.raises(OutputExists, match="exists: go on with it by --resume, or replace it by --force"):
+        export("select * from lots", url, out)
+    with pytest.raises(OutputExists, match="cannot be gone on with"):
+        export("select * from lots", url, out, resume=True)
+    assert out.read_text() == "mine"
+
+    export("select * from lots", url, out, force=True)
+    assert verify(out).rows == 1_000
+
+
+def test_force_removes_nothing_that_is_not_ours(tmp_path, url):
+    out = tmp_path / "parts"
+    out.mkdir()
+    (out / "thesis.tex").write_text("years of work")
+
+    with pytest.raises(OutputExists, match="none of ours: nothing was removed"):
+        export("select * from lots", url, out, format="ndjson", force=True)
+    assert (out / "thesis.tex").exists()
+
+
+@pytest.mark.parametrize(
+    ("out", "options", "words"),
+    [
+        ("lots.csv", {}, "the extension '.csv' says no format"),
+        ("lots", {}, "says no format"),
+        ("lots.ndjson", {"format": "csv"}, "no format 'csv'; the formats are ndjson, parquet, arrow"),
+        ("lots.parquet", {"format": "ndjson"}, "says parquet, the format is to be ndjson"),
+        ("lots.parquet", {"resume": True}, "cannot be gone on with; write a directory"),
+        ("lots.ndjson", {"resume": True, "force": True}, "ask for one of them"),
+        ("lots.ndjson", {"parallel": 2}, "reads keys side by side, and there are none"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_touched(tmp_path, out, options, words):
+    with pytest.raises(ExportError, match=words.replace("(", r"\(")):
+        export("select * from lots", "sqlite:////nowhere", tmp_path / out, **options)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_statement_that_fails_leaves_nothing_behind(tmp_path, url):
+    before = set(tmp_path.iterdir())
+    with pytest.raises(Exception, match="no such table: nosuch"):
+        export("select * from nosuch", url, tmp_path / "lots.ndjson")
+    assert set(tmp_path.iterdir()) == before
+
+
+@pytest.fixture
+def small_files():
+    """No file may grow above 40 KiB: for a program, a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (40 * KiB, before[1]))
+    yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_a_full_disk_is_a_clean_failure_and_the_export_goes_on_later(tmp_path, url, small_files, monkeypatch):
+    monkeypatch.setattr(rows, "PART_BYTES", 8 * KiB)
+    out = tmp_path / "lots.ndjson"
+    sql = "select a.* from lots a, (select 1 union all select 2)"
+    with pytest.raises(ExportError, match=r"no space left for .*go on with --resume"):
+        export(sql, url, out)
+    kept = out.stat().st_size
+    assert 0 < kept <= 40 * KiB
+    assert out.read_bytes().endswith(b"\n")
+
+    small_files()
+    summary = export(sql, url, out, resume=True)
+    assert (summary.rows, summary.rows_before > 0) == (2_000, True)
+    assert verify(out).rows == 2_000
+
+
+@pytest.mark.parametrize("name", ["lots.parquet", "lots.arrow"])
+def test_a_full_disk_leaves_no_half_of_a_file(tmp_path, url, small_files, name):
+    pytest.importorskip("pyarrow", reason="no pyarrow: the extra arrow is not installed")
+    sql = "select a.id, a.lot || b.id || b.lot as t from lots a, lots b"
+    with pytest.raises(ExportError, match=r"no space left .*begin again"):
+        export(sql, url, tmp_path / name)
+
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(f"{name}.unf") or path.name == name] == []
+
+
+def test_a_value_that_fits_no_column_keeps_the_parts_before_it(tmp_path, path, url, monkeypatch):
+    pytest.importorskip("pyarrow", reason="no pyarrow: the extra arrow is not installed")
+    monkeypatch.setattr(rows, "PART_BYTES", 8 * KiB)
+    with closing(sqlite3.connect(path)) as con, con:
+        con.execute("insert into lots values ('no number', 'x', 1)")
+    with pytest.raises(Exception, match="fits only string"):
+        export("select * from lots", url, f"{tmp_path}/parts/", format="parquet")
+    assert not (tmp_path / "parts").exists()
+
+    with closing(sqlite3.connect(path)) as con, con:
+        con.execute("delete from lots where id = 'no number'")
+        con.executemany("insert into lots values (?, 'x', 1)", [*[(n,) for n in range(3_000)], ("late",)])
+    with pytest.raises(Exception, match="Type mismatch"):
+        export("select * from lots", url, f"{tmp_path}/parts/", format="parquet")
+    left = sorted(path.name for path in (tmp_path / "parts").iterdir())
+    assert "part-00000.parquet" in left
+    assert not [name for name in left if name == "manifest.json" or name.endswith(".unfinished")]
+
+
+def test_the_rows_of_an_export_are_those_of_a_read(tmp_path, url):
+    sql = "select id, lot from lots order by lot desc, id"
+    export(sql, url, tmp_path / "lots.ndjson", max_bytes=1 * MiB)
+
+    read = [row for batch in read_sql_iter(sql, url) for row in batch.rows]
+    assert [tuple(json.loads(line).values()) for line in (tmp_path / "lots.ndjson").read_text().splitlines()] == read
