@@ -23,7 +23,7 @@ def test_a_driver_that_nobody_knows_is_read_by_the_standards_methods(faults):
     with read_sql_iter("select * from t", faults, batch_size=20) as reader:
         assert [batch.num_rows for batch in reader] == [20, 20, 10]
     assert reader.columns == ("n", "k")
-    assert max(faults.fetches) == 20
+    assert faults.calls == len(["connect", "execute", *["fetchmany"] * 4])
 
 
 def test_the_callers_connection_of_a_driver_that_nobody_knows_stays_open(faults):
@@ -38,7 +38,7 @@ def test_the_callers_connection_of_a_driver_that_nobody_knows_stays_open(faults)
 
 def test_rows_that_are_no_tuples_become_tuples(faults):
     con = faults()
-    con._connection.row_factory = lambda cursor, row: list(row)
+    con.real.row_factory = lambda cursor, row: list(row)
     with read_sql_iter("select n, k from t where n < 2", con) as reader:
         assert next(reader).rows == [(0, 0), (1, 1)]
     con.close()
