@@ -62,9 +62,10 @@ class PlainConnection:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.real = connection
+        self.fetches: list[int] = []  # how many rows each fetch asked for
 
     def cursor(self) -> PlainCursor:
-        return PlainCursor(self.real.cursor())
+        return PlainCursor(self.real.cursor(), self.fetches)
 
     def commit(self) -> None:
         self.real.commit()
@@ -79,8 +80,8 @@ class PlainConnection:
 class PlainCursor:
     """A cursor that can do what the standard asks, and nothing more."""
 
-    def __init__(self, cursor: sqlite3.Cursor) -> None:
-        self._cursor = cursor
+    def __init__(self, cursor: sqlite3.Cursor, fetches: list[int]) -> None:
+        self._cursor, self._fetches = cursor, fetches
 
     @property
     def description(self) -> Any:
@@ -90,6 +91,7 @@ class PlainCursor:
         self._cursor.execute(sql, params)
 
     def fetchmany(self, size: int) -> list[Any]:
+        self._fetches.append(size)
         return self._cursor.fetchmany(size)
 
     def close(self) -> None:

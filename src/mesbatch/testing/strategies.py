@@ -36,12 +36,7 @@ SCALARS: dict[str, SearchStrategy[Any]] = {
 }
 """Every type of value that a driver gives, by a name; NaN, infinities and lone surrogates are among them."""
 
-KEY_TYPES: dict[str, SearchStrategy[Any]] = {
-    "text": st.text(st.characters(min_codepoint=33, categories=["L", "N", "P", "S"]), min_size=1, max_size=16),
-    "int": st.integers(-(2**63), 2**63 - 1),
-    "date": st.dates(),
-    "uuid": st.uuids(),
-}
+_texts = st.text(st.characters(min_codepoint=33, categories=["L", "N", "P", "S"]), min_size=1, max_size=16)
 
 
 def values() -> SearchStrategy[Any]:
@@ -57,10 +52,10 @@ def columns(min_size: int = 1, max_size: int = 6) -> SearchStrategy[tuple[str, .
     return st.lists(name, min_size=min_size, max_size=max_size, unique_by=str.casefold).map(tuple)
 
 
-def keys(max_size: int = 40) -> SearchStrategy[list[Any]]:
-    """What `read_sql_iter` takes as *keys*: values of one type, in any order, with repeats."""
-    kind = st.sampled_from(list(KEY_TYPES.values()))
-    return kind.flatmap(lambda key: st.lists(key, max_size=max_size))
+def keys(key: SearchStrategy[Any] | None = None, *, max_size: int = 40) -> SearchStrategy[list[Any]]:
+    """What `read_sql_iter` takes as *keys*, in any order and with repeats: of *key*, or all texts or all numbers."""
+    kinds = [_texts, st.integers(-(2**63), 2**63 - 1)] if key is None else [key]
+    return st.one_of([st.lists(kind, max_size=max_size) for kind in kinds])
 
 
 def group_keys() -> SearchStrategy[Any]:
