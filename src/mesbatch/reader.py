@@ -139,11 +139,6 @@ class BatchReader(Iterator[Batch]):
             ColumnNameError: two columns share a name, or *schema* has a column that the result has not.
             SchemaChanged: a value does not fit its column's type; nothing is rounded or cut.
             UnencodableValue: a value has no Arrow type.
-
-        >>> import sqlite3, pyarrow
-        >>> con = sqlite3.connect(":memory:")
-        >>> pyarrow.table(read_sql_iter("select 1 as ID, 'a' as LOT", con).arrow()).to_pylist()
-        [{'ID': 1, 'LOT': 'a'}]
         """
         from mesbatch.arrow.reader import ArrowReader
 

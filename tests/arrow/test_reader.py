@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mesbatch import KiB, MiB, read_sql_iter
-from mesbatch.errors import ColumnNameError, RowTooLarge, SchemaChanged
+from mesbatch.errors import ColumnNameError, RowTooLarge, SchemaChanged, UnencodableValue
 from mesbatch.events import FetchOverBudget
 
 pa = pytest.importorskip("pyarrow", reason="no pyarrow: the extra arrow is not installed")
@@ -34,7 +34,9 @@ def sqlite(path):
 
 
 def adbc(path: Any) -> Any:
-    return pytest.importorskip("adbc_driver_sqlite.dbapi", reason="no ADBC driver").connect(f"file:{path}?mode=ro")
+    return pytest.importorskip("adbc_driver_sqlite.dbapi", reason="no adbc: the extra arrow is not installed").connect(
+        f"file:{path}?mode=ro"
+    )
 
 
 def test_record_batches_hold_the_rows_of_the_read_and_its_manifest_counts_them(sqlite):
@@ -63,10 +65,12 @@ def test_any_library_that_knows_arrow_streams_takes_it_as_it_is(path):
     assert list(pd.DataFrame.from_arrow(arrow())["lot"]) == [row[1] for row in ROWS]
 
 
-def test_a_stream_that_is_dropped_early_gives_everything_back(sqlite):
+@pytest.mark.parametrize("batches", [0, 1])
+def test_a_stream_that_is_dropped_early_gives_everything_back(sqlite, batches):
     reader = read_sql_iter("select * from lots", sqlite, batch_size=10)
     stream = pa.RecordBatchReader.from_stream(reader.arrow({"qty": pa.float64()}))
-    stream.read_next_batch()
+    for _ in range(batches):
+        stream.read_next_batch()
     stream.close()
     del stream
 
@@ -95,7 +99,7 @@ def test_where_nobody_declares_a_type_the_first_batch_decides_and_a_misfit_is_an
 
 
 def test_the_declared_types_of_sqlite_hold_from_the_first_row_on(path):
-    apsw = pytest.importorskip("apsw", reason="no apsw")
+    apsw = pytest.importorskip("apsw", reason="no apsw: the extra arrow is not installed")
     with closing(apsw.Connection(str(path))) as con:
         arrow = read_sql_iter("select * from lots", con, batch_size=10).arrow()
         assert arrow.schema == pa.schema([("id", pa.int64()), ("lot", pa.string()), ("qty", pa.float64())])
@@ -104,7 +108,7 @@ def test_the_declared_types_of_sqlite_hold_from_the_first_row_on(path):
 
 @pytest.mark.parametrize("value", [2.5, "many"])
 def test_a_value_beside_its_declared_type_is_an_error_on_every_way(path, value):
-    apsw = pytest.importorskip("apsw", reason="no apsw")
+    apsw = pytest.importorskip("apsw", reason="no apsw: the extra arrow is not installed")
     with closing(sqlite3.connect(path)) as con, con:
         con.execute("insert into lots values (?, 'x', 1)", [value])
     with closing(apsw.Connection(str(path))) as con:
@@ -116,7 +120,7 @@ def test_a_value_beside_its_declared_type_is_an_error_on_every_way(path, value):
 
 
 def test_sqlite_without_a_result_has_a_schema(path):
-    pytest.importorskip("apsw", reason="no apsw")
+    pytest.importorskip("apsw", reason="no apsw: the extra arrow is not installed")
     arrow = read_sql_iter("select id, lot from lots where false", f"sqlite:///{path}").arrow()
 
     assert arrow.schema.names == ["id", "lot"]
@@ -126,7 +130,7 @@ def test_sqlite_without_a_result_has_a_schema(path):
 
 @pytest.mark.parametrize("order", ["", "order by lot desc, id"])
 def test_a_url_gives_the_same_whether_adbc_reads_it_or_tuples_are_converted(path, order):
-    apsw = pytest.importorskip("apsw", reason="no apsw")
+    apsw = pytest.importorskip("apsw", reason="no apsw: the extra arrow is not installed")
     sql = f'select id, lot, qty, lot as "a ""b" from lots {order}'
     with closing(apsw.Connection(str(path))) as con:
         converted = pa.table(read_sql_iter(sql, con).arrow())
@@ -137,8 +141,8 @@ def test_a_url_gives_the_same_whether_adbc_reads_it_or_tuples_are_converted(path
 
 
 def test_a_url_is_read_without_python_objects(path):
-    pytest.importorskip("apsw", reason="no apsw")
-    pytest.importorskip("adbc_driver_sqlite", reason="no ADBC driver")
+    pytest.importorskip("apsw", reason="no apsw: the extra arrow is not installed")
+    pytest.importorskip("adbc_driver_sqlite", reason="no adbc: the extra arrow is not installed")
     with read_sql_iter("select * from lots", f"sqlite:///{path}") as reader:
         next(reader.arrow())
         assert reader.arrow_schema is not None
@@ -225,7 +229,7 @@ POSTGRES = """
 
 
 def test_postgresql_gives_the_same_through_adbc_and_through_psycopg(postgres, postgres_schema_url):
-    pytest.importorskip("adbc_driver_postgresql", reason="no ADBC driver")
+    pytest.importorskip("adbc_driver_postgresql", reason="no adbc: the extra arrow is not installed")
     converted = read_sql_iter(POSTGRES, postgres, batch_size=1).arrow()
     direct = read_sql_iter(POSTGRES, postgres_schema_url)
     table, tuples = pa.table(direct.arrow()), pa.table(converted)
@@ -269,9 +273,15 @@ def test_numerics_that_are_no_numbers_are_null_through_adbc_too(postgres_schema_
     assert reader.arrow_schema is not None
 
 
+@pytest.mark.parametrize("value", ["'infinity'::timestamp", "'-infinity'::timestamptz", "'infinity'::date"])
+def test_an_infinite_time_is_an_error_and_no_other_time(postgres_schema_url, value):
+    with pytest.raises(UnencodableValue, match="column 'at' holds an infinity"):
+        list(read_sql_iter(f"select null as none, {value} as at", postgres_schema_url).arrow())
+
+
 @pytest.mark.parametrize("strategy", ["auto", "in-list", "array", "look-up"])
 def test_an_adbc_connection_to_postgresql_is_read_by_keys(postgres, postgres_schema_url, strategy):
-    dbapi = pytest.importorskip("adbc_driver_postgresql.dbapi", reason="no ADBC driver")
+    dbapi = pytest.importorskip("adbc_driver_postgresql.dbapi", reason="no adbc: the extra arrow is not installed")
     postgres.execute("create table lots as select 'l' || n % 30 as lot, n as id from generate_series(1, 900) n")
     postgres.commit()
     with dbapi.connect(postgres_schema_url) as con:
@@ -287,7 +297,7 @@ def test_an_adbc_connection_to_postgresql_is_read_by_keys(postgres, postgres_sch
 
 
 def test_leaving_early_leaves_the_callers_adbc_transaction_usable(postgres_schema_url):
-    dbapi = pytest.importorskip("adbc_driver_postgresql.dbapi", reason="no ADBC driver")
+    dbapi = pytest.importorskip("adbc_driver_postgresql.dbapi", reason="no adbc: the extra arrow is not installed")
     with dbapi.connect(postgres_schema_url) as con, con.cursor() as cursor:
         cursor.execute("create temporary table mine (n int)")
         with read_sql_iter("select * from generate_series(1, 300000) n", con) as reader:

@@ -95,13 +95,9 @@ def test_parameters_are_bound(files):
 def test_parameters_of_postgresql_are_written_as_its_driver_wants_them(tmp_path, postgres, postgres_schema_url):
     postgres.execute("create table lots as select n as id, 'lot' || n % 5 as lot from generate_series(1, 100) n")
     postgres.commit()
-    (tmp_path / "q.sql").write_text("select id from lots where id > %(low)s and lot in (:keys)")
     (tmp_path / "keys.txt").write_text("lot1\nlot2\n")
     out = tmp_path / "x.ndjson"
     arguments = ["--sql", tmp_path / "q.sql", "--keys", tmp_path / "keys.txt", "--param", "low=90", "--out", out]
-    result = CliRunner().invoke(main, ["export", "--url", postgres_schema_url, *map(str, arguments), "--key", "lot"])
-    assert result.exit_code == 1  # the key is not in the result
-
     (tmp_path / "q.sql").write_text("select lot, id from lots where id > %(low)s and lot in (:keys)")
     result = CliRunner().invoke(main, ["export", "--url", postgres_schema_url, *map(str, arguments), "--parallel", "2"])
     assert result.exit_code == 0, result.output

@@ -27,7 +27,7 @@ def test_a_command_that_does_not_exist_is_refused():
     assert "No such command 'trace'" in result.output
 
 
-@pytest.mark.parametrize("module", ["mesbatch.cli", "mesbatch.cli.demo"])
+@pytest.mark.parametrize("module", ["mesbatch.cli", "mesbatch.cli.demo", "mesbatch.cli.export", "mesbatch.cli.verify"])
 def test_asking_for_help_loads_no_driver(module):
     code = f"import sys, {module}; print(sorted(set(sys.modules) & {set(HEAVY)!r}))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

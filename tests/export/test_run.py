@@ -212,6 +212,17 @@ def test_a_full_disk_leaves_no_half_of_a_file(tmp_path, url, small_files, name):
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(f"{name}.unf") or path.name == name] == []
 
 
+def test_a_file_that_cannot_be_gone_on_with_leaves_nothing_that_is_in_the_way(tmp_path, url):
+    pytest.importorskip("pyarrow", reason="no pyarrow: the extra arrow is not installed")
+
+    def stop(_):
+        raise KeyError("stop")
+
+    with pytest.raises(KeyError):
+        export("select * from lots", url, tmp_path / "lots.parquet", on_event=stop)
+    assert export("select * from lots", url, tmp_path / "lots.parquet").rows == 1_000
+
+
 def test_a_value_that_fits_no_column_keeps_the_parts_before_it(tmp_path, path, url, monkeypatch):
     pytest.importorskip("pyarrow", reason="no pyarrow: the extra arrow is not installed")
     monkeypatch.setattr(rows, "PART_BYTES", 8 * KiB)
@@ -237,3 +248,13 @@ def test_the_rows_of_an_export_are_those_of_a_read(tmp_path, url):
 
     read = [row for batch in read_sql_iter(sql, url) for row in batch.rows]
     assert [tuple(json.loads(line).values()) for line in (tmp_path / "lots.ndjson").read_text().splitlines()] == read
+
+
+def test_a_table_of_postgresql_is_read_in_the_same_order_each_time(tmp_path, postgres_schema_url):
+    sql = """select current_setting('synchronize_seqscans') as scans, current_setting('search_path') as path,
+             current_setting('max_parallel_workers_per_gather') as workers"""
+    export(sql, postgres_schema_url, tmp_path / "settings.ndjson")
+
+    (settings,) = map(json.loads, (tmp_path / "settings.ndjson").read_text().splitlines())
+    assert (settings["scans"], settings["workers"]) == ("off", "0")
+    assert settings["path"].startswith("test_")

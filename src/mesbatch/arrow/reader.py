@@ -20,6 +20,12 @@ class ArrowReader(Iterator[pa.RecordBatch]):
 
     Holds the record batch that it makes beside what the reader holds. Closing it closes the reader; reaching the end
     without an exception means that every row came, and *manifest* is the account of it.
+
+    >>> import sqlite3
+    >>> from mesbatch import read_sql_iter
+    >>> con = sqlite3.connect(":memory:")
+    >>> pa.table(read_sql_iter("select 1 as ID, 'a' as LOT", con).arrow()).to_pylist()
+    [{'ID': 1, 'LOT': 'a'}]
     """
 
     def __init__(self, reader: BatchReader, schema: Any = None) -> None:
@@ -49,7 +55,9 @@ class ArrowReader(Iterator[pa.RecordBatch]):
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """The stream of the batches that are left; whoever takes it closes the reader when it is released."""
         try:
-            return pa.RecordBatchReader.from_batches(self.schema, self._closing()).__arrow_c_stream__(requested_schema)
+            batches = self._closing()
+            next(batches)
+            return pa.RecordBatchReader.from_batches(self.schema, batches).__arrow_c_stream__(requested_schema)
         except BaseException:
             self.close()
             raise
@@ -64,8 +72,9 @@ class ArrowReader(Iterator[pa.RecordBatch]):
         """Stop reading and give everything back; may be called twice."""
         self._reader.close()
 
-    def _closing(self) -> Generator[pa.RecordBatch]:
+    def _closing(self) -> Generator[pa.RecordBatch | None]:
         with self:
+            yield None  # taken at once: a generator that was not begun would close nothing
             yield from self
 
     def _advance(self) -> pa.RecordBatch | None:

@@ -97,20 +97,26 @@ class Place:
 
 
 class Journal:
-    """The parts of an unfinished output, one line each, written after the part is whole."""
+    """The parts of an unfinished output, one line each, written after the part is whole; only in memory if not *kept*.
 
-    def __init__(self, place: Place, plan: Plan, parts: list[Part]) -> None:
+    *parts* are whole already.
+    """
+
+    def __init__(self, place: Place, plan: Plan, parts: list[Part], *, kept: bool) -> None:
         self.plan, self.parts = plan, list(parts)
-        self._place = place
+        self._place, self._kept = place, kept
         place.journal.parent.mkdir(parents=True, exist_ok=True)
+        if not kept:
+            return
         unfinished = place.journal.with_suffix(".unfinished")
         unfinished.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in (plan, *parts)))
         unfinished.replace(place.journal)
         place.manifest.unlink(missing_ok=True)
 
     def add(self, part: Part) -> None:
-        with self._place.journal.open("ab") as file:
-            file.write(msgspec.json.encode(part) + b"\n")
+        if self._kept:
+            with self._place.journal.open("ab") as file:
+                file.write(msgspec.json.encode(part) + b"\n")
         self.parts.append(part)
 
     def finish(self) -> None:

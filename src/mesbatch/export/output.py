@@ -42,15 +42,14 @@ class Output:
         if self.place is not None:
             self._look(self.place, resume=resume, force=force)
 
-    def check_same(self, statement: str, *, keyed: bool) -> None:
+    def check_same(self, statement: str) -> None:
         """Raise `ExportError` unless what lies here comes from the same statement, in the same format."""
         if self.plan is None:
             return
         for what, before, now in (
             ("format", self.plan.format, self.format),
             ("compression", self.plan.compress, self.compress),
-            ("statement", self.plan.statement, statement),
-            ("use of keys", self.plan.keyed, keyed),
+            ("statement, parameters or keys", self.plan.statement, statement),
         ):
             if before != now:
                 raise ExportError(f"the output was begun with another {what} ({before}, now {now}): use --force")
@@ -98,6 +97,7 @@ class Output:
 def _remove(place: Place) -> None:
     """Remove an output, but no file that is not one of ours."""
     ours = [place.manifest, place.journal]
+    ours += [path.with_suffix(".unfinished") for path in ours]
     if place.is_directory and place.path.is_dir():
         ours += [path for path in place.path.iterdir() if path.name.startswith("part-")]
         if others := [path.name for path in place.path.iterdir() if path not in ours]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import chain
 from typing import Any
 
 from mesbatch.batch import find_column
 from mesbatch.codec import RowEncoder
+from mesbatch.errors import KeyColumnError
 from mesbatch.manifest import Manifest
 from mesbatch.reader import BatchReader
 from mesbatch.units import MiB
@@ -40,8 +42,11 @@ class ReadRows:
         """The schema of the record batches, serialised."""
         return None if self._arrow is None else self._arrow.schema.serialize().to_pybytes()
 
-    def position_of(self, key: str) -> int:
-        return find_column(self._reader.columns, key)
+    def position_of(self, column: str | None) -> int | None:
+        """Where *column* is among those of the rows; None where it is not."""
+        with suppress(KeyColumnError):
+            return find_column(self._reader.columns, column) if column is not None else None
+        return None
 
     def __iter__(self) -> Iterator[Any]:
         first, self._first = self._first, None

@@ -25,7 +25,7 @@ from mesbatch.source.keys import Keys, collect_keys
 from mesbatch.source.session import Params
 from mesbatch.units import MiB
 
-READ_SHARE, GROUP_SHARE = 2, 8  # of max_bytes: half to the reader, an eighth for a group, which is held twice
+READ_SHARE, GROUP_SHARE = 2, 16  # of max_bytes: half to the reader; a group is held twice, and once more encoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,18 +88,19 @@ def export(
     if parallel > 1 and keys is None:
         raise ExportError(f"parallel={parallel} reads keys side by side, and there are none")
     output = Output(str(out), format, compress=compress, resume=resume, force=force)
-    statement, column = digest(sql, params), key_column(sql, key) if keys is not None else None
-    output.check_same(statement, keyed=column is not None)
-    if output.complete:
-        return _untouched(output)
+    column = key_column(sql, key) if keys is not None else None
     started = monotonic()
     with ExitStack() as closed:
         if keys is not None:
             keys = collect_keys(keys)
             closed.callback(keys.close)
-            if column is not None and output.parts:
-                keys = keys.above(output.parts[-1].last_key)
-        origin = steady(con) if output.resumable and column is None else con
+        statement = digest(sql, params, keys)
+        output.check_same(statement)
+        if output.complete:
+            return _untouched(output)
+        if keys is not None and output.plan is not None and output.plan.keyed and output.parts:
+            keys = keys.above(output.parts[-1].last_key)
+        origin = steady(con) if output.resumable else con
         share = max(1, max_bytes // READ_SHARE)
         reader = closed.enter_context(
             read_sql_iter(
@@ -119,24 +120,24 @@ def _untouched(output: Output) -> Summary:
 
 
 def _write(reader: BatchReader, output: Output, column: str | None, statement: str, group_bytes: int) -> PartsWriter:
-    """Everything that *reader* gives, in parts; *column* is that of the keys."""
+    """Everything that *reader* gives, in parts; *column* is that of the keys, which the rows may lack."""
     plan = output.plan
     rows = ReadRows(reader, columnar=output.format != "ndjson", schema=plan.schema if plan else None)
+    position = rows.position_of(column)
     if plan is None:
         part_rows, group_rows = rows.sizes(group_bytes)
         plan = Plan(
             format=output.format,
             compress=output.compress,
             statement=statement,
-            keyed=column is not None,
+            keyed=position is not None,
             part_rows=part_rows if output.resumable else sys.maxsize,
             group_rows=group_rows,
             schema=rows.schema,
         )
-    journal = Journal(output.place, plan, output.parts) if output.place is not None else None
-    writer = PartsWriter(output.target(), plan, rows.shape, group_bytes, journal, output.parts, again=column is None)
+    journal = None if output.place is None else Journal(output.place, plan, output.parts, kept=output.resumable)
+    writer = PartsWriter(output.target(), plan, rows.shape, group_bytes, journal, output.parts, again=not plan.keyed)
     try:
-        position = rows.position_of(column) if column is not None and rows.shape else None
         for piece in cut(rows, plan.part_rows, position):
             writer.write(piece)
             del piece

@@ -12,6 +12,7 @@ import msgspec
 from mesbatch.errors import NotSplittable
 from mesbatch.source.choose import examine
 from mesbatch.source.connect import POSTGRES_SCHEMES, find_source
+from mesbatch.source.keys import CHECKED_AT_ONCE, Keys
 from mesbatch.source.session import Params
 from mesbatch.source.splittable import check_splittable
 from mesbatch.source.sql import check_reads, find_keys
@@ -23,9 +24,12 @@ STEADY = "-c synchronize_seqscans=off -c max_parallel_workers_per_gather=0"
 INTEGERS = ("int", "number", "serial")  # in the names that databases have for types of whole numbers
 
 
-def digest(sql: str, params: Params) -> str:
-    """What tells one statement with its parameters from another."""
-    return hashlib.sha256(msgspec.json.encode([sql, params], enc_hook=repr)).hexdigest()[:16]
+def digest(sql: str, params: Params, keys: Keys | None) -> str:
+    """What tells one statement with its parameters and keys from another."""
+    found = hashlib.sha256(msgspec.json.encode([sql, params, keys is not None], enc_hook=repr))
+    for some in keys.slices(lambda: CHECKED_AT_ONCE) if keys is not None else ():
+        found.update(msgspec.json.encode(some))
+    return found.hexdigest()[:16]
 
 
 def steady(con: Any) -> Any:

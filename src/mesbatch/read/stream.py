@@ -254,7 +254,9 @@ def _columnar(source: Source, request: Request) -> Source:
     """The same source, whose drivers give record batches if they can."""
     if request.converters is not None:  # they are for the driver's own values
         return source
-    instead = source.open_for_arrow if request.keys is None and not request.params else None
+    # Parameters would need types there; and what hangs in ADBC's connect or prepare is out of a deadline's reach.
+    plain = request.keys is None and not request.params and request.timeout is None
+    instead = source.open_for_arrow if plain else None
 
     def open_session() -> Session:
         session = (instead(request.sql) if instead is not None else None) or source.open()

@@ -7,7 +7,7 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mesbatch.sink.arrow import Regrouped
+from mesbatch.sink.regrouped import Regrouped
 from mesbatch.units import MiB
 
 
@@ -35,8 +35,8 @@ class ParquetWriter(Regrouped):
         max_bytes: int = 16 * MiB,
         compression: str = "snappy",
     ) -> None:
-        super().__init__(schema, group_rows, max_bytes)
-        self._writer = pq.ParquetWriter(pa.PythonFile(file, mode="w"), schema, compression=compression)
+        super().__init__(file, schema, group_rows, max_bytes)
+        self._writer = pq.ParquetWriter(self._sink, schema, compression=compression)
 
     def _write_group(self, group: pa.Table) -> None:
         self._writer.write_table(group, row_group_size=group.num_rows)

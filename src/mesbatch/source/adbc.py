@@ -5,10 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mesbatch.arrow.convert import Converter
+from mesbatch.arrow.types import AWARE, TIMESTAMP
 from mesbatch.batch import Column
-from mesbatch.errors import ConnectionLost, DatabaseBusy, DatabaseTimeout, MesbatchError, SchemaChanged
+from mesbatch.errors import (
+    ConnectionLost,
+    DatabaseBusy,
+    DatabaseTimeout,
+    MesbatchError,
+    SchemaChanged,
+    UnencodableValue,
+)
 from mesbatch.source.arrow import ArrowRows, TupleRows
 from mesbatch.source.dbapi import DbapiDriver
 from mesbatch.source.session import Params, Rows, Session
@@ -24,6 +33,9 @@ STATES: dict[str, type[MesbatchError]] = {
     "57P": ConnectionLost,
     "57014": DatabaseTimeout,
 }
+# Far below 4713 BC, PostgreSQL's first day, and above where its infinities end up.
+EARLIEST = {TIMESTAMP: -(10**18), AWARE: -(10**18), pa.date32(): -(10**9)}
+COUNTS = {TIMESTAMP: pa.int64(), AWARE: pa.int64(), pa.date32(): pa.int32()}
 DIALECTS = {"PostgreSQL": "postgres", "SQLite": "sqlite"}
 
 
@@ -53,7 +65,8 @@ class AdbcDriver(DbapiDriver):
             columns = tuple(map(describe_field, reader.schema))
             converter = Converter(columns, self.dialect)
             schema = converter.prepare(reader.schema)
-            return ArrowRows(columns, schema, map(converter.from_batch, reader), cursor.close)
+            batches = map(_finite, reader) if self.dialect == "postgres" else reader
+            return ArrowRows(columns, schema, map(converter.from_batch, batches), cursor.close)
         except BaseException:
             cursor.close()
             raise
@@ -79,10 +92,26 @@ class AdbcDriver(DbapiDriver):
         state = getattr(error, "sqlstate", None) or ""
         if "Type mismatch in column" in str(error):  # of SQLite: its first batch decides
             return SchemaChanged
+        if isinstance(error, OSError) and "[libpq]" in str(error):  # in mid-stream an error has no state, only words
+            if "canceling statement" in str(error):
+                return DatabaseTimeout
+            return None if "ERROR:" in str(error) else ConnectionLost
         return next((ours for start, ours in STATES.items() if state.startswith(start)), None)
 
     def interrupt(self, connection: Any) -> None:
         connection.adbc_cancel()
+
+
+def _finite(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """*batch*, whose times are all times: ADBC moves PostgreSQL's infinities to its own epoch, past the end of 64 bits.
+
+    Raises:
+        UnencodableValue: there is an infinity.
+    """
+    for name, column in zip(batch.schema.names, batch.columns):
+        if column.type in EARLIEST and (pc.min(column.cast(COUNTS[column.type])).as_py() or 0) < EARLIEST[column.type]:
+            raise UnencodableValue(f"column {name!r} holds an infinity, which no Arrow type of times has")
+    return batch
 
 
 def describe_field(field: pa.Field) -> Column:
