@@ -13,7 +13,9 @@ from mesbatch.batch import Batch
 from mesbatch.errors import KeyColumnError, KeyMismatch, SchemaChanged
 from mesbatch.fold import fold, fold_by_key, project
 from mesbatch.group import iter_groups
-from tests.rig.batches import COLUMNS, exactly, lists_of_batches
+from mesbatch.testing import strategies
+from mesbatch.testing.strategies import COLUMNS
+from tests.rig.batches import exactly
 
 ascending = st.integers(0, 5)
 
@@ -23,13 +25,13 @@ def collect(rows, batch):
     return rows + batch.rows
 
 
-@given(lists_of_batches())
+@given(strategies.batches())
 def test_a_fold_sees_every_row_once_and_in_order(batches):
     rows = list(chain.from_iterable(batch.rows for batch in batches))
     assert exactly(fold(batches, collect, list)) == exactly(rows)
 
 
-@given(lists_of_batches(keys=ascending))
+@given(strategies.batches(key=ascending))
 def test_a_fold_by_key_sees_the_rows_of_its_group(batches):
     try:
         groups = list(iter_groups(batches, "k"))
@@ -40,7 +42,7 @@ def test_a_fold_by_key_sees_the_rows_of_its_group(batches):
         assert exactly(list(fold_by_key(batches, "k", collect, list))) == exactly(groups)
 
 
-@given(lists_of_batches())
+@given(strategies.batches())
 def test_neighbours_are_folded_where_no_order_was_promised(batches):
     groups = iter_groups(batches, "k", order="any")
     assert exactly(list(fold_by_key(batches, "k", collect, list, order="any"))) == exactly(list(groups))
@@ -60,7 +62,7 @@ def test_each_key_begins_with_a_state_of_its_own():
     assert list(fold_by_key([moves], "LOT", count, Counter)) == [("a", Counter(etch=2)), ("b", Counter(strip=1))]
 
 
-@given(lists_of_batches(), st.lists(st.sampled_from(COLUMNS), min_size=1, max_size=4))
+@given(strategies.batches(), st.lists(st.sampled_from(COLUMNS), min_size=1, max_size=4))
 def test_a_projection_picks_columns_of_every_row(batches, columns):
     positions = [COLUMNS.index(name) for name in columns]
     expected = [

@@ -24,8 +24,9 @@ from mesbatch.errors import (
 )
 from mesbatch.group import group_by_key, iter_groups
 from mesbatch.spill import spilled
+from mesbatch.testing import strategies
 from mesbatch.units import KiB, MiB
-from tests.rig.batches import exactly, grouped_in_a_dict, lists_of_batches
+from tests.rig.batches import exactly, grouped_in_a_dict
 
 LOTS = ("LOT", "QTY")
 
@@ -54,7 +55,7 @@ def test_ordered_batches_give_the_groups_of_a_dict(batches):
     assert list(iter_groups(cut, "LOT")) == list(grouped_in_a_dict(cut).items())
 
 
-@given(lists_of_batches())
+@given(strategies.batches())
 def test_ordered_groups_hold_all_rows_or_raise(batches):
     try:
         groups = list(iter_groups(batches, "k"))
@@ -111,7 +112,7 @@ def test_what_is_not_there_or_changes_is_refused(read):
 
 
 @pytest.mark.usefixtures("_small_pieces")
-@given(lists_of_batches(), st.integers(0, 3_000))
+@given(strategies.batches(), st.integers(0, 3_000))
 def test_spilling_never_changes_the_groups(batches, max_bytes):
     truth = grouped_in_a_dict(batches)
     with group_by_key(batches, "k", max_bytes=max_bytes) as groups:

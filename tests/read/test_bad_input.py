@@ -176,7 +176,7 @@ def test_a_key_that_is_no_column_is_refused_before_a_row_is_read(path, key):
     faults = Faults(path)
     with pytest.raises(KeyColumnError, match=f"no column '{key}'; its columns are n, k"):
         next(read_sql_iter(SQL, faults, keys=["k1"], key=key))
-    assert (faults.rows, faults.alive) == (0, 0)
+    assert (faults.calls, faults.alive) == (0, 0)
 
 
 def test_a_key_that_two_columns_could_be_is_refused(con):

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy
 
 from mesbatch import Batch, read_sql_iter
-from tests.rig.faulty import Faults, PlainConnection
+from tests.rig.faulty import PlainConnection
 
 FIRST = 10
 ASKED = FIRST + 1  # SQLite's drivers step to the row after the one that they give
@@ -103,14 +103,13 @@ def test_of_a_sqlalchemy_select(engine):
 
 
 def test_of_a_driver_that_nobody_knows(path):
-    faults = Faults(path)
-    with closing(connect(path)) as con:
-        check_first_batch(PlainConnection(faults, con))
-    assert faults.fetches == [FIRST]
+    with closing(PlainConnection(connect(path))) as con:
+        check_first_batch(con)
+        assert con.fetches == [FIRST]
 
 
 def test_of_a_function_that_connects_with_a_driver_that_nobody_knows(path):
-    check_first_batch(lambda: PlainConnection(Faults(path), connect(path)))
+    check_first_batch(lambda: PlainConnection(connect(path)))
 
 
 def test_of_an_object_with_batches():

@@ -1,47 +1,45 @@
-"""Connections to a SQLite file that fail at the n-th row, and that count what is asked of them."""
+"""Connections to a SQLite file that fail where `mesbatch.testing` says, and that count what is asked of them."""
 
 from __future__ import annotations
 
 import sqlite3
 from typing import Any
 
+from mesbatch import testing
 
-class Faults:
-    """A function that connects; from the *fail_at*-th row on, *times* reads of a row fail (None: for ever).
 
-    Rows are counted over all connections, from 1; so are statements, which never fail. *plain* gives connections of
-    which only DB-API is known, the others are sqlite3's own class.
+class Faults(testing.FaultyConnect):
+    """A function that connects to the file *path*; from the *fail_at*-th row on, *times* of them fail (None: for ever).
+
+    Its connections are sqlite3's own class, and the calls that count are the rows that they give out. With *plain* they
+    are of no known driver, and all calls count.
     """
 
     def __init__(self, path: object, fail_at: int | None = None, times: int | None = 1, *, plain: bool = False) -> None:
-        self.path, self.fail_at, self.times, self.plain = str(path), fail_at, times, plain
-        self.rows = self.failures = self.opened = self.closed = 0
-        self.fetches: list[int] = []
+        self.path, self.plain = str(path), plain
+        faults = testing.Faults(fail_at, times, lambda _: sqlite3.OperationalError("injected"))
+        super().__init__(lambda: PlainConnection(sqlite3.connect(self.path, check_same_thread=False)), faults)
 
     def __call__(self) -> Any:
+        if self.plain:
+            return super().__call__()
         self.opened += 1
-        connection = sqlite3.connect(self.path, factory=_factory(self), check_same_thread=False)
-        return PlainConnection(self, connection) if self.plain else connection
+        return sqlite3.connect(self.path, factory=_factory(self), check_same_thread=False)
 
     @property
-    def alive(self) -> int:
-        """Connections that nobody closed."""
-        return self.opened - self.closed
+    def calls(self) -> int:
+        return self.faults.calls
 
-    def step(self) -> None:
-        """A row is about to be given out."""
-        self.rows += 1
-        due = self.fail_at is not None and self.rows >= self.fail_at
-        if due and (self.times is None or self.failures < self.times):
-            self.failures += 1
-            raise sqlite3.OperationalError("injected")
+    @property
+    def failures(self) -> int:
+        return self.faults.failures
 
 
-def _factory(faults: Faults) -> type[sqlite3.Connection]:
+def _factory(connect: Faults) -> type[sqlite3.Connection]:
     class Cursor(sqlite3.Cursor):
         def __next__(self) -> Any:
             row = super().__next__()
-            faults.step()
+            connect.faults.step()
             return row
 
     class Connection(sqlite3.Connection):
@@ -52,36 +50,38 @@ def _factory(faults: Faults) -> type[sqlite3.Connection]:
 
         def close(self) -> None:
             super().close()
-            faults.closed += not self.was_closed
-            self.was_closed = True
+            if not self.was_closed:
+                self.was_closed = True
+                connect.note_close()
 
     return Connection
 
 
 class PlainConnection:
-    """A DB-API connection of no known driver."""
+    """A DB-API connection of no known driver, which can do what the standard asks, and nothing more."""
 
-    def __init__(self, faults: Faults, connection: sqlite3.Connection) -> None:
-        self._faults, self._connection = faults, connection
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.real = connection
+        self.fetches: list[int] = []  # how many rows each fetch asked for
 
     def cursor(self) -> PlainCursor:
-        return PlainCursor(self._faults, self._connection.cursor())
+        return PlainCursor(self.real.cursor(), self.fetches)
 
     def commit(self) -> None:
-        self._connection.commit()
+        self.real.commit()
 
     def rollback(self) -> None:
-        self._connection.rollback()
+        self.real.rollback()
 
     def close(self) -> None:
-        self._connection.close()
+        self.real.close()
 
 
 class PlainCursor:
     """A cursor that can do what the standard asks, and nothing more."""
 
-    def __init__(self, faults: Faults, cursor: Any) -> None:
-        self._faults, self._cursor = faults, cursor
+    def __init__(self, cursor: sqlite3.Cursor, fetches: list[int]) -> None:
+        self._cursor, self._fetches = cursor, fetches
 
     @property
     def description(self) -> Any:
@@ -91,11 +91,8 @@ class PlainCursor:
         self._cursor.execute(sql, params)
 
     def fetchmany(self, size: int) -> list[Any]:
-        self._faults.fetches.append(size)
-        rows = []
-        while len(rows) < size and (row := next(self._cursor, None)) is not None:
-            rows.append(row)
-        return rows
+        self._fetches.append(size)
+        return self._cursor.fetchmany(size)
 
     def close(self) -> None:
         self._cursor.close()

@@ -8,7 +8,7 @@ import pytest
 from mesbatch import read_sql_iter
 from mesbatch.errors import StatementError
 from mesbatch.source.dbapi import DbapiDriver, describe
-from tests.rig.faulty import Faults
+from tests.rig.faulty import Faults, PlainConnection
 
 
 @pytest.fixture
@@ -23,7 +23,13 @@ def test_a_driver_that_nobody_knows_is_read_by_the_standards_methods(faults):
     with read_sql_iter("select * from t", faults, batch_size=20) as reader:
         assert [batch.num_rows for batch in reader] == [20, 20, 10]
     assert reader.columns == ("n", "k")
-    assert max(faults.fetches) == 20
+    assert faults.alive == 0
+
+
+def test_no_fetch_asks_for_more_rows_than_a_batch_may_have(faults):
+    with closing(PlainConnection(sqlite3.connect(faults.path))) as con:
+        assert sum(batch.num_rows for batch in read_sql_iter("select * from t", con, batch_size=20)) == 50
+        assert max(con.fetches) == 20
 
 
 def test_the_callers_connection_of_a_driver_that_nobody_knows_stays_open(faults):
@@ -38,7 +44,7 @@ def test_the_callers_connection_of_a_driver_that_nobody_knows_stays_open(faults)
 
 def test_rows_that_are_no_tuples_become_tuples(faults):
     con = faults()
-    con._connection.row_factory = lambda cursor, row: list(row)
+    con.real.row_factory = lambda cursor, row: list(row)
     with read_sql_iter("select n, k from t where n < 2", con) as reader:
         assert next(reader).rows == [(0, 0), (1, 1)]
     con.close()

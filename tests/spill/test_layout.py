@@ -12,19 +12,21 @@ from hypothesis import strategies as st
 
 from mesbatch.errors import SchemaChanged, UnencodableValue
 from mesbatch.spill.layout import RowLayouts
-from tests.rig.batches import COLUMNS, exactly, lists_of_batches, scalars
+from mesbatch.testing import strategies
+from mesbatch.testing.strategies import COLUMNS, SCALARS
+from tests.rig.batches import exactly
 
 
-@pytest.mark.parametrize("kind", scalars)
+@pytest.mark.parametrize("kind", SCALARS)
 @given(data=st.data())
 def test_a_value_comes_back_with_its_type(kind, data):
-    rows = data.draw(st.lists(st.tuples(st.one_of(st.none(), scalars[kind])), min_size=1))
+    rows = data.draw(st.lists(st.tuples(st.one_of(st.none(), SCALARS[kind])), min_size=1))
     layouts = RowLayouts(("v",))
     layouts.learn(rows)
     assert exactly(layouts.decode(*layouts.encode(rows))) == exactly(rows)
 
 
-@given(lists_of_batches())
+@given(strategies.batches())
 def test_what_was_encoded_before_a_type_was_met_is_still_read(batches):
     layouts = RowLayouts(COLUMNS)
     lists_of_rows = [rows for _, rows in batches if rows]

@@ -1,0 +1,37 @@
+"""For your own tests: proof that memory stays flat, made-up batches, and sources that fail at the n-th call."""
+
+from typing import TYPE_CHECKING, Any
+
+from mesbatch.testing.faults import (
+    Faults,
+    FaultyConnect,
+    FaultyConnection,
+    FaultyCursor,
+    FaultySource,
+    InjectedFault,
+    each_fault,
+)
+
+if TYPE_CHECKING:
+    from mesbatch.testing.memory import assert_flat_memory, measure_peak
+
+__all__ = [
+    "Faults",
+    "FaultyConnect",
+    "FaultyConnection",
+    "FaultyCursor",
+    "FaultySource",
+    "InjectedFault",
+    "assert_flat_memory",
+    "each_fault",
+    "measure_peak",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Faults need nothing but mesbatch; memray is imported by who measures."""
+    if name not in {"assert_flat_memory", "measure_peak"}:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from mesbatch.testing import memory
+
+    return getattr(memory, name)
