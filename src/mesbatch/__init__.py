@@ -14,7 +14,7 @@ from mesbatch.units import GiB, KiB, MiB
 if TYPE_CHECKING:
     from mesbatch.group import group_by_key, iter_groups
     from mesbatch.groups import Groups
-    from mesbatch.source.oracle import OracleSource
+    from mesbatch.source.oracle.source import OracleSource
 
 __all__ = [
     "Batch",
@@ -41,7 +41,7 @@ __all__ = [
 # brings its driver.
 _LATER = {
     "Groups": "mesbatch.groups",
-    "OracleSource": "mesbatch.source.oracle",
+    "OracleSource": "mesbatch.source.oracle.source",
     "group_by_key": "mesbatch.group",
     "iter_groups": "mesbatch.group",
 }

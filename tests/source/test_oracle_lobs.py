@@ -9,7 +9,7 @@ import pytest
 
 from mesbatch import MiB, OracleSource, read_sql_iter
 from mesbatch.errors import RowTooLarge, StatementError
-from mesbatch.source.oracle_lobs import SLICE, LobSlices
+from mesbatch.source.oracle.lobs import SLICE, LobSlices
 
 DOCS = [(n, "é" * (10 * n), bytes([n]) * n) for n in range(1, 31)]
 EMPTY = (99, None, None)

@@ -9,7 +9,7 @@ import pytest
 
 from mesbatch import OracleSource, read_sql_iter
 from mesbatch.errors import ConnectionLost, DatabaseBusy, StatementError, UnknownSource
-from mesbatch.source.oracle_errors import MEANINGS, meaning_of
+from mesbatch.source.oracle.errors import MEANINGS, meaning_of
 
 
 def first(con, sql="select 1 as n from dual", **options):
@@ -90,7 +90,7 @@ def test_a_column_type_that_the_driver_does_not_know_says_so(oracle, oracle_serv
 
 
 def test_text_that_the_session_sorts_by_a_language_is_not_read_by_keys(oracle, oracle_server, oracle_pool, monkeypatch):
-    monkeypatch.setattr("mesbatch.source.oracle_driver.NLS_SORT", "select 'GERMAN' from dual")
+    monkeypatch.setattr("mesbatch.source.oracle.driver.NLS_SORT", "select 'GERMAN' from dual")
     with pytest.raises(StatementError, match="keys need NLS_SORT=BINARY, this session has GERMAN"):
         first(oracle_pool, "select dummy from dual where dummy in (:keys)", keys=["X"])
 

@@ -21,7 +21,7 @@ from sqlalchemy.sql.expression import ClauseElement, Select
 
 from mesbatch.batch import Column
 from mesbatch.errors import ConnectionClosed, StatementError, UnknownSource
-from mesbatch.source.connect import driver_of, family_of, owned_session
+from mesbatch.source.drivers import driver_of, family_of, owned_session
 from mesbatch.source.session import Params, Session, Source
 
 Converter = Callable[[Any], Any]

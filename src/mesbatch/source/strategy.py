@@ -15,7 +15,7 @@ from uuid import UUID
 from mesbatch.batch import Column
 from mesbatch.errors import InvalidKey, StatementError
 from mesbatch.source.keys import Keys
-from mesbatch.source.oracle_keys import KEYS_PER_LIST_TYPE, PREFIX, array_expression, fill_table, pad_keys
+from mesbatch.source.oracle.keys import KEYS_PER_LIST_TYPE, PREFIX, array_expression, fill_table, pad_keys
 from mesbatch.source.session import Params, Rows, Session
 from mesbatch.source.sql import find_order
 from mesbatch.source.statement import KeyedStatement

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from mesbatch.batch import Column, Row
 from mesbatch.errors import RowTooLarge, StatementError
-from mesbatch.source.oracle_columns import LOB_TYPES, LONG_TYPES
+from mesbatch.source.oracle.columns import LOB_TYPES, LONG_TYPES
 from mesbatch.units import KiB, format_bytes
 
 LobPolicy = Literal["whole", "inline", "slices", "omit", "refuse"]

@@ -17,12 +17,12 @@ from mesbatch.errors import (
     SnapshotTooOld,
     StatementError,
 )
-from mesbatch.source import oracle_errors
 from mesbatch.source.dbapi import DbapiDriver
-from mesbatch.source.oracle_columns import LOB_TYPES, PADDED_TYPES, describe_columns, type_handler
-from mesbatch.source.oracle_lobs import INLINE_LIMIT, Loan, LobPolicy, LobReader, lob_columns
-from mesbatch.source.oracle_rows import ARRAY_ROWS, OracleRows, array_rows, rows_by_width
-from mesbatch.source.session import Params, Rows, Session
+from mesbatch.source.oracle import errors as oracle_errors
+from mesbatch.source.oracle.columns import LOB_TYPES, PADDED_TYPES, describe_columns, type_handler
+from mesbatch.source.oracle.lobs import INLINE_LIMIT, Loan, LobPolicy, LobReader, lob_columns
+from mesbatch.source.oracle.rows import ARRAY_ROWS, OracleRows, array_rows, rows_by_width
+from mesbatch.source.session import Params, Rows, Session, Source
 
 NLS_SORT = "SELECT value FROM nls_session_parameters WHERE parameter = 'NLS_SORT'"
 
@@ -73,7 +73,7 @@ class OracleDriver(DbapiDriver):
         columns = self._columns_without_rows(session, sql, params)
         if columns is None or self._modes.strip_char or any(column.type in LOB_TYPES for column in columns):
             return None
-        from mesbatch.source.oracle_arrow import fetch_record_batches
+        from mesbatch.source.oracle.record_batches import fetch_record_batches
 
         return fetch_record_batches(session.connection, sql, params, columns, rows_by_width(columns, max_bytes // 3))
 
@@ -151,6 +151,18 @@ class OracleDriver(DbapiDriver):
             return None
         limit = modes.lob_limit or (min(INLINE_LIMIT, max_bytes) if modes.lobs == "inline" else max_bytes)
         return LobReader(modes.lobs, limit, found, self._loan.lend if self._loan else None)
+
+
+def pool_source(pool: Any) -> Source:
+    """The connections of an oracledb pool; they go back to it, or out of it once they are spent."""
+    label = "the oracledb pool"
+
+    def open_session() -> Session:
+        with oracle_errors.explained(label):
+            connection = pool.acquire()
+        return Session(OracleDriver(), connection, True, connection.close, lambda: pool.drop(connection))
+
+    return Source(open_session, True, label)
 
 
 def _find_socket(connection: Any) -> socket | None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from mesbatch.errors import (
     ConnectionClosed,
     ConnectionLost,
@@ -58,3 +61,16 @@ def code_of(error: BaseException) -> str:
 
 def meaning_of(error: BaseException) -> type[MesbatchError] | None:
     return MEANINGS.get(code_of(error))
+
+
+@contextmanager
+def explained(label: str) -> Iterator[None]:
+    """What the driver says while *label* is connected to becomes ours where it means one of ours."""
+    try:
+        yield
+    except Exception as error:
+        meaning = meaning_of(error)
+        if meaning is not None:
+            raise meaning(f"{label}: {error}") from error
+        error.add_note(f"while connecting to {label}")
+        raise

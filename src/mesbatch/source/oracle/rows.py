@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mesbatch.batch import Column, Row, measure_rows
-from mesbatch.source.oracle_columns import LONG_TYPES
-from mesbatch.source.oracle_lobs import LobReader
+from mesbatch.source.oracle.columns import LONG_TYPES
+from mesbatch.source.oracle.lobs import LobReader
 
 FETCH_ROWS = 500  # rows taken from the driver's array at a time: 0.82 us a row, and half the memory of the whole array
 ARRAY_ROWS = 1_000  # client CPU per row is flat from here on, memory is linear in it

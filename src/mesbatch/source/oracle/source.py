@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from mesbatch.errors import UnknownSource
-from mesbatch.source import oracle_errors
-from mesbatch.source.connect import family_of, find_source
-from mesbatch.source.oracle_driver import FetchModes, OracleDriver
-from mesbatch.source.oracle_lobs import Loan, LobPolicy
+from mesbatch.source.connect import find_source
+from mesbatch.source.drivers import family_of
+from mesbatch.source.oracle import errors as oracle_errors
+from mesbatch.source.oracle.driver import FetchModes, OracleDriver, pool_source
+from mesbatch.source.oracle.lobs import Loan, LobPolicy
 from mesbatch.source.session import Session, Source
 
 
@@ -77,7 +78,7 @@ class OracleSource:
     def _source(self) -> Source:
         con = self.con
         if hasattr(con, "acquire"):
-            return Source(lambda: _from_pool(con), True, "the oracledb pool")
+            return pool_source(con)
         if isinstance(con, str) or hasattr(con, "as_source"):
             raise UnknownSource(
                 "OracleSource takes a pool, a connection, a function that connects, or a SQLAlchemy engine or "
@@ -86,7 +87,8 @@ class OracleSource:
         return find_source(con)
 
     def _open(self, source: Source) -> Session:
-        session = _explained(source)
+        with oracle_errors.explained(source.label):
+            session = source.open()
         if session.driver.name != "oracle":
             session.close()
             raise UnknownSource(f"OracleSource reads Oracle; {source.label} is {session.driver.name}")
@@ -117,20 +119,3 @@ def limit_calls(connection: Any, timeout: float | None) -> Callable[[], None]:
             connection.call_timeout = before
 
     return restore
-
-
-def _from_pool(pool: Any) -> Session:
-    connection = pool.acquire()
-    return Session(OracleDriver(), connection, True, connection.close, lambda: pool.drop(connection))
-
-
-def _explained(source: Source) -> Session:
-    """A new session; what the driver says of a failure becomes ours where it means one of ours."""
-    try:
-        return source.open()
-    except Exception as error:
-        meaning = oracle_errors.meaning_of(error)
-        if meaning is not None:
-            raise meaning(f"{source.label}: {error}") from error
-        error.add_note(f"while connecting to {source.label}")
-        raise

@@ -1,0 +1,1 @@
+"""Oracle through python-oracledb: rows, LOBs, keys and errors, each as the driver really does them."""
