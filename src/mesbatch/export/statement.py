@@ -11,12 +11,13 @@ import msgspec
 
 from mesbatch.errors import NotSplittable
 from mesbatch.source.choose import examine
+from mesbatch.source.connect import find_source
 from mesbatch.source.keys import CHECKED_AT_ONCE, Keys
 from mesbatch.source.session import Params
 from mesbatch.source.splittable import check_splittable
 from mesbatch.source.sql import check_reads, find_keys
 from mesbatch.source.statement import KeyedStatement
-from mesbatch.source.urls import POSTGRES_SCHEMES, find_source
+from mesbatch.source.urls import POSTGRES_SCHEMES
 
 # Without these a large table is read from where another scan is just now, or by several workers as they please: the
 # rows of one statement then come in another order each time.
