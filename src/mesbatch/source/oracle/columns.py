@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
+from inspect import signature
 from operator import methodcaller
 from typing import Any
 
@@ -69,6 +70,8 @@ def type_handler(*, inline_lobs: bool, strip_char: bool) -> TypeHandler:
             return cursor.var(kind, metadata.internal_size, arraysize=cursor.arraysize, outconverter=_without_padding)
         return None
 
+    # The driver asks for it before each round trip, which otherwise costs 0.15 us a row.
+    handle.__signature__ = signature(handle)  # type: ignore[attr-defined]
     return handle
 
 

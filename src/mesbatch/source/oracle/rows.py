@@ -40,6 +40,7 @@ class OracleRows:
         self._inline = lobs is not None and lobs.policy == "inline"
         self._waiting: Sequence[Row] = ()  # fetched, their LOBs not yet read
         self.row_bytes = row_bytes
+        self._until_adapted = 0  # rows
         cursor.arraysize = self._first_array() if row_bytes is None else array_rows(share(), row_bytes)
 
     def fetch(self, size: int) -> list[Row]:
@@ -49,7 +50,9 @@ class OracleRows:
         if rows:
             if self._lobs is not None:
                 self._lobs.check(rows)
-            self._adapt(rows)
+            self._until_adapted -= len(rows)
+            if self._until_adapted <= 0:
+                self._adapt(rows)
         return rows
 
     def close(self) -> None:
@@ -64,10 +67,10 @@ class OracleRows:
         return rows
 
     def _adapt(self, rows: list[Row]) -> None:
-        """Size the next array by the rows of this one."""
+        """Size the next array by the last rows of this one."""
         sample = rows[:: -(-len(rows) // SAMPLED_ROWS)]
         self.row_bytes = measure_rows(sample) / len(sample) * (COPIES if self._inline else 1)
-        self._cursor.arraysize = array_rows(self._share(), self.row_bytes)
+        self._cursor.arraysize = self._until_adapted = array_rows(self._share(), self.row_bytes)
 
     def _first_array(self) -> int:
         share = self._share()
