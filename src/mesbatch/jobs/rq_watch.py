@@ -16,6 +16,7 @@ from mesbatch.jobs.rq import RQJobs
 from mesbatch.store.protocol import Facts
 
 LOOK_SECONDS = 2.0  # between two looks: a dead worker's lease runs out after 15 s, and is found within 20
+SWEEP_SECONDS = 60.0  # between two removals of what has expired
 UNSEEN_SECONDS = 5.0  # that a job may be neither in the queue nor in a lease: a worker takes it out and then starts
 
 _logger = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ class Watch:
         self._jobs, self._name = jobs, name
         self._woken, self._ended, self._left = Event(), Event(), Event()
         self.at_rest = Lock()  # who forks holds it: a lock that this thread held then would stay locked in the child
-        self._beaten = float("-inf")
+        self._beaten = self._swept = float("-inf")
         self._thread = Thread(target=self._run, name="mesbatch-watch", daemon=True)
 
     def __enter__(self) -> Watch:
@@ -58,6 +59,7 @@ class Watch:
                 with self.at_rest:
                     self._beat()
                     self._find()
+                    self._sweep()
             except (StoreUnavailable, redis.RedisError) as error:
                 _logger.warning("the jobs of dead workers were not looked for: %s", error)
             except Exception:  # without this thread the worker would be taken for dead
@@ -71,6 +73,11 @@ class Watch:
         elif time.monotonic() - self._beaten >= BEAT_SECONDS - LOOK_SECONDS:
             self._jobs.listening.beat(self._name)
             self._beaten = time.monotonic()
+
+    def _sweep(self) -> None:
+        if time.monotonic() - self._swept > SWEEP_SECONDS:
+            self._swept = time.monotonic()
+            self._jobs.store.sweep()
 
     def _find(self) -> None:
         listening, store = self._jobs.listening, self._jobs.store
