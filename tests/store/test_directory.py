@@ -211,8 +211,9 @@ def test_an_expired_job_is_not_found_and_then_swept(path):
     store = DirectoryStore(path, ttl=100.0)
     old, young = (written(store, [("a", rows_of(1))]) for _ in range(2))
     _age(path / old, 110)
-    with pytest.raises(JobNotFound):
-        store.facts(old)
+    for ask in (store.facts, lambda job_id: pages(store, job_id), lambda job_id: stored_lines(store, job_id)):
+        with pytest.raises(JobNotFound):
+            ask(old)
     assert store.sweep() == 0  # somebody may just have opened it
     _age(path / old, 100)
     assert store.sweep() == 1
