@@ -15,6 +15,7 @@ pytest.importorskip("redis")
 
 import redis
 from click.testing import CliRunner
+from rq import Worker
 from rq.job import Job as RqJob
 from rq.serializers import JSONSerializer
 
@@ -24,6 +25,7 @@ from mesbatch.errors import NoWorker
 from mesbatch.jobs.job import ending
 from mesbatch.jobs.rq import RQJobs
 from mesbatch.jobs.rq_connections import OneOf
+from mesbatch.jobs.rq_worker import JobWorker
 from mesbatch.jobs.stop import Stop, Stopped
 from tests.jobs.functions import FUNCTIONS, KEYS, expected
 from tests.jobs.rig import (
@@ -213,7 +215,16 @@ def test_the_worker_is_a_command_of_its_own():
     assert "until SIGTERM" in done.stdout
 
 
-def test_a_work_horse_is_forked_while_no_other_thread_holds_a_lock(rig, database):
+def test_a_work_horse_is_forked_while_the_watch_is_at_rest(rig, monkeypatch):
+    worker = JobWorker(rig.jobs)
+    seen = []
+    monkeypatch.setattr(Worker, "fork_work_horse", lambda *_: seen.append(worker._watch.at_rest.locked()))
+    worker.fork_work_horse(None, None)
+    assert seen == [True]
+    assert not worker._watch.at_rest.locked()
+
+
+def test_jobs_that_come_one_after_the_other_are_all_taken(rig, database):
     rig.start_worker()
     for _ in range(15):  # each takes its job at the moment when the watch looks for others
         job_id = rig.submit(spec(database))

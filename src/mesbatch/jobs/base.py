@@ -15,14 +15,16 @@ import msgspec
 
 from mesbatch.errors import InvalidKey, JobNotFound, StatusConflict
 from mesbatch.jobs.function import Functions, check_call
-from mesbatch.jobs.job import Job, ending, first_facts, read_job
+from mesbatch.jobs.job import Job, first_facts, read_job
 from mesbatch.jobs.recovery import end_if_due
 from mesbatch.jobs.shards import children_of, progress_of
 from mesbatch.jobs.spec import JobSpec
 from mesbatch.jobs.status import may_become
+from mesbatch.sink.stream import ByteStream
 from mesbatch.source.keys import CHECKED_AT_ONCE, Keys, collect_keys
 from mesbatch.store import ResultReader, check_job_id, new_job_id, store_keys
 from mesbatch.store.protocol import ENDED, Facts, Store
+from mesbatch.store.stored_lines import stored_lines
 
 
 class Jobs(ABC):
@@ -81,7 +83,7 @@ class Jobs(ABC):
         with suppress(StatusConflict):
             facts = self.store.change(job_id, {"cancel": "1"}, only_if=may_become("cancelled"))
             if self.store.holder(job_id) is None:
-                self.store.change(job_id, ending("cancelled"), only_if={"queued"})
+                end_if_due(self.store, job_id, facts)
             elif facts["status"] == "started":
                 self._stop(job_id, facts)
         return read_job(job_id, self.store.facts(job_id))
@@ -90,6 +92,11 @@ class Jobs(ABC):
         """The reader of a job's result, for pages and for the whole."""
         self._facts(job_id, owner)
         return ResultReader(self.store, job_id)
+
+    def lines(self, job_id: str, *, owner: str | None = None, from_: int = 0) -> ByteStream:
+        """The job's NDJSON stream from its *from_*-th ``records`` line on, until the job's end; see `stored_lines`."""
+        self._facts(job_id, owner)
+        return stored_lines(self.store, job_id, from_=from_)
 
     @abstractmethod
     def check_listening(self) -> None:

@@ -48,7 +48,7 @@ class Heart:
             if now - renewed >= every and self._beat():
                 renewed = now
             self._look()
-            if self._stop.asked.is_set():
+            if self._stop.asked:
                 asked = asked or now
                 self._insist(now - asked)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -36,7 +37,7 @@ class OneOf:
             with suppress(StoreUnavailable):  # it will come back, or the job ends otherwise
                 if self._try():
                     return
-            stop.asked.wait(WAIT_SECONDS)
+            time.sleep(WAIT_SECONDS)
 
     def renew(self) -> None:
         self._try()
