@@ -111,7 +111,7 @@ def test_one_query_that_breaks_says_how_far_it_came(oracle_pool, oracle_server, 
 
 def test_a_fault_that_stays_is_a_named_gap_or_an_error(oracle_pool, oracle_server):
     oracle_server.fault("drop", 500, times=None, match="events")
-    with pytest.raises(ReadInterrupted, match="rows were delivered before"):
+    with pytest.raises(ConnectionLost):  # no batch was full before it
         collect(read_sql_iter(SQL, oracle_pool, keys=KEYS, strategy="array", batch_size=10_000))
     reader = read_sql_iter(SQL, oracle_pool, keys=KEYS, strategy="array", batch_size=300, on_failure="partial")
     rows = collect(reader)
