@@ -102,7 +102,7 @@ def find_keys(sql: str) -> KeyPlace:
     return KeyPlace(sql[: tokens[at - 1].start], sql[tokens[at + 1].end :], before_in, _column(left), negated)
 
 
-@lru_cache(maxsize=16)  # the texts of a keyed read are few, and 1,000 binds take 10 ms to look through
+@lru_cache(maxsize=16)  # all statements of a keyed read ask for the same text
 def find_order(sql: str) -> Ordering:
     """Find the ORDER BY of the outermost SELECT of *sql*, as `check_reads` gave it, or the place where one could stand.
 

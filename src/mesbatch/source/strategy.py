@@ -37,6 +37,8 @@ POSTGRES_TYPES: dict[type, str] = {
 WIDER_TYPES = {"int2": "int8", "int4": "int8", "float4": "float8", "name": "text"}
 COLLATED = {"text", "varchar", "bpchar", "name", "citext"}  # PostgreSQL's types that have a collation
 
+PLACE = "mesbatch_keys_stand_here"
+
 _numbers = count()  # temporary tables of two reads on one connection need different names
 
 
@@ -55,7 +57,11 @@ class Query:
     def write(self, session: Session, inside: str, values: list[Any]) -> tuple[str, Params]:
         """The text for the keys *inside*, ordered by key as Python orders them: text by code point."""
         text, params = self.statement.with_keys(inside, values)
-        return (text if self.key is None else _ordered(text, self.key, self.position, session.driver.name)), params
+        if self.key is None:
+            return text, params
+        # Ordered before the keys are in it: 1,000 binds take 6 ms to look through.
+        ordered = _ordered(self.statement.with_keys(PLACE)[0], self.key, self.position, session.driver.name)
+        return ordered.replace(PLACE, inside, 1), params
 
 
 @dataclass(frozen=True)
