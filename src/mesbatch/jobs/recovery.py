@@ -73,6 +73,12 @@ def after_death(store: Store, job_id: str, worker: str, *, for_memory: bool) -> 
     return False
 
 
+def fail(store: Store, job_id: str, error: str) -> None:
+    """End a job that no process of ours can even begin."""
+    with suppress(JobNotFound, StatusConflict):
+        store.change(job_id, ending("failed", "job-failed", error), only_if={"queued", "started"})
+
+
 def end_if_due(store: Store, job_id: str, facts: Facts) -> bool:
     """End a job that no worker is at, where nothing is left to do for one; whether it has ended."""
     with suppress(JobNotFound, StatusConflict):
