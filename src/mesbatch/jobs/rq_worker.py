@@ -14,6 +14,7 @@ from rq.command import parse_payload
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
+from mesbatch.errors import StoreUnavailable
 from mesbatch.jobs.memory import count_kills, killed_for_memory, limit_memory
 from mesbatch.jobs.orphan import die_with_parent, end_now
 from mesbatch.jobs.recovery import after_death, fail
@@ -92,11 +93,14 @@ class JobWorker(Worker):
     def handle_work_horse_killed(self, job: Job, retpid: int, ret_val: int, rusage: Any) -> None:
         number = os.WTERMSIG(ret_val) if ret_val and os.WIFSIGNALED(ret_val) else 0
         _logger.warning("the work-horse of %s was ended by signal %d", job.id, number)
-        job_id = job.id.partition("_")[0]
+        with suppress(StoreUnavailable):  # then the lease runs out, and the job is found
+            self._account_for(job.id.partition("_")[0], retpid, number, ret_val)
+
+    def _account_for(self, job_id: str, pid: int, number: int, status: int) -> None:
         if not number:  # it could not even begin, and would not the next time
-            fail(self._jobs.store, job_id, f"the work-horse ended with status {ret_val}: see the worker's log")
+            fail(self._jobs.store, job_id, f"the work-horse ended with status {status}: see the worker's log")
         for_memory = killed_for_memory(number, self._kills)
-        if after_death(self._jobs.store, job_id, self._horse_name(retpid), for_memory=for_memory):
+        if after_death(self._jobs.store, job_id, self._horse_name(pid), for_memory=for_memory):
             self._watch.look()
 
     def _signal_horse(self, number: signal.Signals) -> None:
