@@ -178,6 +178,11 @@ def test_no_more_than_so_many_read_at_once_and_the_dead_give_their_place_back(va
         begin = time.monotonic()
         OneOf(connection, "places", 3, "alive").take(Stop())
         assert 0.1 < time.monotonic() - begin < 3
+        given_back = OneOf(connection, "others", 1, "one")
+        given_back.take(Stop())
+        given_back.give_back()
+        given_back.renew()
+        OneOf(connection, "others", 1, "another").take(Stop())
         stop = Stop()
         stop.ask("cancel")
         with pytest.raises(Stopped):
