@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks import ours
+from benchmarks import ours, peers
 from benchmarks.harness import Case, Comparison, Places
 from benchmarks.scan import DRIVERS, LOOPS
 from benchmarks.tables import TABLES
@@ -81,5 +81,5 @@ def _cases(places: Places, database: str, driver: str, point: Point) -> list[Cas
     for name, (loop, more) in loops_of(driver).items():
         cases.append(Case(name, "loop", shared | {"loop": loop, "arguments": shared["arguments"] | more}))
     if driver != "apsw" and point in (POINTS[0], QUICK[0], TRIAL):
-        cases.append(Case("pandas, IN lists", "peer", shared | {"loop": f"{LOOPS}.frames:in_lists"}))
+        cases += peers.keyed(shared)
     return [*cases, *ours.cases(driver, shared, "keyed", ours.allowed(point.keys))]

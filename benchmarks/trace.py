@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from benchmarks import ours
+from benchmarks import ours, peers
 from benchmarks.harness import Case, Comparison, Places
 from benchmarks.keyed import POINTS, QUICK, TRIAL, Point, loops_of, work_at
 from benchmarks.scan import DRIVERS, LOOPS
@@ -63,7 +63,7 @@ def _peers(shared: dict[str, Any]) -> list[Case]:
     return [
         Case("the incident's", "peer", incident, imports=["pandas"], once=True, format="incident"),
         Case("its first repair", "peer", repair, format="first repair"),
-        Case("pandas, IN lists, orjson", "peer", shared | {"loop": f"{LOOPS}.frames:lines"}, format="pandas"),
+        *peers.traces(shared),
     ]
 
 
