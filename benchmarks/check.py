@@ -27,7 +27,7 @@ class Tally:
         return f"{self._sum % 2**64:016x}"
 
     def add(self, piece: Any) -> None:
-        """Take what a pipeline yields: a list of rows, a frame, bytes of NDJSON or a whole JSON answer."""
+        """Take what a pipeline yields: a list of rows, a frame, Arrow, NDJSON or a whole JSON answer."""
         for row in _rows_of(piece):
             values = [_same(*what) for what in zip(row, NUMBERS, TIMES)]
             self.rows += 1
@@ -42,6 +42,10 @@ def _rows_of(piece: Any) -> Any:
         yield from _rows_of_json(json.loads(piece))
     elif hasattr(piece, "itertuples"):
         yield from piece.itertuples(index=False, name=None)
+    elif hasattr(piece, "iter_rows"):
+        yield from piece.iter_rows()
+    elif hasattr(piece, "schema"):
+        yield from zip(*(column.to_pylist() for column in piece.columns))
     else:
         yield from piece
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks import ours
+from benchmarks import ours, peers
 from benchmarks.harness import Case, Comparison, Places
 from benchmarks.scan import DRIVERS, LOOPS
 from benchmarks.tables import TABLES
@@ -43,6 +43,7 @@ class Point:
 
 
 TRIAL = Point("events_1k", 1_000)
+QUICK_TRIAL = Point("events_1k", 200)  # looking at each row of each case costs more than reading it
 QUICK = (Point("events_10k", 2_000),)
 POINTS = (
     Point("events_114k", 114_000),
@@ -51,6 +52,7 @@ POINTS = (
     Point("one_big_key", 1_000),
     Point("long_remarks", 10_700),
 )
+WITH_PEERS = (POINTS[0], QUICK[0], TRIAL, QUICK_TRIAL)
 
 
 def comparisons(places: Places, *, quick: bool) -> Iterator[Comparison]:
@@ -58,7 +60,7 @@ def comparisons(places: Places, *, quick: bool) -> Iterator[Comparison]:
         for database in places.databases:
             for driver in DRIVERS[database]:
                 title = f"rows by keys: {database}, {driver}: {point.title}"
-                here, trial = (_cases(places, database, driver, at) for at in (point, TRIAL))
+                here, trial = (_cases(places, database, driver, at) for at in (point, QUICK_TRIAL if quick else TRIAL))
                 yield Comparison(title, here, trial)
 
 
@@ -80,6 +82,6 @@ def _cases(places: Places, database: str, driver: str, point: Point) -> list[Cas
     cases = []
     for name, (loop, more) in loops_of(driver).items():
         cases.append(Case(name, "loop", shared | {"loop": loop, "arguments": shared["arguments"] | more}))
-    if driver != "apsw" and point in (POINTS[0], QUICK[0], TRIAL):
-        cases.append(Case("pandas, IN lists", "peer", shared | {"loop": f"{LOOPS}.frames:in_lists"}))
+    if driver != "apsw" and point in WITH_PEERS:
+        cases += peers.keyed(shared)
     return [*cases, *ours.cases(driver, shared, "keyed", ours.allowed(point.keys))]

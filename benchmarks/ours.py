@@ -17,6 +17,12 @@ STRATEGIES = {
     "sqlite3": ("auto", "in-list", "array", "temporary-table"),
     "apsw": ("auto", "in-list", "array", "temporary-table"),
 }
+ARROW = (
+    "mesbatch.arrow.reader",
+    "mesbatch.source.adbc_url",
+    "adbc_driver_postgresql.dbapi",
+    "adbc_driver_sqlite.dbapi",
+)
 IMPORTS = ("mesbatch.source.postgres", "mesbatch.source.sqlite")  # what is imported on use counts to the baseline
 
 
@@ -32,6 +38,12 @@ def cases(driver: str, shared: Mapping[str, Any], loop: str, limit: int) -> Iter
     if driver == "psycopg":
         yield case("auto, parallel=2", driver, shared, loop, limit, parallel=2)
         yield case("auto, any order", driver, shared, loop, limit, order="any")
+
+
+def arrow_case(where: Mapping[str, Any]) -> Case:
+    """Record batches of a whole table, beside ADBC's own."""
+    work = {"loop": "benchmarks.loops.ours:arrow_scan", "arguments": where}
+    return Case("mesbatch, arrow()", "ours", work, imports=(*IMPORTS, *ARROW), limit=ABOVE)
 
 
 def case(name: str, driver: str, shared: Mapping[str, Any], loop: str, limit: int, **options: Any) -> Case:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from benchmarks import ours
+from benchmarks import ours, peers
 from benchmarks.harness import Case, Comparison, Places
 
 LOOPS = "benchmarks.loops"
@@ -35,5 +35,6 @@ def _cases(driver: str, where: dict[str, str]) -> Iterator[Case]:
     if driver == "sqlite3":
         yield case("fetchmany(1000)", "sqlite:scan_fetchmany")
     if driver != "apsw":
-        yield Case("pandas, chunksize", "peer", {"loop": f"{LOOPS}.frames:scan", "arguments": where})
+        yield from peers.scans({"arguments": where})
+        yield ours.arrow_case(where)
     yield ours.case("read_sql_iter", driver, {"arguments": where}, "scan", ours.ABOVE)

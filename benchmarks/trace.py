@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from benchmarks import ours
+from benchmarks import ours, peers
 from benchmarks.harness import Case, Comparison, Places
-from benchmarks.keyed import POINTS, QUICK, TRIAL, Point, loops_of, work_at
+from benchmarks.keyed import POINTS, QUICK, QUICK_TRIAL, TRIAL, WITH_PEERS, Point, loops_of, work_at
 from benchmarks.scan import DRIVERS, LOOPS
 from benchmarks.tables import TABLES
 
@@ -28,7 +28,7 @@ def comparisons(places: Places, *, quick: bool) -> Iterator[Comparison]:
     for point in QUICK if quick else POINTS:
         for database in places.databases:
             for driver in DRIVERS[database]:
-                here, trial = (_cases(places, database, driver, at) for at in (point, TRIAL))
+                here, trial = (_cases(places, database, driver, at) for at in (point, QUICK_TRIAL if quick else TRIAL))
                 yield Comparison(f"trace: {database}, {driver}: {point.title}", here, trial)
     for database in places.databases:
         for driver in DRIVERS[database]:
@@ -42,7 +42,7 @@ def comparisons(places: Places, *, quick: bool) -> Iterator[Comparison]:
 def _cases(places: Places, database: str, driver: str, point: Point) -> list[Case]:
     shared = work_at(places, database, point)
     cases = list(_written_by_hand(driver, shared))
-    if driver != "apsw" and point in (POINTS[0], QUICK[0], TRIAL):
+    if driver != "apsw" and point in WITH_PEERS:
         cases += _peers(shared)
     return [*cases, *ours.cases(driver, shared, "trace", ours.allowed(point.keys))]
 
@@ -63,7 +63,7 @@ def _peers(shared: dict[str, Any]) -> list[Case]:
     return [
         Case("the incident's", "peer", incident, imports=["pandas"], once=True, format="incident"),
         Case("its first repair", "peer", repair, format="first repair"),
-        Case("pandas, IN lists, orjson", "peer", shared | {"loop": f"{LOOPS}.frames:lines"}, format="pandas"),
+        *peers.traces(shared),
     ]
 
 

@@ -27,6 +27,13 @@ def scan(database: str, table: str, driver: str) -> Iterator[Rows]:
             yield batch.rows
 
 
+def arrow_scan(database: str, table: str) -> Iterator[Any]:
+    """Record batches, by URL."""
+    url = database if "://" in database else f"sqlite:///{database}"
+    with read_sql_iter(f"select * from {table}", url) as reader:
+        yield from reader.arrow()
+
+
 def keyed(
     database: str,
     table: str,

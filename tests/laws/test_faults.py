@@ -65,8 +65,11 @@ def check_account(reader: BatchReader, rows: list[tuple], error: Exception | Non
 
 
 def each_failure(path, times, plain=False):
-    """A function that connects for every row at which a read can fail, and one that does not fail."""
-    for n in count(1):
+    """A function that connects for every row at which a read can fail, and one that does not fail.
+
+    With *plain* it is every call but the first one, which connects: that is an error before anything is read.
+    """
+    for n in count(2 if plain else 1):
         faults = Faults(path, fail_at=n, times=times, plain=plain)
         yield faults
         assert faults.alive == 0, f"{faults.alive} connections were left open"

@@ -216,3 +216,11 @@ def test_an_error_of_the_run_is_its_own_and_the_next_run_can_be_measured():
 def test_faults_and_strategies_need_no_memray():
     code = "import sys, mesbatch.testing; sys.exit('memray' in sys.modules or 'hypothesis' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_small_objects_count_where_python_has_memory_to_spare():
+    before = [str(number) for number in range(400_000)]
+    kept = before[::50]  # one in each pool, so that Python keeps the memory of the others
+    del before
+    assert measure_peak(lambda: [str(number) for number in range(100_000)]).nbytes > 5 * 10**6
+    assert len(kept) == 8_000

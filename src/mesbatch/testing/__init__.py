@@ -2,15 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from mesbatch.testing.faults import (
-    Faults,
-    FaultyConnect,
-    FaultyConnection,
-    FaultyCursor,
-    FaultySource,
-    InjectedFault,
-    each_fault,
-)
+from mesbatch.testing.connections import FaultyConnect, FaultyConnection, FaultyCursor
+from mesbatch.testing.faults import Faults, FaultySource, InjectedFault, each_fault
 
 if TYPE_CHECKING:
     from mesbatch.testing.memory import assert_flat_memory, measure_peak

@@ -1,0 +1,139 @@
+"""Connections of any DB-API driver that fail where `Faults` says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Self
+
+from mesbatch.batch import Row
+from mesbatch.testing.faults import Faults
+
+
+class FaultyConnect:
+    """A function that connects by *connect*; connecting, executing, fetching and committing are calls that may fail.
+
+    It counts connections, so that a test can say that none is left. mesbatch reads from them by the standard's own
+    methods, with question marks for binds; the keys of a keyed read that failed are read again on a new one.
+
+    >>> import sqlite3
+    >>> from mesbatch import read_sql_iter
+    >>> from mesbatch.testing import Faults
+    >>> connect = FaultyConnect(lambda: sqlite3.connect(":memory:"), Faults(fail_at=3))
+    >>> list(read_sql_iter("select 1", connect))
+    Traceback (most recent call last):
+    mesbatch.testing.faults.InjectedFault: call 3 fails on purpose
+    >>> connect.alive
+    0
+    """
+
+    def __init__(self, connect: Callable[[], Any], faults: Faults | None = None) -> None:
+        self.faults = faults or Faults()
+        self.opened = self.closed = 0
+        self._connect = connect
+
+    @property
+    def alive(self) -> int:
+        """Connections that nobody closed."""
+        return self.opened - self.closed
+
+    def __call__(self) -> Any:
+        self.faults.step()
+        connection = self._connect()
+        self.opened += 1
+        return FaultyConnection(connection, self.faults, on_close=self.note_close)
+
+    def note_close(self) -> None:
+        """A connection was closed for the first time."""
+        self.closed += 1
+
+
+class FaultyConnection:
+    """An open DB-API *connection*, whose cursors fail where *faults* says; the rest is the connection's own.
+
+    *on_close* is called when it is closed for the first time.
+    """
+
+    def __init__(
+        self, connection: Any, faults: Faults | None = None, on_close: Callable[[], None] = lambda: None
+    ) -> None:
+        self.faults = faults or Faults()
+        self._connection, self._on_close = connection, on_close
+        self._open = True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def __enter__(self) -> Self:
+        self._connection.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> Any:
+        handled = self._connection.__exit__(*error)
+        if getattr(self._connection, "closed", False):  # psycopg's ends with its block, sqlite3's does not
+            self.close()
+        return handled
+
+    def cursor(self, *arguments: Any, **options: Any) -> FaultyCursor:
+        return FaultyCursor(self._connection.cursor(*arguments, **options), self.faults)
+
+    def execute(self, *arguments: Any, **options: Any) -> FaultyCursor:
+        """The short form that sqlite3 and psycopg have; it must not get around the faults."""
+        self.faults.step()
+        return FaultyCursor(self._connection.execute(*arguments, **options), self.faults)
+
+    def commit(self) -> None:
+        self.faults.step()
+        self._connection.commit()
+
+    def close(self) -> None:
+        self._connection.close()
+        if self._open:
+            self._open = False
+            self._on_close()
+
+
+class FaultyCursor:
+    """A DB-API *cursor* of which every execute and every fetch may fail; a row of an iteration is a fetch."""
+
+    def __init__(self, cursor: Any, faults: Faults) -> None:
+        self._cursor, self._faults = cursor, faults
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cursor, name)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.close()
+
+    def execute(self, *arguments: Any, **options: Any) -> Any:
+        return self._called("execute", *arguments, **options)
+
+    def executemany(self, *arguments: Any, **options: Any) -> Any:
+        return self._called("executemany", *arguments, **options)
+
+    def fetchone(self) -> Any:
+        return self._called("fetchone")
+
+    def fetchmany(self, *arguments: Any, **options: Any) -> Any:
+        return self._called("fetchmany", *arguments, **options)
+
+    def fetchall(self) -> Any:
+        return self._called("fetchall")
+
+    def __iter__(self) -> Iterator[Row]:
+        return self
+
+    def __next__(self) -> Row:
+        self._faults.step()
+        row: Row = next(self._cursor)
+        return row
+
+    def close(self) -> None:
+        self._cursor.close()
+
+    def _called(self, name: str, *arguments: Any, **options: Any) -> Any:
+        self._faults.step()
+        result = getattr(self._cursor, name)(*arguments, **options)
+        return self if result is self._cursor else result  # as execute returns its own cursor
