@@ -14,6 +14,7 @@ from mesbatch.adapters.flask.stored import page, stream_job
 from mesbatch.adapters.flask.wanted import Principal
 from mesbatch.adapters.flask.wire import NDJSON
 from mesbatch.admission.http import POLL_SECONDS
+from mesbatch.errors import InvalidJobId
 from mesbatch.jobs import Job, Jobs
 
 PREFIX = "/api/trace"
@@ -71,3 +72,8 @@ def add_job_routes(blueprint: Blueprint, jobs: Jobs, principal: Principal) -> No
         first = wanted.read_count("from")
         jobs.get(job_id, owner=wanted.name(principal))
         return stream_job(jobs.store, job_id, from_=first)
+
+    @blueprint.route("/job/<path:job_id>", methods=["GET", "DELETE"])
+    def find_no_job(job_id: str) -> Response:
+        """An id with a slash in it would be answered with Flask's own HTML."""
+        raise InvalidJobId(f"{job_id[:60]!r} is no job id, nor a part of a job")
