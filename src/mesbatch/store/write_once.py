@@ -112,7 +112,7 @@ class WriteOnceStore:
     def sweep(self) -> int:
         self.objects.sweep(max(GRACE_SECONDS, 4 * self.lease_seconds))
         expired = [
-            job_id for job_id in self.job_ids() if not self._is_held(job_id) and self._expired(job_id, HOLD_SECONDS)
+            job_id for job_id in self.job_ids() if not self._is_held(job_id) and self._expired(job_id, GRACE_SECONDS)
         ]
         for job_id in expired:
             self.objects.remove(job_id)
@@ -281,9 +281,11 @@ class WriteOnceStore:
         return self.objects.modified(_numbered(job_id, "results", token)) is not None
 
     def _result_token(self, job_id: str) -> int | None:
-        """The lease whose manifest counts: the newest."""
+        """The lease whose manifest counts: the newest. None once the job has expired, but for who reads it already."""
         tokens = self.objects.names(f"{job_id}/leases")
-        return int(tokens[-1]) if tokens and self._has_result(job_id, int(tokens[-1])) else None
+        if not tokens or not self._has_result(job_id, int(tokens[-1])):
+            return None
+        return None if self._expired(job_id) and not self._is_held(job_id) else int(tokens[-1])
 
     def _resume_point(self, job_id: str, term: _Term | None) -> tuple[list[_Segment], Entry | None]:
         """The longest part of the journal after which no domain stops within a key."""
