@@ -68,6 +68,10 @@ class JobWorker(Worker):
         self._kills = count_kills()
         super().execute_job(job, queue)
 
+    def fork_work_horse(self, job: Job, queue: Queue) -> None:
+        with self._watch.at_rest:
+            super().fork_work_horse(job, queue)
+
     def handle_payload(self, message: Any) -> None:
         """RQ's stop command kills at once; ours lets the database cursor be cancelled first."""
         payload = parse_payload(message)
@@ -121,5 +125,9 @@ class JobWorker(Worker):
         """What a job is to RQ: nothing is returned, and whatever went wrong stands in our store."""
         jobs = self._jobs
         worker = self._horse_name(os.getpid())
-        if run_job(jobs.store, job_id, jobs.functions, worker, settings=jobs.settings, stop=self._stop) == "queued":
+        outcome = run_job(
+            jobs.store, job_id, jobs.functions, worker,
+            settings=jobs.settings, stop=self._stop, permit=jobs.permit(worker),
+        )  # fmt: skip
+        if outcome == "queued":
             jobs.enqueue(job_id, only_if={"queued"})

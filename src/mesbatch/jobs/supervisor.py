@@ -22,6 +22,7 @@ from mesbatch.store import new_job_id
 from mesbatch.store.protocol import Store
 
 SCAN_SECONDS = 2.0  # between two looks for jobs that others left: a dead worker is found within 20 s, its lease is 15
+SWEEP_SECONDS = 60.0  # between two removals of what has expired
 POLL_SECONDS = 0.05  # between two looks at our own processes
 CLOSE_SECONDS = 10.0  # for all processes to stop at a batch
 
@@ -43,7 +44,7 @@ class Supervisor:
         self._store, self._app, self._workers, self._memory_limit = store, app, workers, memory_limit
         self._children: list[_Child] = []
         self._woken, self._closing = Event(), Event()
-        self._scanned = float("-inf")
+        self._scanned = self._swept = float("-inf")
         # The kernel ends our processes with the thread that started them: it must be one that lives.
         self._thread = Thread(target=self._run, name="mesbatch-jobs", daemon=True)
 
@@ -68,8 +69,13 @@ class Supervisor:
                 freed = self._reap()
                 if woken or freed or time.monotonic() - self._scanned > SCAN_SECONDS:
                     self._fill()
+                if time.monotonic() - self._swept > SWEEP_SECONDS:
+                    self._swept = time.monotonic()
+                    self._store.sweep()
             except StoreUnavailable as error:
-                _logger.warning("no job can be started: %s", error)
+                _logger.warning("no job can be started, and nothing be swept: %s", error)
+            except Exception:  # this thread must live: its end would be that of all jobs
+                _logger.exception("no job was started this time")
         self._end_all()
 
     def _fill(self) -> None:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
-from mesbatch.errors import JobNotFound, LeaseHeld, LeaseLost, StatusConflict, StoreUnavailable
+from mesbatch.errors import ChunkLost, JobNotFound, LeaseHeld, LeaseLost, StatusConflict, StoreUnavailable
 from mesbatch.store.account import Chunk, Entry, ResultManifest
 from mesbatch.store.job_id import JOB_ID, check_job_id, new_job_id
 from mesbatch.store.objects import Objects
@@ -174,6 +174,15 @@ class WriteOnceStore:
             self._publish(_of_token(lease.job_id, "chunks", chunk.token, chunk.position), data)
             self._publish(_of_token(lease.job_id, "entries", chunk.token, chunk.position), seal(entry))
         return chunk
+
+    def adopt(self, lease: Lease, entry: Entry, source: str, chunk: Chunk) -> Chunk:
+        found = _of_token(check_job_id(source), "chunks", chunk.token, chunk.position)
+        with self._fenced(lease):
+            name = _of_token(lease.job_id, "chunks", entry.chunk.token, entry.chunk.position)
+            if not self.objects.copy(found, name):
+                raise ChunkLost(f"chunk {chunk.number} of {chunk.domain!r} of job {source} is gone")
+            self._publish(_of_token(lease.job_id, "entries", entry.chunk.token, entry.chunk.position), seal(entry))
+        return entry.chunk
 
     def finish(self, lease: Lease, manifest: ResultManifest, aggregation: bytes | None) -> None:
         with self._fenced(lease):
