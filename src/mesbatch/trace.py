@@ -118,7 +118,7 @@ class Trace:
             if own is not None:
                 own.close()
             raise
-        return TraceReader(self.queries, readers, collected, on_failure, aggregation, at_once, max_bytes, own)
+        return TraceReader(self.queries, readers, collected, on_failure, aggregation, at_once, own)
 
 
 class TraceReader(Iterator[tuple[str, Batch]]):
@@ -137,7 +137,6 @@ class TraceReader(Iterator[tuple[str, Batch]]):
         on_failure: OnFailure,
         aggregation: Aggregation | None,
         at_once: int,
-        max_bytes: int,
         own_keys: Keys | None,
     ) -> None:
         self.domains = tuple(readers)
@@ -149,19 +148,18 @@ class TraceReader(Iterator[tuple[str, Batch]]):
         self._work = _Domains(
             queries, readers, keys, self.cid_count, on_failure, self.descriptions, self.key_columns, own_keys
         )
-        self._counting, self._at_once, self._max_bytes = aggregation, at_once, max_bytes
+        self._counting, self._at_once = aggregation, at_once
         self._stream: Stream | None = None
         self._closed = False
 
     @property
     def max_bytes(self) -> int:
         """What the trace may hold in all; may be set while it reads, as that of a `BatchReader`."""
-        return self._max_bytes
+        return self._at_once * min((reader.max_bytes for reader in self._work.readers.values()), default=1)
 
     @max_bytes.setter
     def max_bytes(self, value: int) -> None:
         check_positive("max_bytes", value)
-        self._max_bytes = value
         for reader in self._work.readers.values():
             reader.max_bytes = max(1, value // self._at_once)
 
