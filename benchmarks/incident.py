@@ -35,7 +35,7 @@ COLOURS = {BEFORE: "#c8553d", JOBS: "#4c72b0", STREAMS: "#1f7a5c"}
 
 @dataclass
 class Replay:
-    """What a run left: *usage* of the web's control group over time, how each request ended, and who was killed."""
+    """What a run left: the working set of the web's control group over time, how each request ended, who was killed."""
 
     usage: list[tuple[float, int]] = field(default_factory=list)
     endings: list[Ending] = field(default_factory=list)
@@ -113,7 +113,7 @@ def _replay(case: Case, url: str, ids: list[str]) -> Measured:
         for visitor in visitors:
             visitor.start()
         while any(visitor.is_alive() for visitor in visitors):
-            replay.usage.append((time.monotonic() - started, cages[0].usage()))
+            replay.usage.append((time.monotonic() - started, cages[0].working_set()))
             Event().wait(0.1)
         seconds = time.monotonic() - started
         replay.endings = [visitor.ending for visitor in visitors]

@@ -108,6 +108,7 @@ class Setting:
             "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]),
             "DATABASE_URL": self.database,
             "TMPDIR": str(self.directory),
+            "MALLOC_ARENA_MAX": "2",  # as deploy/ has it
         }
         if self.redis:
             found |= {"REDIS_URL": self.redis, "TRACE_WORKER_ENABLED": "true"}
