@@ -87,7 +87,7 @@ class _Answer(msgspec.Struct):
 
 class _Line(msgspec.Struct):
     type: str
-    data: RawRows = []  # msgspec copies it
+    data: msgspec.Raw = msgspec.Raw(b"[]")  # of an aggregation it is an object
 
 
 def digest_direct(url: str, domain: str, ids: Sequence[str]) -> Digest:
@@ -111,7 +111,7 @@ def digest_json(body: bytes, domain: str) -> Digest:
 def digest_lines(body: bytes) -> Digest:
     lines = [msgspec.json.decode(line, type=_Line) for line in body.splitlines()]
     assert lines[-1].type == "complete"
-    parts = [_digest(line.data) for line in lines if line.type == "records"]
+    parts = [_digest(msgspec.json.decode(line.data, type=RawRows)) for line in lines if line.type == "records"]
     return sum(count for count, _ in parts), sum(total for _, total in parts)
 
 
