@@ -98,10 +98,16 @@ def digest_direct(url: str, domain: str, ids: Sequence[str]) -> Digest:
         cursor.itersize = 10_000
         cursor.execute(sql, None if domain == "jobs" else [list(ids)])
         for row in cursor:
-            named = dict(zip([column.name for column in cursor.description or ()], map(plain, row)))
-            if domain != "jobs" or wanted & set((named[at] or "").split(",")):
-                found.append(zlib.crc32(json.dumps(named, separators=(",", ":"), ensure_ascii=False).encode()))
+            names = [column.name for column in cursor.description or ()]
+            if domain != "jobs" or wanted & set((row[names.index(at)] or "").split(",")):
+                found.append(zlib.crc32(_as_json(names, row).encode()))
     return len(found), sum(found)
+
+
+def _as_json(names: list[str], row: Sequence[Any]) -> str:
+    """The text of a row; a Decimal with the digits that the database gave it."""
+    texts = (str(v) if isinstance(v, Decimal) else json.dumps(plain(v), ensure_ascii=False) for v in row)
+    return "{" + ",".join(f"{json.dumps(name)}:{text}" for name, text in zip(names, texts)) + "}"
 
 
 def digest_json(body: bytes, domain: str) -> Digest:
