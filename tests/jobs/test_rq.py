@@ -15,6 +15,7 @@ pytest.importorskip("redis")
 
 import redis
 from click.testing import CliRunner
+from rq import Worker
 from rq.job import Job as RqJob
 from rq.serializers import JSONSerializer
 
@@ -24,6 +25,7 @@ from mesbatch.errors import NoWorker
 from mesbatch.jobs.job import ending
 from mesbatch.jobs.rq import RQJobs
 from mesbatch.jobs.rq_connections import OneOf
+from mesbatch.jobs.rq_worker import JobWorker
 from mesbatch.jobs.stop import Stop, Stopped
 from tests.jobs.functions import FUNCTIONS, KEYS, expected
 from tests.jobs.rig import (
@@ -176,6 +178,11 @@ def test_no_more_than_so_many_read_at_once_and_the_dead_give_their_place_back(va
         begin = time.monotonic()
         OneOf(connection, "places", 3, "alive").take(Stop())
         assert 0.1 < time.monotonic() - begin < 3
+        given_back = OneOf(connection, "others", 1, "one")
+        given_back.take(Stop())
+        given_back.give_back()
+        given_back.renew()
+        OneOf(connection, "others", 1, "another").take(Stop())
         stop = Stop()
         stop.ask("cancel")
         with pytest.raises(Stopped):
@@ -213,7 +220,16 @@ def test_the_worker_is_a_command_of_its_own():
     assert "until SIGTERM" in done.stdout
 
 
-def test_a_work_horse_is_forked_while_no_other_thread_holds_a_lock(rig, database):
+def test_a_work_horse_is_forked_while_the_watch_is_at_rest(rig, monkeypatch):
+    worker = JobWorker(rig.jobs)
+    seen = []
+    monkeypatch.setattr(Worker, "fork_work_horse", lambda *_: seen.append(worker._watch.at_rest.locked()))
+    worker.fork_work_horse(None, None)
+    assert seen == [True]
+    assert not worker._watch.at_rest.locked()
+
+
+def test_jobs_that_come_one_after_the_other_are_all_taken(rig, database):
     rig.start_worker()
     for _ in range(15):  # each takes its job at the moment when the watch looks for others
         job_id = rig.submit(spec(database))

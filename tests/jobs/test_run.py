@@ -168,6 +168,32 @@ def test_an_order_of_ranges_gives_the_same_rows(store, path, monkeypatch):
     assert store.facts(job_id)["code"] == "not-splittable"
 
 
+def test_keys_that_were_given_up_are_told_by_the_retry_too(store, path, monkeypatch):
+    monkeypatch.setattr("mesbatch.jobs.reading.FIRST_RANGE", 4)
+
+    def connect(path):
+        con = sqlite3.connect(path, check_same_thread=False)
+        con.create_function("fine", 1, lambda cid: 1 // (cid != "k05"))
+        return con
+
+    def failing(work, path):
+        query = Query("select * from moves where cid in (:keys) and fine(cid)")
+        return Trace({"moves": query}).read(lambda: connect(path), work.keys, work.domains, on_failure=work.on_failure)
+
+    for at in (9, 11, 13, 15, 17):
+        job_id = submitted(store, path, domains=("moves",), order="any", on_failure="partial")
+        with pytest.raises(Killed):
+            run(Mortal(store, at, Killed), job_id, {"read": failing})
+        store.release(Lease(job_id, "worker", 1))
+        run(store, job_id, {"read": failing})
+        manifest = store.manifest(job_id)
+        assert manifest.failed_domains == ["moves"]
+        (missing,) = manifest.missing_keys
+        assert missing.first <= "k05" <= missing.last
+        rows = rows_of(store, job_id)["moves"]
+        assert rows == Counter(row for row in MOVES if not missing.first <= row[0] <= missing.last)
+
+
 def test_a_chunk_ends_where_a_key_does(store, path):
     job_id = submitted(store, path)
     run(store, job_id)
@@ -396,6 +422,8 @@ def split(store, path, shards=3):
 def assert_joined(store, job_id):
     assert store.facts(job_id)["status"] == "finished"
     assert rows_of(store, job_id) == {domain: EXPECTED[domain] for domain in DOMAINS[:2]}
+    keys = [row["cid"] for row in json.loads(b"".join(ResultReader(store, job_id).page("moves").data))]
+    assert keys == sorted(keys)
     with follow_store(store, job_id) as stream:  # checks the joined checksums
         assert sum(len(records.rows) for records in stream) == sum(EXPECTED[domain].total() for domain in DOMAINS[:2])
     assert stream.aggregation["total"] == sum(n for _, n in MOVES)

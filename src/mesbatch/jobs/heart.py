@@ -12,6 +12,7 @@ from mesbatch.jobs.stop import Stop
 from mesbatch.store.protocol import Lease, Store
 
 BEATS_PER_LEASE = 3  # a heartbeat every 5 s of a lease of 15: two may fail
+LONGEST_PAUSE = 5.0  # seconds between two heartbeats, however long the lease: a permit is held for 15
 LOOK_SECONDS = 0.5  # between two looks for a request to cancel: it must be heard within 2 s
 SHUTDOWN_SECONDS = 5.0  # that a worker which is to end waits for a batch, of the 10 s that it has
 KILL_SECONDS = 3.0  # after the first interruption: what is deaf to them, as a driver that hangs in C, is killed
@@ -40,7 +41,7 @@ class Heart:
         self._thread.join()
 
     def _run(self) -> None:
-        every = self._store.lease_seconds / BEATS_PER_LEASE
+        every = min(self._store.lease_seconds / BEATS_PER_LEASE, LONGEST_PAUSE)
         renewed = time.monotonic()
         asked: float | None = None
         while not self._ended.wait(min(LOOK_SECONDS, every)):

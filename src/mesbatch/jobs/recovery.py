@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
-from mesbatch.errors import JobNotFound, StatusConflict, StoreUnavailable
+from mesbatch.errors import JobNotFound, LeaseLost, StatusConflict, StoreUnavailable
 from mesbatch.jobs.job import TIMED_OUT, ending
 from mesbatch.jobs.run import after_memory_kill, settle
 from mesbatch.jobs.shards import all_ended, children_of
@@ -59,7 +59,7 @@ def _is_ready(store: Store, facts: Facts) -> bool:
 
 def after_death(store: Store, job_id: str, worker: str, *, for_memory: bool) -> bool:
     """Let others in at once where *worker*, which held the job's lease, is known to be dead; whether it had held it."""
-    with suppress(JobNotFound, StatusConflict):
+    with suppress(JobNotFound, StatusConflict, LeaseLost):
         facts = store.facts(job_id)
         if facts.get("worker") != worker or facts["status"] != "started":
             return False
@@ -71,6 +71,13 @@ def after_death(store: Store, job_id: str, worker: str, *, for_memory: bool) -> 
         store.release(Lease(job_id, worker, token))
         return True
     return False
+
+
+def fail(store: Store, job_id: str, error: str) -> None:
+    """End a job that no process of ours can even begin, unless another worker could."""
+    with suppress(JobNotFound, StatusConflict):
+        if store.holder(job_id) is None:
+            store.change(job_id, ending("failed", "job-failed", error), only_if={"queued", "started"})
 
 
 def end_if_due(store: Store, job_id: str, facts: Facts) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from threading import Lock
 from typing import Any
 
 import redis
@@ -30,20 +31,26 @@ class OneOf:
 
     def __init__(self, connection: Any, name: str, limit: int, holder: str) -> None:
         self._connection, self._key, self._limit, self._holder = connection, name, limit, holder
+        self._held = False
+        self._lock = Lock()  # what is given back must not be renewed by the thread that does so
 
     def take(self, stop: Stop) -> None:
         while True:
             stop.check()
             with suppress(StoreUnavailable):  # it will come back, or the job ends otherwise
                 if self._try():
+                    self._held = True
                     return
             time.sleep(WAIT_SECONDS)
 
     def renew(self) -> None:
-        self._try()
+        with self._lock:
+            if self._held:
+                self._try()
 
     def give_back(self) -> None:
-        with suppress(redis.RedisError):  # then it runs out
+        with self._lock, suppress(redis.RedisError):  # then it runs out
+            self._held = False
             self._connection.zrem(self._key, self._holder)
 
     def _try(self) -> bool:

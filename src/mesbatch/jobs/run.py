@@ -60,7 +60,7 @@ def run_job(
         lease = store.acquire(job_id, worker)
     except StatusConflict:
         return settle(store, job_id)
-    except (LeaseHeld, JobNotFound):
+    except (LeaseHeld, JobNotFound, StoreUnavailable):
         return "not ours"
     stop = stop or Stop()
     run = _Run(store, lease, functions, settings or {}, stop, permit or NoLimit())
@@ -92,7 +92,7 @@ class _Run:
     def do(self) -> Outcome:
         try:
             self.facts = self._begin()
-        except (StatusConflict, LeaseLost, JobNotFound):
+        except (StatusConflict, LeaseLost, JobNotFound, StoreUnavailable):
             return "not ours"
         try:
             if int(self.facts["stalled"]) >= MOST_STALLED:

@@ -14,10 +14,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from threading import Event, Thread
 
-from mesbatch.errors import JobNotFound, StatusConflict, StoreUnavailable
-from mesbatch.jobs.job import ending
+from mesbatch.errors import StoreUnavailable
 from mesbatch.jobs.memory import count_kills, killed_for_memory
-from mesbatch.jobs.recovery import after_death, waiting_jobs
+from mesbatch.jobs.recovery import after_death, fail, waiting_jobs
 from mesbatch.store import new_job_id
 from mesbatch.store.protocol import Store
 
@@ -121,10 +120,8 @@ class Supervisor:
             _logger.warning("the process of job %s was ended by signal %d", child.job_id, -status)
             after_death(self._store, child.job_id, child.worker, for_memory=killed_for_memory(-status, child.kills))
         elif status > 0:  # it could not even begin, and would not the next time
-            error = f"the job's process ended with status {status}: see its standard error"
-            with suppress(JobNotFound, StatusConflict):
-                after_death(self._store, child.job_id, child.worker, for_memory=False)
-                self._store.change(child.job_id, ending("failed", "job-failed", error), only_if={"queued", "started"})
+            after_death(self._store, child.job_id, child.worker, for_memory=False)
+            fail(self._store, child.job_id, f"the job's process ended with status {status}: see its standard error")
 
     def _end_all(self) -> None:
         for child in self._children:
