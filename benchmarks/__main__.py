@@ -15,7 +15,7 @@ from benchmarks.cache import cache_directory
 from benchmarks.harness import Places
 from benchmarks.server import KeptPostgres
 
-NAMES = ("scan", "keyed", "trace", "flat", "import", "admission", "jobs", "export", "oracle")
+NAMES = ("scan", "keyed", "trace", "flat", "import", "admission", "jobs", "export", "oracle", "incident")
 MODULES = {"import": "imports"}  # where a name is not its module's
 DATABASES = ("sqlite", "postgres")
 

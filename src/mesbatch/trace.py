@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from threading import Event as Flag
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -11,6 +12,7 @@ from warnings import warn
 
 from mesbatch.batch import Batch, Column, find_column
 from mesbatch.errors import KeyColumnError
+from mesbatch.events import Event
 from mesbatch.manifest import FailedKeys, Manifest
 from mesbatch.read.ahead import Ahead
 from mesbatch.read.inline import Inline
@@ -82,12 +84,13 @@ class Trace:
         max_bytes: int = 8 * MiB,
         batch_size: int | None = None,
         timeout: float | None = None,
+        on_event: Callable[[str, Event], None] | None = None,
     ) -> TraceReader:
         """Read *domains* (all of them, if None), *domains_at_once* side by side, within *max_bytes* in all.
 
         With ``on_failure="partial"`` a domain that fails ends, named in its manifest, and the others go on; with
-        ``"raise"`` its failure ends the read. *timeout* is for each domain. The other options are those of
-        `read_sql_iter`.
+        ``"raise"`` its failure ends the read. *timeout* is for each domain, and *on_event* hears the domain beside what
+        happened. The other options are those of `read_sql_iter`.
 
         Raises:
             ValueError: an unknown domain, or *domains_at_once* above 1 on the caller's own connection.
@@ -105,15 +108,17 @@ class Trace:
         collected = collect_keys(keys)
         own = None if isinstance(keys, Keys) else collected
 
-        def reader(query: Query) -> BatchReader:
+        def reader(domain: str) -> BatchReader:
+            query = self.queries[domain]
             return read_sql_iter(
                 query.sql, con, query.params, keys=None if query.separator else collected,
                 key=None if query.separator else query.key, on_failure=on_failure, max_bytes=max_bytes // at_once,
                 batch_size=batch_size, timeout=timeout, parallel=1 if query.separator else parallel,
+                on_event=None if on_event is None else partial(on_event, domain),
             )  # fmt: skip
 
         try:
-            readers = {domain: reader(self.queries[domain]) for domain in chosen}
+            readers = {domain: reader(domain) for domain in chosen}
         except BaseException:
             if own is not None:
                 own.close()
