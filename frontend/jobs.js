@@ -18,7 +18,7 @@ import { Account, JobFailed, Malformed, Refused, Unreachable, inTime, incomplete
 const PATIENCE_SECONDS = 60; // a restart of a web server takes less
 const FIRST_PAUSE = 0.5;
 const LONGEST_PAUSE = 5;
-const STREAM_TRIES = 3; // without a new line: then the job is asked how it is, too
+const STREAM_TRIES = 3; // without new rows: then the job is asked how it is, too
 const PAGE_ROWS = 5000;
 
 /**
@@ -84,7 +84,7 @@ export async function* follow(url, jobId, options = {}) {
         const response = await ask(`${job}/stream?from=${account.lines}`, options);
         for await (const line of readLines(response, { ...options, account })) {
           if (line.type === 'full_result') break; // the oldest layout, in one piece: better read in pages
-          if (line.type !== 'meta') failures = patience.heard(true); // it comes even where nothing else passes
+          if (line.type === 'records') failures = patience.heard(true); // others come even where none passes
           yield line;
           if (line.type === 'complete') return;
         }
