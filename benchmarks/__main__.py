@@ -15,7 +15,15 @@ from benchmarks.cache import cache_directory
 from benchmarks.harness import Places
 from benchmarks.server import KeptPostgres
 
-NAMES = {"scan": "scan", "keyed": "keyed", "trace": "trace", "flat": "flat", "import": "imports", "jobs": "jobs"}
+NAMES = {
+    "scan": "scan",
+    "keyed": "keyed",
+    "trace": "trace",
+    "flat": "flat",
+    "import": "imports",
+    "jobs": "jobs",
+    "admission": "admission",
+}
 DATABASES = ("sqlite", "postgres")
 
 
@@ -27,7 +35,7 @@ DATABASES = ("sqlite", "postgres")
 @click.option("--databases", default=",".join(DATABASES), show_default=True, help="Separated by commas.")
 @click.option("--only", default="", help="Only comparisons whose title holds this text.")
 def main(name: str, as_json: bool, quick: bool, runs: int | None, databases: str, only: str) -> None:
-    """Measure NAME: scan, keyed, trace, flat, import or jobs."""
+    """Measure NAME: scan, keyed, trace, flat, import, jobs or admission."""
     module = import_module(f"benchmarks.{NAMES[name]}")
     chosen = [database for database in DATABASES if database in databases.split(",")]
     usual: int = getattr(module, "RUNS", 3)

@@ -214,3 +214,30 @@ class RequestRefused(MesbatchError):
     def __init__(self, message: str, status: int | None) -> None:
         super().__init__(message)
         self.status = status
+
+
+# -- what a request got wrong ----------------------------------------------------------------------
+
+
+class InvalidRequest(MesbatchError, ValueError):
+    """A request whose body or parameters are not what the route takes; nothing was touched."""
+
+
+class BodyTooLarge(InvalidRequest):
+    """A request's body has more bytes than the route takes; it was not parsed."""
+
+
+class NotAcceptable(InvalidRequest):
+    """None of the media types that the client accepts can be served."""
+
+
+class NoPrincipal(MesbatchError):
+    """The application named nobody on whose behalf a request is made."""
+
+
+class ClientTooSlow(MesbatchError, TimeoutError):
+    """The client did not take the answer within the time that a response may last."""
+
+
+class InvalidSetting(MesbatchError, ValueError):
+    """A variable of the environment that no setting can be; the message names it, and never a secret."""

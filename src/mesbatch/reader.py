@@ -128,6 +128,12 @@ class BatchReader(Iterator[Batch]):
         """The column by which rows of one key are neighbours, known once ``columns`` are; None where none is."""
         return self._reading.key.name if self._reading.key is not None else None
 
+    @property
+    def movable(self) -> bool:
+        """Whether another thread may read it: not on the caller's own connection, nor once the query runs."""
+        source = self._request.source
+        return source is not None and source.owned and self._reading.stream is None
+
     def __next__(self) -> Batch:
         batch, self._ready = self._ready, None
         if batch is None:

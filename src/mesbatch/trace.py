@@ -165,6 +165,11 @@ class TraceReader(Iterator[tuple[str, Batch]]):
         for reader in self._work.readers.values():
             reader.max_bytes = max(1, value // self._at_once)
 
+    @property
+    def movable(self) -> bool:
+        """Whether another thread may read it, as that of a `BatchReader`."""
+        return self._stream is None and all(reader.movable for reader in self._work.readers.values())
+
     def __next__(self) -> tuple[str, Batch]:
         try:
             item = self._take()

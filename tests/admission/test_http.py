@@ -31,7 +31,7 @@ def test_too_many_keys_are_413_with_their_count_and_limit():
     assert answer.status == 413
     assert answer.headers == {"Content-Type": "application/problem+json"}
     assert (problem["code"], problem["cid_count"], problem["limit"]) == ("CID_LIMIT_EXCEEDED", 114_000, 50_000)
-    assert (problem["status"], problem["type"]) == (413, "about:blank")
+    assert (problem["status"], problem["type"]) == (413, "urn:mesbatch:problem:cid-limit-exceeded")
     assert problem["error"] == problem["detail"]
     assert "114,000" in problem["detail"]
 

@@ -166,6 +166,7 @@ def test_a_permit_that_nobody_gave_back_comes_back_with_a_warning(place):
     assert limiter.in_flight == NOBODY
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 def test_a_child_that_was_forked_has_none_of_its_parents_permits(place):
     limiter = place.limiter(1, 100)
     with limiter.permit(1) as permit:

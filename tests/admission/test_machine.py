@@ -46,6 +46,7 @@ time.sleep(60)
         parent.stdout.close()
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 def test_a_child_that_was_forked_has_no_permit_of_its_parent_and_cannot_free_it(path):
     limiter = MachineLimiter(path, 1, 100)
     with limiter.permit(1) as permit:

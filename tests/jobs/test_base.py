@@ -21,6 +21,7 @@ from mesbatch.jobs.job import ending
 from mesbatch.jobs.run import run_job
 from mesbatch.store import DirectoryStore, new_job_id
 from tests.jobs.functions import DOMAINS, FUNCTIONS, KEYS
+from tests.jobs.rig import until
 
 
 class Waiting(LocalJobs):
@@ -130,6 +131,13 @@ def test_pages_are_refused_as_long_as_they_make_no_sense(jobs, database):
     assert b"".join(result.page("moves", offset=result.manifest.domains["moves"].rows).data) == b"[]"
 
 
+def test_a_job_that_nobody_took_before_its_deadline_has_failed(jobs, database):
+    job_id = jobs.submit(spec(database, timeout=0.01), KEYS).job_id
+    until(lambda: jobs.get(job_id).ended, 2)
+    job = jobs.get(job_id)
+    assert (job.status, job.code, job.attempt) == ("failed", "job-timeout", 0)
+
+
 def test_an_expired_result_is_said_to_be_one(jobs, database):
     job_id = jobs.submit(spec(database), KEYS).job_id
     jobs.store.change(job_id, {"status": "started"})
@@ -150,3 +158,13 @@ def test_an_app_that_cannot_be_imported_is_told_at_once(tmp_path, database):
 def test_neither_rq_nor_redis_is_loaded_unless_it_is_asked_for(module):
     code = f"import sys, {module}; sys.exit(any(name in sys.modules for name in ('rq', 'redis', 'flask', 'pyarrow')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_job_of_the_first_implementation_is_shown(jobs):
+    job_id = "trace-evt-0123456789ab"
+    facts = {"profile": "p", "cid_count": "7", "domains": "a,b", "status": "queued", "progress": "reading",
+             "created_at": "1771995600.25", "completed_at": "", "error": ""}  # fmt: skip
+    jobs.store.create(job_id, facts)
+    shown = jobs.get(job_id).as_json()
+    assert (shown["cid_count"], shown["domains"], shown["progress"]) == (7, ["a", "b"], {"text": "reading"})
+    assert (shown["status"], shown["created_at"], shown["error"]) == ("queued", 1771995600.25, None)

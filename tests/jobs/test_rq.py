@@ -22,7 +22,20 @@ from mesbatch.errors import NoWorker
 from mesbatch.jobs.job import ending
 from mesbatch.jobs.rq import RQJobs
 from tests.jobs.functions import FUNCTIONS, KEYS, expected
-from tests.jobs.rig import COMMAND, RqRig, horse_of, rows_of, running, spec, until, wait_for_end, wait_for_rows
+from tests.jobs.rig import (
+    COMMAND,
+    LEASE_SECONDS,
+    RqRig,
+    horse_of,
+    rows_of,
+    running,
+    spec,
+    until,
+    wait_for_end,
+    wait_for_rows,
+)
+from tests.rig.postgres import RigUnavailable
+from tests.rig.valkey import PrivateValkey
 
 
 @pytest.fixture
@@ -114,6 +127,22 @@ def test_what_a_dead_worker_left_is_told_by_rq_and_decided_by_us(rig, database):
     rig.jobs.store.change(job_id, ending("cancelled"))
     time.sleep(0.2)
     assert rig.jobs.get(job_id).status == "cancelled"
+
+
+def test_a_redis_that_is_silent_for_longer_than_a_lease_is_waited_for(tmp_path, database):
+    try:
+        with PrivateValkey() as server:
+            for rig in running(RqRig(tmp_path, server)):
+                rig.start_worker()
+                job_id = rig.submit(spec(database, nap=0.0003))
+                wait_for_rows(rig.jobs, job_id)
+                server.pause()
+                time.sleep(LEASE_SECONDS + 0.5)
+                server.resume()
+                assert wait_for_end(rig.jobs, job_id).status == "finished"
+                assert rows_of(rig.jobs, job_id) == expected(database)
+    except RigUnavailable as error:
+        pytest.skip(str(error))
 
 
 def test_a_size_is_read_with_its_unit():

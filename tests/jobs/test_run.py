@@ -244,6 +244,21 @@ def test_a_store_that_forgot_the_job_makes_it_lost(store, path, tmp_path):
 # -- how it ends
 
 
+def test_the_manifest_comes_before_the_word_and_after_every_chunk(store, path):
+    order = []
+
+    class Listening(Mortal):
+        def __getattr__(self, name):
+            if name in {"append", "finish", "change"}:
+                order.append(name)
+            return super().__getattr__(name)
+
+    job_id = submitted(store, path)
+    run(Listening(store, 10**9, Killed), job_id)
+    assert order.count("finish") == 1
+    assert order[-2:] == ["finish", "change"]
+
+
 def test_a_manifest_without_the_last_word_is_finished(store, path):
     job_id = submitted(store, path)
     run(store, job_id)

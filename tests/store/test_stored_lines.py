@@ -165,7 +165,8 @@ def test_a_stream_of_a_growing_result_is_resumed(rig, cut):
     writer = writer_of(store, job_id)
     publish(writer, "a", rows_of(1))
     seen = []
-    thread = threading.Thread(target=lambda: seen.extend(lines_of(rig.open(), job_id, from_=cut)))
+    stream = stored_lines(rig.open(), job_id, from_=cut, **FAST)
+    thread = threading.Thread(target=lambda: seen.extend(json.loads(line) for line in stream))
     thread.start()
     until(lambda: seen)
     publish(writer, "a", rows_of(2))

@@ -1,11 +1,10 @@
-"""Admission stands beside the flow: it decides before anything is read, and says why.
+"""Admission stands beside the flow: it decides before anything is read, and says why::
 
-```
-  a request ──▶ Cost ──┐
-                       ├─▶ AdmissionPolicy.decide ─▶ Accept ──▶ Limiter.permit ─▶ Permit ─▶ read, and give it back
-  memory,       Load ──┘        (pure)               Enqueue
-  permits ─▶                                         Reject
-```
+    a request ──▶ Cost ──┐
+                         ├─▶ AdmissionPolicy.decide ──▶ Accept ──▶ Limiter.permit ──▶ Permit ──▶ read, give it back
+    pressure,            │
+    permits ────▶ Load ──┘       a pure function        Enqueue
+                                                        Reject
 
 `Admission` is all of it behind one call. `AdmissionPolicy` is a table of rules, `LearnedBytes` knows what a key costs,
 `PressureGauge` how full memory is, and a limiter is one of `ProcessLimiter`, `MachineLimiter` and, a module of its own

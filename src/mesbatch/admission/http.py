@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from math import ceil
 from typing import Any
 
 from mesbatch.admission.answer import Accept, Decision, Enqueue, Reject
+from mesbatch.problem import Problem
 
 POLL_SECONDS = 2.0  # when to look at a job for the first time
 PROBLEM_TYPE = "application/problem+json"
@@ -53,12 +53,5 @@ def _refusal(decision: Reject, jitter: float) -> HttpAnswer:
 def _problem(status: int, decision: Reject) -> dict[str, Any]:
     """The members of RFC 9457, and `error` and `code`, which older clients read."""
     counts = {"cid_count": decision.cid_count, "limit": decision.limit}
-    return {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": decision.reason,
-        "error": decision.reason,
-        "code": decision.code,
-        **{name: value for name, value in counts.items() if value is not None},
-    }
+    known = {name: value for name, value in counts.items() if value is not None}
+    return Problem(status, decision.code, decision.reason, more=known).members()

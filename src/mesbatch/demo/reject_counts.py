@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from operator import itemgetter
+from typing import Any
 
 from mesbatch.batch import Batch, find_column
 
@@ -43,3 +44,12 @@ class RejectCounts:
         """The number of rejects and, for each dimension, the counts of its values, most frequent first."""
         dimensions = {dimension: dict(counter.most_common()) for dimension, counter in self._counters.items()}
         return {"rejects": self._rejects, **dimensions}
+
+    def state(self) -> dict[str, int | dict[str, int]]:
+        """What was counted so far, as JSON, for a job that is resumed."""
+        return self.result()
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on counting from *state*."""
+        self._rejects = state["rejects"]
+        self._counters = {dimension: Counter(state[dimension]) for dimension in DIMENSIONS}

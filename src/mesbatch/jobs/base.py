@@ -14,11 +14,12 @@ import msgspec
 from mesbatch.errors import InvalidKey, JobNotFound, StatusConflict
 from mesbatch.jobs.function import Functions, check_call
 from mesbatch.jobs.job import Job, ending, first_facts, read_job
+from mesbatch.jobs.recovery import end_if_due
 from mesbatch.jobs.spec import JobSpec
 from mesbatch.jobs.status import may_become
 from mesbatch.source.keys import CHECKED_AT_ONCE, Keys, collect_keys
 from mesbatch.store import ResultReader, check_job_id, new_job_id, store_keys
-from mesbatch.store.protocol import Facts, Store
+from mesbatch.store.protocol import ENDED, Facts, Store
 
 
 class Jobs(ABC):
@@ -59,8 +60,12 @@ class Jobs(ABC):
                 collected.close()
 
     def get(self, job_id: str, *, owner: str | None = None) -> Job:
-        """What is known of a job."""
-        return read_job(job_id, self._facts(job_id, owner))
+        """What is known of a job; one that nobody took before its deadline ends now."""
+        facts = self._facts(job_id, owner)
+        due = facts["status"] not in ENDED and time.time() > float(facts.get("deadline") or "inf")
+        if due and self.store.holder(job_id) is None and end_if_due(self.store, job_id, facts):
+            facts = self.store.facts(job_id)
+        return read_job(job_id, facts)
 
     def cancel(self, job_id: str, *, owner: str | None = None) -> Job:
         """Ask a job to stop: it does within 2 s or one batch. One that has ended stays as it is."""

@@ -24,7 +24,7 @@ def waiting_jobs(store: Store, job_ids: Iterable[str] | None = None) -> Iterator
             if facts.get("status") not in ENDED and facts.get("keys") and store.holder(job_id) is None:
                 found.append((float(facts["queued_at"]), job_id, facts))
     for _, job_id, facts in sorted(found, key=lambda one: one[:2]):
-        if not _ended_meanwhile(store, job_id, facts):
+        if not end_if_due(store, job_id, facts):
             yield job_id, facts
 
 
@@ -44,7 +44,8 @@ def after_death(store: Store, job_id: str, worker: str, *, for_memory: bool) -> 
     return False
 
 
-def _ended_meanwhile(store: Store, job_id: str, facts: Facts) -> bool:
+def end_if_due(store: Store, job_id: str, facts: Facts) -> bool:
+    """End a job that no worker is at, where nothing is left to do for one; whether it has ended."""
     with suppress(JobNotFound, StatusConflict):
         if store.manifest(job_id) is not None:
             settle(store, job_id)

@@ -61,8 +61,8 @@ class RQJobs(Jobs):
         """
         facts = self._facts(job_id, owner)
         if facts["status"] == "started" and self.store.holder(job_id) is None and not self.listening.workers():
-            facts = self._orphaned(job_id, facts)
-        return read_job(job_id, facts)
+            return read_job(job_id, self._orphaned(job_id, facts))
+        return super().get(job_id, owner=owner)
 
     def close(self) -> None:
         self.connection.close()

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from http import HTTPStatus
 from typing import Any
 
 import msgspec
 
 from mesbatch.codec import Shape
 from mesbatch.column_rules import write_decimal
-from mesbatch.errors import DatabaseBusy, DatabaseTimeout, MesbatchError, StatementError, StoreUnavailable
+from mesbatch.problem import problem_of
 
 VERSION = 1  # of the stream; a line may get more members without a new one
-STATUSES: dict[type[Exception], HTTPStatus] = {
-    DatabaseBusy: HTTPStatus.SERVICE_UNAVAILABLE,
-    DatabaseTimeout: HTTPStatus.GATEWAY_TIMEOUT,
-    StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
-}
 
 _encoder = msgspec.json.Encoder(decimal_format=write_decimal)
 
@@ -79,19 +72,9 @@ def full_result(data: bytes) -> bytes:
 
 def error(failure: Exception) -> bytes:
     """The last line of a stream that failed; never any SQL."""
-    message = _tell(failure)
-    status = STATUSES.get(type(failure), HTTPStatus.INTERNAL_SERVER_ERROR)
-    code = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(failure).__name__).upper()
-    problem = {"type": "about:blank", "title": status.phrase, "status": status, "detail": message, "code": code}
-    return _line("error", message=message, problem=problem)
+    problem = problem_of(failure)
+    return _line("error", message=problem.detail, problem=problem.members())
 
 
 def _line(kind: str, **members: Any) -> bytes:
     return _encoder.encode({"type": kind, **members}) + b"\n"
-
-
-def _tell(failure: Exception) -> str:
-    """What a client may know: our own words, and only the first line of them, as drivers quote the SQL below it."""
-    if isinstance(failure, MesbatchError) and not isinstance(failure, StatementError):
-        return str(failure).partition("\n")[0]
-    return f"the read failed: {type(failure).__name__}"

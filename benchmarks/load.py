@@ -1,0 +1,60 @@
+"""A service that is asked for more than it can do: how many answers come while the client still waits."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
+from mesbatch.admission import Admission, AdmissionPolicy, Admitted, Cost, PressureGauge, ProcessLimiter
+from mesbatch.memory import Memory
+from mesbatch.units import GiB
+
+PLACES = 4  # reads at once
+READ_SECONDS = 0.02
+CAPACITY = PLACES / READ_SECONDS  # requests a second
+PATIENCE = 1.0  # seconds after which a client has gone, and an answer is no use
+THREADS = 300  # as many requests as are in the service at once, holding permits or waiting
+LINE = 16
+WITHOUT_END = 10**6  # a line, and the seconds to wait in it, that nobody reaches
+
+CALM = Memory(GiB, 0, GiB, 0.1, 0)
+
+
+def goodput(rate: float, seconds: float, *, admitting: bool) -> tuple[int, float]:
+    """How many of the requests that arrive at *rate* for *seconds* are answered in time, and the seconds that it took.
+
+    They arrive at random, whether or not the service can take them. *admitting*: the line is bounded, and nobody waits
+    in it longer than half of what a client does; else everybody waits.
+    """
+    limiter = ProcessLimiter(PLACES, GiB, line=LINE if admitting else WITHOUT_END)
+    admission = Admission(AdmissionPolicy(), limiter, PressureGauge(memory=lambda: CALM))
+    wait = PATIENCE / 2 if admitting else WITHOUT_END
+    begin = time.monotonic()
+    with ThreadPoolExecutor(THREADS) as pool:
+        requests = [pool.submit(_handle, admission, wait, arrival) for arrival in _arrivals(rate, begin, seconds)]
+        ends = [end for request in requests if (end := request.result()) is not None]
+    return len(ends), max([begin + seconds, *ends]) - begin
+
+
+def _arrivals(rate: float, begin: float, seconds: float) -> Iterator[float]:
+    """The times at which requests arrive, each when it has come."""
+    chance, at = random.Random(1), begin
+    while (at := at + chance.expovariate(rate)) < begin + seconds:
+        if (ahead := at - time.monotonic()) > 0:
+            time.sleep(ahead)
+        yield at
+
+
+def _handle(admission: Admission, wait: float, arrival: float) -> float | None:
+    """One request: when its answer was ready, if the client was still there."""
+    match admission.admit(Cost("query_tool", 100, streamed=True), timeout=wait):
+        case Admitted(permit=permit):
+            with permit:
+                Event().wait(READ_SECONDS)
+            end = time.monotonic()
+            return end if end - arrival <= PATIENCE else None
+        case _:
+            return None

@@ -1,0 +1,1 @@
+"""The trace routes of a small MES dashboard, before and after."""

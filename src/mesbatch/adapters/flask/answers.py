@@ -1,0 +1,63 @@
+"""Small answers: problems, refusals, JSON."""
+
+from __future__ import annotations
+
+import logging
+import random
+from math import ceil
+from typing import Any
+
+import msgspec
+from flask import Response
+
+from mesbatch.adapters.flask.dialect import Dialect
+from mesbatch.admission.answer import Reject
+from mesbatch.admission.http import PROBLEM_TYPE, http_answer
+from mesbatch.problem import Problem, problem_of
+
+JSON = "application/json"
+SERVER_ERROR = 500
+
+_logger = logging.getLogger(__name__)
+
+
+def problem(error: Exception, *, dialect: Dialect = Dialect()) -> Response:  # noqa: B008  # frozen
+    """The answer to a request that failed with *error*: a problem with a stable ``type``, never SQL or a traceback.
+
+    What is nobody's fault but ours is logged with its traceback.
+    """
+    found = problem_of(error)
+    if found.status == SERVER_ERROR:
+        _logger.error("a request failed", exc_info=error)
+    return answer_problem(found, dialect)
+
+
+def rejected(decision: Reject, *, dialect: Dialect = Dialect()) -> Response:  # noqa: B008
+    """The answer to a request that admission refused: 413, or 503 with a ``Retry-After`` that is never the same."""
+    answer = http_answer(decision, jitter=random.random())
+    response = _body(answer.problem, answer.status, dialect)
+    response.headers.update({name: value for name, value in answer.headers.items() if name != "Content-Type"})
+    return response
+
+
+def answer_problem(found: Problem, dialect: Dialect) -> Response:
+    """*found* as a response."""
+    response = _body(found.members(), found.status, dialect)
+    if found.retry_after is not None:
+        response.headers["Retry-After"] = str(ceil(found.retry_after * (1 + random.random())))
+    return response
+
+
+def answer_json(members: Any, status: int = 200) -> Response:
+    """*members* as JSON that nobody may keep."""
+    response = Response(msgspec.json.encode(members), status, mimetype=JSON)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _body(members: Any, status: int, dialect: Dialect) -> Response:
+    if dialect.envelope is None:
+        response = answer_json(members, status)
+        response.mimetype = PROBLEM_TYPE
+        return response
+    return answer_json(dialect.envelope(members), status)

@@ -1,0 +1,73 @@
+"""The four routes of jobs, and the answer that leads to them."""
+
+from __future__ import annotations
+
+from math import ceil
+
+from flask import Blueprint, Response, request
+
+from mesbatch.adapters.flask import wanted
+from mesbatch.adapters.flask.answers import JSON, answer_json
+from mesbatch.adapters.flask.dialect import Dialect
+from mesbatch.adapters.flask.guarded import guarded_blueprint
+from mesbatch.adapters.flask.stored import page, stream_job
+from mesbatch.adapters.flask.wanted import Principal
+from mesbatch.adapters.flask.wire import NDJSON
+from mesbatch.admission.http import POLL_SECONDS
+from mesbatch.jobs import Job, Jobs
+
+PREFIX = "/api/trace"
+
+
+def job_started(job: Job, *, prefix: str = PREFIX) -> Response:
+    """202: the read goes on as *job*, which is at *prefix*, as `job_routes` has it."""
+    status_url = f"{request.script_root}{prefix}/job/{job.job_id}"
+    told = {"stage": "events", "async": True, "job_id": job.job_id, "status_url": status_url}
+    response = answer_json(told | {"stream_url": f"{status_url}/stream"}, 202)
+    response.headers["Location"] = status_url
+    response.headers["Retry-After"] = str(ceil(POLL_SECONDS))
+    return response
+
+
+def job_routes(
+    jobs: Jobs,
+    principal: Principal,
+    *,
+    url_prefix: str = PREFIX,
+    dialect: Dialect = Dialect(),  # noqa: B008
+) -> Blueprint:
+    """``GET`` and ``DELETE /job/<id>``, its ``/result`` and its ``/stream``, for whom *principal* names.
+
+    *principal* is called in each request. A job of somebody else is not there.
+    """
+    blueprint = guarded_blueprint("mesbatch_jobs", url_prefix, dialect)
+    add_job_routes(blueprint, jobs, principal)
+    return blueprint
+
+
+def add_job_routes(blueprint: Blueprint, jobs: Jobs, principal: Principal) -> None:
+    """The four routes on *blueprint*."""
+
+    @blueprint.get("/job/<job_id>")
+    def show_job(job_id: str) -> Response:
+        wanted.negotiate(JSON)
+        return answer_json(jobs.get(job_id, owner=wanted.name(principal)).as_json())
+
+    @blueprint.delete("/job/<job_id>")
+    def cancel_job(job_id: str) -> Response:
+        wanted.negotiate(JSON)
+        return answer_json(jobs.cancel(job_id, owner=wanted.name(principal)).as_json(), 202)
+
+    @blueprint.get("/job/<job_id>/result")
+    def show_result(job_id: str) -> Response:
+        wanted.negotiate(JSON)
+        offset, limit = wanted.read_count("offset"), wanted.read_count("limit")
+        result = jobs.result(job_id, owner=wanted.name(principal))
+        return page(result, domain=request.args.get("domain", ""), offset=offset, limit=limit)
+
+    @blueprint.get("/job/<job_id>/stream")
+    def follow_job(job_id: str) -> Response:
+        wanted.negotiate(NDJSON)
+        first = wanted.read_count("from")
+        jobs.get(job_id, owner=wanted.name(principal))
+        return stream_job(jobs.store, job_id, from_=first)

@@ -1,0 +1,65 @@
+"""Answers from what a job left, or still writes."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+
+import msgspec
+from flask import Response, request
+
+from mesbatch.adapters.flask.answers import JSON
+from mesbatch.adapters.flask.live import SILENCE_SECONDS
+from mesbatch.adapters.flask.wire import NDJSON, streamed
+from mesbatch.errors import JobNotComplete, JobNotFound, ResultExpired
+from mesbatch.sink.stream import ByteStream
+from mesbatch.store import ResultReader, Store
+from mesbatch.store.account import ResultManifest
+from mesbatch.store.result_json import result_json
+from mesbatch.store.stored_lines import stored_lines
+
+
+def page(result: ResultReader, *, domain: str = "", offset: int = 0, limit: int = 0) -> Response:
+    """Rows *offset* to *offset* + *limit* of *domain*, or of each domain, as JSON; *limit* 0 means all that follow.
+
+    Reads the chunks of the page, one after the other; its ETag lets a client keep what it has.
+
+    Raises:
+        JobNotComplete, ResultExpired, JobNotFound: there is no result, yet or any more.
+        InvalidPage: no such domain, a negative number, or an offset beyond the end.
+    """
+    domains = [domain] if domain else None
+    body = result_json(result, domains, offset=offset, limit=limit)
+    return _tagged(body, JSON, result.manifest, [domain, offset, limit])
+
+
+def stream_job(store: Store, job_id: str, *, from_: int = 0) -> Response:
+    """The result of a job as NDJSON, from its *from_*-th ``records`` line on, also while the job still writes it.
+
+    Whoever uses this alone asks `Jobs.get` first whether the job is the caller's.
+
+    Raises:
+        JobNotFound, ResultExpired: there is no such job, or no longer.
+        InvalidPage: *from_* is negative, or beyond the end of a finished result.
+    """
+    body = stored_lines(store, job_id, from_=from_, progress=SILENCE_SECONDS)
+    return _tagged(body, NDJSON, _manifest(store, job_id), [from_])
+
+
+def _manifest(store: Store, job_id: str) -> ResultManifest | None:
+    try:
+        return ResultReader(store, job_id).manifest
+    except (JobNotComplete, JobNotFound, ResultExpired):
+        return None
+
+
+def _tagged(body: ByteStream, mimetype: str, manifest: ResultManifest | None, part: Sequence[object]) -> Response:
+    """*body*, or 304 where the client has it already."""
+    if manifest is None:
+        return streamed(body, mimetype)
+    accounts = {name: (domain.rows, domain.checksum) for name, domain in manifest.domains.items()}
+    told = [accounts, manifest.aggregation, manifest.failed_domains, manifest.shape, mimetype, part]
+    response = streamed(body, mimetype, finished=True)
+    response.set_etag(f"{zlib.crc32(msgspec.json.encode(told)):08x}", weak=True)  # weak: also for its gzip form
+    response.make_conditional(request.environ)
+    return response

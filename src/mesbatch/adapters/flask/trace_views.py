@@ -1,0 +1,159 @@
+"""``POST /events``, which reads now, as a job, or not, beside the routes of jobs."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from inspect import signature
+
+from flask import Blueprint, Response
+
+from mesbatch.adapters.flask import wanted
+from mesbatch.adapters.flask.answers import JSON, rejected
+from mesbatch.adapters.flask.dialect import Dialect, Limits
+from mesbatch.adapters.flask.guarded import guarded_blueprint
+from mesbatch.adapters.flask.job_views import PREFIX, add_job_routes, job_started
+from mesbatch.adapters.flask.live import stream_json, stream_ndjson
+from mesbatch.adapters.flask.together import Together
+from mesbatch.adapters.flask.wanted import Principal
+from mesbatch.adapters.flask.wire import NDJSON
+from mesbatch.admission import Admission, AdmissionPolicy, Admitted, Cost, Enqueue, Limiter, Reject
+from mesbatch.codec import Shape
+from mesbatch.errors import InvalidJob, InvalidRequest, NoWorker, StoreUnavailable
+from mesbatch.jobs import Jobs, JobSpec
+from mesbatch.jobs.function import check_call
+from mesbatch.source.keys import Keys, collect_keys
+from mesbatch.trace import Trace
+
+_logger = logging.getLogger(__name__)
+
+
+def trace_blueprint(
+    trace: Trace,
+    policy: AdmissionPolicy,
+    limiter: Limiter,
+    jobs: Jobs,
+    principal: Principal,
+    *,
+    function: str = "events",
+    url_prefix: str = PREFIX,
+    enqueue: bool = True,
+    dialect: Dialect = Dialect(),  # noqa: B008
+    limits: Limits = Limits(),  # noqa: B008
+) -> Blueprint:
+    """The five routes of the trace: ``POST /events`` and those of `job_routes`.
+
+    *function* is the name, in the allow-list of *jobs*, of what reads the domains of *trace*, now or in a worker. It
+    gets the request's ``params`` as its arguments, and ``profile`` if it has a parameter of that name: each of its
+    parameters is the client's to set.
+    *policy* says whether a request is read now, a job, or refused; *limiter* gives the permit that the answer holds
+    until its last byte. *principal* names the user of a request, who alone sees the jobs of it. With *enqueue* False
+    there are no new jobs.
+
+    Raises:
+        InvalidJob: *jobs* does not allow *function*.
+    """
+    if function not in jobs.functions:
+        raise InvalidJob(f"the function {function!r} is not allowed; allowed are {', '.join(jobs.functions)}")
+    blueprint = guarded_blueprint("mesbatch_trace", url_prefix, dialect)
+    route = _EventsRoute(
+        trace, Admission(policy, limiter), jobs, principal, function, url_prefix, enqueue, dialect, limits
+    )
+    blueprint.add_url_rule("/events", "events", route.answer, methods=["POST"])
+    add_job_routes(blueprint, jobs, principal)
+    return blueprint
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """One request for events, checked."""
+
+    spec: JobSpec
+    keys: Keys
+    mimetype: str
+    owner: str
+
+
+@dataclass(frozen=True)
+class _EventsRoute:
+    trace: Trace
+    admission: Admission
+    jobs: Jobs
+    principal: Principal
+    function: str
+    url_prefix: str
+    enqueue: bool
+    dialect: Dialect
+    limits: Limits
+
+    def answer(self) -> Response:
+        asked = self._read_request()
+        try:
+            return self._decide(asked, worker_listens=self._worker_listens())
+        except NoWorker as error:  # the last one left between the decision and the submission
+            _logger.warning("decided again without a worker: %s", error)
+            return self._decide(asked, worker_listens=False)
+
+    def _decide(self, asked: _Asked, *, worker_listens: bool) -> Response:
+        limits = self.limits
+        cost = Cost(asked.spec.profile or "", keys=len(asked.keys), buffers=limits.max_bytes, streamed=True)
+        decision = self.admission.admit(cost, worker_listens=worker_listens, principal=asked.owner, timeout=limits.wait)
+        match decision:
+            case Admitted():
+                with decision.permit:
+                    return self._read_now(asked, decision)
+            case Enqueue():
+                return job_started(self.jobs.submit(asked.spec, asked.keys), prefix=self.url_prefix)
+            case Reject():
+                return rejected(decision, dialect=self.dialect)
+
+    def _read_now(self, asked: _Asked, admitted: Admitted) -> Response:
+        spec, as_json = asked.spec, asked.mimetype == JSON
+        read = Together(
+            self.jobs.functions[self.function], spec.arguments, asked.keys, spec.domains, self.limits.max_bytes,
+            one_by_one=as_json,
+        )  # fmt: skip
+        if as_json:
+            return stream_json(read, permit=admitted, dialect=self.dialect, limits=self.limits)
+        return stream_ndjson(
+            read, permit=admitted, profile=spec.profile, shape=spec.shape, dialect=self.dialect, limits=self.limits
+        )
+
+    def _read_request(self) -> _Asked:
+        mimetype, shape = wanted.negotiate(JSON, NDJSON), wanted.read_shape()
+        if shape == "arrays" and mimetype == JSON:
+            raise InvalidRequest(f"shape=arrays is for Accept: {NDJSON}; the JSON object has objects")
+        owner = wanted.name(self.principal)
+        events = wanted.read_events(self.limits.max_body, self.trace.queries)
+        if "profile" in events.params:
+            raise InvalidRequest("params must not hold profile, which has a member of its own")
+        keys = collect_keys(events.container_ids)
+        return _Asked(self._specify(events, shape, owner), keys, mimetype, owner)
+
+    def _specify(self, events: wanted.Events, shape: Shape, owner: str) -> JobSpec:
+        try:
+            spec = JobSpec(
+                function=self.function, domains=tuple(events.domains), profile=events.profile, owner=owner,
+                arguments=self._profile(events) | events.params, timeout=self.limits.timeout,
+                max_bytes=self.limits.max_bytes, batch_size=self.dialect.batch_size, on_failure="partial", shape=shape,
+                datetime_separator=self.dialect.datetime_separator, settings=self.jobs.settings,
+            )  # fmt: skip
+            check_call(self.jobs.functions, spec)
+        except InvalidJob as error:
+            raise InvalidRequest(f"params do not fit: {error}") from error
+        return spec
+
+    def _profile(self, events: wanted.Events) -> dict[str, str]:
+        """The request's profile, for a function that wants to know it."""
+        parameters = signature(self.jobs.functions[self.function]).parameters
+        return {"profile": events.profile} if "profile" in parameters else {}
+
+    def _worker_listens(self) -> bool:
+        if not self.enqueue:
+            return False
+        try:
+            self.jobs.check_listening()
+        except (NoWorker, StoreUnavailable) as error:
+            _logger.info("no job is possible: %s", error)
+            return False
+        return True

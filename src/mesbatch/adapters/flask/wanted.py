@@ -1,0 +1,106 @@
+"""What a request asks for, checked before anything is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any, cast
+
+import msgspec
+from flask import request
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from mesbatch.codec import Shape
+from mesbatch.errors import BodyTooLarge, InvalidPage, InvalidRequest, NoPrincipal, NotAcceptable
+
+Principal = Callable[[], str]
+
+
+class Events(msgspec.Struct):
+    """The body of ``POST /events``; members that are not ours are ignored, as older servers did."""
+
+    profile: str
+    container_ids: list[str | int]
+    domains: list[str]
+    params: dict[str, Any] = {}  # msgspec copies it
+
+
+def negotiate(*offered: str) -> str:
+    """The one of *offered* that the client likes best, the first where it does not care.
+
+    Raises:
+        NotAcceptable: it accepts none of them.
+    """
+    if not request.accept_mimetypes:
+        return offered[0]
+    best = request.accept_mimetypes.best_match(offered)
+    if best is None:
+        raise NotAcceptable(f"this is served as {' or '.join(offered)}, not as {str(request.accept_mimetypes)[:80]}")
+    return best
+
+
+def name(principal: Principal) -> str:
+    """On whose behalf the request is made.
+
+    Raises:
+        NoPrincipal: the application names nobody.
+    """
+    found = principal()
+    if not found:
+        raise NoPrincipal("this route is for a user that the application knows, and it named none")
+    return found
+
+
+def read_events(max_body: int, known: Collection[str]) -> Events:
+    """The body of the request; *known* are the domains.
+
+    Raises:
+        BodyTooLarge: it has more than *max_body* bytes; it was not read, or not to its end.
+        InvalidRequest: it is no JSON object of this kind, or names a domain that is not known.
+    """
+    try:
+        events = msgspec.json.decode(_read_body(max_body), type=Events)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:  # a validation error is a decode error
+        raise InvalidRequest(f"the body is not what this route takes: {error}") from error
+    if not events.container_ids:
+        raise InvalidRequest("container_ids is empty: there is nothing to look for")
+    if not events.domains:
+        raise InvalidRequest(f"domains is empty; known are {', '.join(known)}")
+    if unknown := [domain for domain in events.domains if domain not in known]:
+        raise InvalidRequest(f"unknown domain {unknown[0]!r:.80}; known are {', '.join(known)}")
+    events.domains = list(dict.fromkeys(events.domains))
+    return events
+
+
+def read_count(parameter: str) -> int:
+    """The number in the query's *parameter*, 0 without one.
+
+    Raises:
+        InvalidPage: it is no number, or negative.
+    """
+    text = request.args.get(parameter, "0")
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise InvalidPage(f"{parameter}={text[:40]!r}: it must be a number, and not negative")
+    return int(text)
+
+
+def read_shape() -> Shape:
+    """The shape of rows that the query asks for: ``?shape=arrays`` is the compact one.
+
+    Raises:
+        InvalidRequest: there is no such shape.
+    """
+    shape = request.args.get("shape", "objects")
+    if shape not in ("objects", "arrays"):
+        raise InvalidRequest(f"shape={shape[:40]!r}: it is objects or arrays")
+    return cast("Shape", shape)
+
+
+def _read_body(max_body: int) -> bytes:
+    length = request.content_length or 0
+    if length > max_body:
+        raise BodyTooLarge(f"the body has {length:,} bytes, the limit is {max_body:,}")
+    request.max_content_length = max_body  # a body without a length is counted as it comes
+    try:
+        return request.get_data(cache=False)
+    except RequestEntityTooLarge as error:
+        raise BodyTooLarge(f"the body has more bytes than the limit of {max_body:,}") from error

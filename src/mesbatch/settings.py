@@ -1,0 +1,202 @@
+"""The environment of a deployment, read once, at the application's edge, into one frozen object."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import Field, dataclass, field, fields
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
+
+from mesbatch.errors import InvalidSetting, PolicyError
+from mesbatch.units import MiB
+
+if TYPE_CHECKING:
+    from mesbatch.admission import AdmissionPolicy, MachineLimiter
+    from mesbatch.jobs import Jobs
+    from mesbatch.jobs.function import Functions
+
+READER_BYTES = 8 * MiB  # the max_bytes of a reader
+SECRET = frozenset({"REDIS_URL"})  # it may carry a password
+# What decides how a result is stored: a worker with another value would write what the web does not expect.
+SHARED = ("TRACE_STREAM_BATCH_SIZE", "TRACE_JOB_TTL_SECONDS", "REDIS_KEY_PREFIX")
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1 or not text.strip().isdigit():
+        raise ValueError("it must be a whole number above 0")
+    return value
+
+
+def _any_count(text: str) -> int:
+    if not text.strip().isdigit():
+        raise ValueError("it must be a whole number, and not negative")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not isfinite(value) or value <= 0:
+        raise ValueError("it must be a number above 0")
+    return value
+
+
+def _milliseconds(text: str) -> float:
+    return _seconds(text) / 1_000
+
+
+def _switch(text: str) -> bool:
+    words = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+    if text.strip().lower() not in words:
+        raise ValueError("it must be true or false")
+    return words[text.strip().lower()]
+
+
+def _word(text: str) -> str:
+    if not text or text != text.strip() or not text.isprintable() or " " in text:
+        raise ValueError("it must be one word")
+    return text
+
+
+def _redis_url(text: str) -> str:
+    if urlsplit(text).scheme not in {"redis", "rediss", "unix"}:
+        raise ValueError("it must be a URL that begins with redis://, rediss:// or unix://")
+    return text
+
+
+def _setting(name: str, parse: Callable[[str], Any], default: str) -> Any:
+    return field(default=parse(default), metadata={"name": name, "parse": parse, "text": default})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every variable that a deployment may set, with the defaults of the incident's designers; times are in seconds.
+
+    Raises:
+        InvalidSetting: the thresholds of numbers of keys do not ascend.
+
+    >>> settings = Settings.from_env({"TRACE_EVENTS_CID_LIMIT": "80000", "REDIS_URL": "redis://:secret@host/0"})
+    >>> settings.cid_limit, settings.call_timeout, "secret" in repr(settings)
+    (80000, 300.0, False)
+    """
+
+    cid_limit: int = _setting("TRACE_EVENTS_CID_LIMIT", _any_count, "50000")
+    async_threshold: int = _setting("TRACE_ASYNC_CID_THRESHOLD", _any_count, "20000")
+    cache_limit: int = _setting("EVENT_FETCHER_CACHE_SKIP_CID_THRESHOLD", _any_count, "10000")
+    fetch_size: int = _setting("DB_SLOW_FETCHMANY_SIZE", _count, "5000")
+    batch_size: int = _setting("TRACE_STREAM_BATCH_SIZE", _count, "5000")
+    call_timeout: float = _setting("DB_SLOW_CALL_TIMEOUT_MS", _milliseconds, "300000")
+    max_concurrent: int = _setting("DB_SLOW_MAX_CONCURRENT", _count, "5")
+    job_ttl: float = _setting("TRACE_JOB_TTL_SECONDS", _seconds, "3600")
+    job_timeout: float = _setting("TRACE_JOB_TIMEOUT_SECONDS", _seconds, "1800")
+    worker_queue: str = _setting("TRACE_WORKER_QUEUE", _word, "trace-events")
+    worker_count: int = _setting("TRACE_WORKER_COUNT", _count, "1")
+    worker_enabled: bool = _setting("TRACE_WORKER_ENABLED", _switch, "false")
+    domains_at_once: int = _setting("TRACE_EVENTS_MAX_WORKERS", _count, "2")
+    parallel: int = _setting("EVENT_FETCHER_MAX_WORKERS", _count, "2")
+    redis_url: str = _setting("REDIS_URL", _redis_url, "redis://localhost:6379/0")
+    redis_key_prefix: str = _setting("REDIS_KEY_PREFIX", _word, "mes_wip")
+    gunicorn_workers: int = _setting("GUNICORN_WORKERS", _count, "2")
+    gunicorn_threads: int = _setting("GUNICORN_THREADS", _count, "4")
+    gunicorn_timeout: int = _setting("GUNICORN_TIMEOUT", _count, "360")
+
+    def __post_init__(self) -> None:
+        try:
+            self.policy()
+        except PolicyError as error:
+            raise InvalidSetting(
+                f"EVENT_FETCHER_CACHE_SKIP_CID_THRESHOLD={self.cache_limit}, TRACE_ASYNC_CID_THRESHOLD="
+                f"{self.async_threshold} and TRACE_EVENTS_CID_LIMIT={self.cid_limit} must ascend"
+            ) from error
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
+        """Read *environ*, or ``os.environ``. A variable that is empty counts as not set.
+
+        Raises:
+            InvalidSetting: a value cannot be one of its variable; the message shows it, unless it may hold a secret.
+        """
+        found = os.environ if environ is None else environ
+        return cls(**{one.name: _read(one, text) for one in fields(cls) if (text := found.get(one.metadata["name"]))})
+
+    def __repr__(self) -> str:
+        shown = (
+            f"{one.name}={'***' if one.metadata['name'] in SECRET else repr(getattr(self, one.name))}"
+            for one in fields(self)
+        )
+        return f"Settings({', '.join(shown)})"
+
+    def policy(self) -> AdmissionPolicy:
+        """The policy of the trace, with these thresholds."""
+        from mesbatch.admission import AdmissionPolicy, trace_rules
+
+        return AdmissionPolicy(
+            trace_rules(
+                cache_limit=self.cache_limit, async_threshold=self.async_threshold, cid_limit=self.cid_limit
+            )
+        )  # fmt: skip
+
+    def limiter(self, directory: Path | None = None) -> MachineLimiter:
+        """Permits for all processes of this machine, kept in *directory*, for so many readers of 8 MiB."""
+        from mesbatch.admission import MachineLimiter
+
+        path = private_directory(directory) / "permits"
+        return MachineLimiter(path, self.max_concurrent, self.max_concurrent * READER_BYTES)
+
+    def jobs(self, functions: Functions, *, app: str, directory: Path | None = None) -> Jobs:
+        """The jobs of RQ's workers where ``TRACE_WORKER_ENABLED``, else those of this process, kept in *directory*.
+
+        *app*, a ``module:object``, is where a worker's process finds what this returns.
+        """
+        if not self.worker_enabled:
+            from mesbatch.jobs import LocalJobs
+            from mesbatch.store import DirectoryStore
+
+            store = DirectoryStore(private_directory(directory) / "jobs", ttl=self.job_ttl)
+            return LocalJobs(functions, store, app=app, settings=self.shared(), workers=self.worker_count)
+        from mesbatch.jobs.rq import RQJobs
+        from mesbatch.store.redis import RedisStore
+
+        return RQJobs(
+            functions, RedisStore(self.redis_url, prefix=self.redis_key_prefix, ttl=self.job_ttl), app=app,
+            url=self.redis_url, queue=self.worker_queue, settings=self.shared(),
+        )  # fmt: skip
+
+    def read_options(self) -> dict[str, Any]:
+        """What `Trace.read` takes of these: ``trace.read(con, keys, **settings.read_options())``."""
+        return {
+            "domains_at_once": self.domains_at_once,
+            "parallel": self.parallel,
+            "batch_size": self.fetch_size,
+            "timeout": self.call_timeout,
+        }
+
+    def shared(self) -> dict[str, Any]:
+        """What a worker must have as the web has it, by the names of the variables; it refuses a job otherwise."""
+        by_name = {one.metadata["name"]: getattr(self, one.name) for one in fields(self)}
+        return {name: by_name[name] for name in SHARED}
+
+
+def variables() -> dict[str, str]:
+    """The name of every variable, with its default as it is written."""
+    return {one.metadata["name"]: one.metadata["text"] for one in fields(Settings)}
+
+
+def private_directory(directory: Path | None = None) -> Path:
+    """*directory*, or one of this user below the system's temporary one; made if missing, for this user alone."""
+    found = directory or Path(tempfile.gettempdir(), f"mesbatch-{os.geteuid()}")
+    found.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return found
+
+
+def _read(one: Field[Any], text: str) -> Any:
+    name = one.metadata["name"]
+    try:
+        return one.metadata["parse"](text)
+    except (ValueError, OverflowError) as error:
+        shown = "a value" if name in SECRET else f"{text[:60]!r}"
+        raise InvalidSetting(f"{name} has {shown} that it cannot have: {error}") from None
