@@ -217,7 +217,7 @@ function lineCutter(maxLineBytes) {
   /** @param {Uint8Array} [piece] nothing at the end of a line, where a character must not be open */
   const keep = (piece) => {
     size += piece?.length ?? 0;
-    if (size > maxLineBytes) throw new Malformed(`a line of ${size} bytes or more, the limit is ${maxLineBytes}`);
+    if (size > maxLineBytes) throw new Malformed(`a line of ${size} bytes or more, limit ${maxLineBytes}`);
     try {
       kept += utf8.decode(piece, { stream: !!piece });
     } catch (cause) {

@@ -94,10 +94,12 @@ def _facts(policy: AdmissionPolicy, limiter: Limiter, jobs: Jobs) -> Blueprint:
 
     @blueprint.get("/demo/memory")
     def memory() -> Response:
-        """What this process and the job's hold now."""
+        """What this process and the job's hold now, and how many requests are being read here."""
         reading = read_memory()
         pid = worker_pid(jobs.store, request.args["job"]) if "job" in request.args else None
-        return jsonify(server=reading.rss, worker=None if pid is None else rss_of(pid), limit=reading.limit)
+        worker = None if pid is None else rss_of(pid)
+        reads = limiter.in_flight.permits
+        return jsonify(server=reading.rss, worker=worker, limit=reading.limit, reads=reads)
 
     return blueprint
 

@@ -3,7 +3,6 @@
 import { element } from './table.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
-const HEIGHT = 210;
 const LEFT = 56;
 const BOTTOM = 20;
 const MiB = 2 ** 20;
@@ -21,8 +20,8 @@ const MOST_BARS = 8;
  * @param {{limit: number | null, incident: number}} lines
  */
 export function drawMemory(svg, samples, { limit, incident }) {
-  const width = svg.clientWidth || 600;
-  svg.setAttribute('viewBox', `0 0 ${width} ${HEIGHT}`);
+  const { clientWidth: width, clientHeight: height } = svg;
+  svg.setAttribute('viewBox', `0 0 ${width} ${height}`);
   const low = Math.log2(16 * MiB);
   const high = Math.log2(Math.max(2048 * MiB, incident, limit ?? 0) * 1.5);
   const first = samples[0]?.at ?? 0;
@@ -30,7 +29,7 @@ export function drawMemory(svg, samples, { limit, incident }) {
   /** @param {number} at */
   const x = (at) => LEFT + ((at - first) / (last - first)) * (width - LEFT - 8);
   /** @param {number} bytes */
-  const y = (bytes) => 8 + (1 - (Math.log2(Math.max(bytes, 16 * MiB)) - low) / (high - low)) * (HEIGHT - BOTTOM - 8);
+  const y = (bytes) => 8 + (1 - (Math.log2(Math.max(bytes, 16 * MiB)) - low) / (high - low)) * (height - BOTTOM - 8);
   const parts = [];
   for (let power = Math.ceil(low); power <= high; power += 2) {
     parts.push(shape('line', { x1: LEFT, x2: width - 8, y1: y(2 ** power), y2: y(2 ** power), class: 'grid' }));
@@ -45,8 +44,8 @@ export function drawMemory(svg, samples, { limit, incident }) {
       parts.push(shape('polyline', { points, class: `memory-line ${name}` }));
     }
   }
-  parts.push(label('0 s', { x: LEFT, y: HEIGHT - 4, class: 'axis' }));
-  parts.push(label(`${Math.round(last - first)} s`, { x: width - 8, y: HEIGHT - 4, class: 'axis', 'text-anchor': 'end' }));
+  parts.push(label('0 s', { x: LEFT, y: height - 4, class: 'axis' }));
+  parts.push(label(`${Math.round(last - first)} s`, { x: width - 8, y: height - 4, class: 'axis', 'text-anchor': 'end' }));
   svg.replaceChildren(...parts);
 }
 

@@ -151,7 +151,7 @@ function drawRun(run) {
   }
   for (const tab of page.tabs.children) tab.lastChild.textContent = format(domains.get(tab.dataset.domain)?.count ?? 0);
   drawBars(page.chart, run.reasons);
-  document.body.dataset.rejects = String(run.wanted.domains.includes('rejects'));
+  page.chart.dataset.counted = String(run.wanted.domains.includes('rejects'));
 }
 
 /** @param {Run} run */
@@ -177,12 +177,12 @@ function drawLegend() {
     ['server', 'server', now?.server],
     ['worker', 'worker', now?.worker],
     ['limit', 'limit of this machine', lines.limit],
-    ['incident', 'what the incident’s pipeline would need', lines.incident],
+    ['incident', 'the incident’s pipeline would need', lines.incident],
   ]);
   page['memory-text'].replaceChildren(
     ...entries.map(([name, words, bytes]) => {
       const entry = element('span', '', { class: 'entry' });
-      entry.append(element('i', '', { class: `swatch ${name}` }), element('span', `${words} `), element('b', bytes ? formatBytes(bytes) : '–'));
+      entry.append(element('i', '', { class: `swatch ${name}` }), `${words} `, element('b', bytes ? formatBytes(bytes) : '–'));
       return entry;
     }),
   );
