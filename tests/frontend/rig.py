@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from mesbatch.demo.dashboard.worker import CHILD
+
 ROOT = Path(__file__).parents[2]
 FRONTEND = ROOT / "frontend"
 FLAGS = [
@@ -85,3 +87,18 @@ def wait_for(page: Any, expression: str, seconds: float = 60.0) -> Any:
         )
         page.wait_for_timeout(50)
     return found
+
+
+def workers() -> list[int]:
+    """The processes of jobs that a dashboard's server started."""
+    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit() and _is_worker(path)]
+
+
+def _is_worker(process: Path) -> bool:
+    try:
+        parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
+        return (
+            CHILD in (process / "cmdline").read_bytes() and b"--serve" in Path(f"/proc/{parent}/cmdline").read_bytes()
+        )
+    except OSError:  # it has gone meanwhile
+        return False

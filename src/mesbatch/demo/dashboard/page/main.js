@@ -8,6 +8,7 @@ import { VirtualTable, element } from './table.js';
 const PRESETS = [1000, 20000, 50000, 114000];
 const USUAL_DOMAINS = ['history', 'rejects'];
 const SAMPLE_MS = 500;
+const DRAW_MS = 100;
 const SAMPLES = 1200; // ten minutes
 
 /** @type {any} what the warehouse has */
@@ -25,6 +26,7 @@ let shown = '';
 let samples = [];
 let lines = { limit: /** @type {number | null} */ (null), incident: 0 };
 let frame = 0;
+let drawn = 0; // when
 let chosen = new AbortController(); // of the decision that is being asked for
 
 const table = new VirtualTable(page.table, (index) => domains.get(shown)?.at(index));
@@ -83,7 +85,7 @@ function start() {
   const wanted = { profile: profile.value, container_ids: containerIds(warehouse.ids, Number(keys.value)), domains: chosenDomains() };
   const ours = new Run(worker.checked ? '/api/trace' : '/api/trace-without-worker', wanted, warehouse.ids);
   run = ours;
-  domains = new Map(wanted.domains.map((domain) => [domain, new DomainRows(() => table.draw())]));
+  domains = new Map(wanted.domains.map((domain) => [domain, new DomainRows(() => table.redraw())]));
   samples = [];
   table.columns = [];
   show(wanted.domains[0]);
@@ -120,9 +122,12 @@ async function fetchPage(ours, domain, offset, limit) {
 
 // -- drawing
 
+/** Draw soon: ten times a second is enough to follow, and leaves the rest of the time to the rows. */
 function draw() {
-  frame ||= requestAnimationFrame(() => {
+  frame ||= requestAnimationFrame((now) => {
     frame = 0;
+    if (now - drawn < DRAW_MS) return draw();
+    drawn = now;
     drawMemory(page.memory, samples, lines);
     drawLegend();
     if (run) drawRun(run);
@@ -204,6 +209,7 @@ function buildTabs() {
 function show(domain) {
   shown = domain;
   page.table.scrollTop = 0;
+  table.redraw();
   for (const tab of page.tabs.children) {
     const selected = tab.dataset.domain === domain;
     tab.setAttribute('aria-selected', String(selected));

@@ -13,6 +13,7 @@ export class VirtualTable {
   #columns = [];
   #length = 0;
   #frame = 0;
+  #drawn = ''; // which rows
 
   /**
    * *rowAt* gives the row of a number, or undefined while it is fetched.
@@ -39,13 +40,19 @@ export class VirtualTable {
     const row = element('tr');
     for (const column of columns) row.append(element('th', column, { scope: 'col' }));
     this.head.replaceChildren(row);
-    this.draw();
+    this.redraw();
   }
 
   /** @param {number} length */
   set length(length) {
     this.#length = length;
     this.table.setAttribute('aria-rowcount', String(length + 1));
+    this.draw();
+  }
+
+  /** Other rows stand at the same places, or come at last. */
+  redraw() {
+    this.#drawn = '';
     this.draw();
   }
 
@@ -65,13 +72,16 @@ export class VirtualTable {
     const top = full > height ? share * (full - seen) : this.place.scrollTop;
     const first = Math.max(0, Math.floor(top / ROW_HEIGHT) - MARGIN);
     const last = Math.min(this.#length, first + Math.ceil(seen / ROW_HEIGHT) + 2 * MARGIN);
-    const rows = [];
-    for (let index = first; index < last; index++) rows.push(this.#row(index));
-    this.body.replaceChildren(...rows);
+    const wanted = `${first} ${last}`;
+    if (wanted !== this.#drawn) {
+      this.#drawn = wanted;
+      this.body.replaceChildren(...Array.from({ length: last - first }, (_, number) => this.#row(first + number)));
+    }
+    const drawn = (last - first) * ROW_HEIGHT;
     const shift = full > height ? this.place.scrollTop - (top - first * ROW_HEIGHT) : first * ROW_HEIGHT;
-    const above = Math.max(0, Math.min(shift, height - rows.length * ROW_HEIGHT));
+    const above = Math.max(0, Math.min(shift, height - drawn));
     this.above.style.height = `${above}px`;
-    this.below.style.height = `${Math.max(0, height - above - rows.length * ROW_HEIGHT)}px`;
+    this.below.style.height = `${Math.max(0, height - above - drawn)}px`;
   }
 
   /** @param {number} index */
