@@ -10,8 +10,8 @@ from flask import Blueprint, Flask, Response, jsonify, request, send_from_direct
 
 from mesbatch.adapters.flask import trace_blueprint
 from mesbatch.admission import AdmissionPolicy, Cost, Limiter, PressureGauge, ProcessLimiter
+from mesbatch.browser import modules_directory
 from mesbatch.demo.comparison import COMPARED, incident_bytes
-from mesbatch.demo.dashboard.modules import find_modules
 from mesbatch.demo.dashboard.streams import Streams
 from mesbatch.demo.dashboard.worker import kill, rss_of, worker_pid
 from mesbatch.demo.queries import DOMAINS
@@ -56,7 +56,7 @@ def _safe(response: Response) -> Response:
 
 def _page(cids: int) -> Blueprint:
     blueprint = Blueprint("page", __name__)
-    modules = find_modules()
+    modules = modules_directory()
 
     @blueprint.get("/")
     def index() -> Response:
