@@ -20,7 +20,7 @@ def component(page, address):
     page.route("**/vue.js", lambda route: route.continue_() if "mesbatch" in route.request.url else serve(route, vue))
     page.route("**/component", lambda route: serve(route, Path(__file__).parent / "vue_page.html"))
     page.goto(f"{address}component")
-    wait_for(page, "window.came")
+    wait_for(page, "typeof window.came === 'function'")
     return page
 
 
