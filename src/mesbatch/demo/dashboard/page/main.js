@@ -172,7 +172,7 @@ function describe(run) {
       return `${run.error?.name}: ${run.error?.message}`;
     default:
       if (!run.connections) return 'Asked, waiting for the answer.';
-      return `${run.jobId ? `A worker reads job ${run.jobId.slice(0, 18)}…` : 'The server reads now'}${resumed}.`;
+      return `${run.jobId ? 'A worker reads, and its rows come as it reads' : 'The server reads now'}${resumed}.`;
   }
 }
 
