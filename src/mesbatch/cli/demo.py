@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -53,6 +55,10 @@ def parse_domains(context: click.Context, parameter: click.Parameter, text: str 
 @click.option(
     "--compare", "compared", is_flag=True, help="Run the incident's two pipelines beside ours; takes minutes and 4 GB."
 )
+@click.option("--serve", "served", is_flag=True, help="Serve a dashboard that shows all of it in a browser.")
+@click.option(
+    "--port", type=click.IntRange(0, 65_535), default=8_000, show_default=True, help="Of the dashboard; 0: any."
+)
 @click.option("--png", type=click.Path(dir_okay=False, path_type=Path), help="The picture.  [default: memory.png]")
 @click.option("--output", type=click.Path(dir_okay=False), default=os.devnull, help="Keep the NDJSON in this file.")
 def demo(
@@ -61,6 +67,8 @@ def demo(
     directory: Path,
     domains: tuple[str, ...] | None,
     compared: bool,
+    served: bool,
+    port: int,
     png: Path | None,
     output: str,
 ) -> None:
@@ -69,10 +77,13 @@ def demo(
     The warehouse is built once. It is read in a process of its own, whose memory is drawn over time. Fails unless every
     row came.
     """
-    _check(url, domains, compared)
+    _check(url, domains, compared, served)
     url = url or sqlite_url(directory / f"warehouse-{cids}.sqlite")
     try:
         _build_once(url, cids)
+        if served:
+            _serve(url, cids, directory, port)
+            return
         traced = _trace(url, cids, domains or DOMAINS, output)
         runs = _compare(url, cids, domains or COMPARED_BY_DEFAULT) if compared else {"mesbatch": traced}
         _draw(png or directory / "memory.png", runs, required=png is not None)
@@ -82,12 +93,14 @@ def demo(
         raise click.exceptions.Exit(1)
 
 
-def _check(url: str | None, domains: Sequence[str] | None, compared: bool) -> None:
+def _check(url: str | None, domains: Sequence[str] | None, compared: bool, served: bool) -> None:
     """Refuse at once what would fail after minutes."""
     if url and not url.startswith("postgres"):
         raise click.UsageError("--url is for PostgreSQL; a SQLite warehouse is a file of our own in --directory")
     if url and not find_spec("psycopg"):
         raise click.UsageError("--url needs psycopg: pip install 'mesbatch[postgres]'")
+    if served and not find_spec("flask"):
+        raise click.UsageError("--serve needs Flask: pip install 'mesbatch[demo]'")
     if compared and not find_spec("pandas"):
         raise click.UsageError("--compare needs pandas, as the incident did: pip install 'mesbatch[demo]'")
     if compared and domains and not set(domains) <= set(COMPARED):
@@ -100,6 +113,15 @@ def _build_once(url: str, cids: int) -> None:
     label = f"Building a warehouse of {cids:,} lots"
     with click.progressbar(length=sum(count_rows(cids).values()), label=label) as progress:
         build_warehouse(url, cids, progress.update)
+
+
+def _serve(url: str, cids: int, directory: Path, port: int) -> None:
+    from mesbatch.demo.dashboard.server import serve  # Flask is an extra
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl+C: its jobs and their results go, too
+    directory.mkdir(parents=True, exist_ok=True)
+    with suppress(KeyboardInterrupt):
+        serve(url, cids, directory, port, lambda address: click.echo(f"The dashboard is at {address}"))
 
 
 def _trace(url: str, cids: int, domains: Sequence[str], output: str) -> Watched:

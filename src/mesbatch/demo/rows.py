@@ -19,6 +19,7 @@ ROWS_PER_CID = {LOT_HISTORY: 9.5, LOT_MATERIALS: 3.5, LOT_REJECTS: 3.0, LOT_HOLD
 JOBS_PER_CID = 20_000 / DEFAULT_CIDS
 
 FIRST_ID = 0x48810380001CBA48
+ID_STEP = 7
 BUSY_LOTS = slice(17, None, 5_000)  # a few lots go round and round: 21 times the usual, 200 rows of history
 BUSY_FACTOR = 21
 COMMENTED_STRETCH, COMMENTED_LOTS = 4_000, 1_000  # comments on 1,000 lots in 4,000: NULL in whole batches between them
@@ -182,7 +183,7 @@ def _lot(number: int) -> Lot:
 
 
 def _container_id(number: int) -> str:
-    return f"{FIRST_ID + 7 * number:x}"
+    return f"{FIRST_ID + ID_STEP * number:x}"
 
 
 def _draw_counts(table: Table, cids: int) -> list[int]:

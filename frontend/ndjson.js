@@ -1,0 +1,293 @@
+/**
+ * The lines of a trace's stream as they come, and the account that proves them whole.
+ *
+ * @typedef {Record<string, any> | any[]} Row an object, or an array in the compact shape
+ * @typedef {{name: string, type?: string, decimals?: string}} Column
+ * @typedef {{rows: number, checksum: string}} DomainTotal
+ *
+ * @typedef {{type: 'meta', job_id: string | null, profile: string | null, domains: string[], version?: number,
+ *   cid_count?: number | null, shape?: 'objects' | 'arrays'}} MetaLine
+ * @typedef {{type: 'domain_start', domain: string, total: number | null, columns?: Column[]}} DomainStartLine
+ * @typedef {{type: 'records', domain: string, batch: number, count: number, data: Row[]}} RecordsLine in either shape
+ * @typedef {{type: 'domain_end', domain: string, count: number, status?: string, checksum?: string}} DomainEndLine
+ * @typedef {{type: 'aggregation', data: Record<string, any>}} AggregationLine
+ * @typedef {{type: 'warning', code: string, failed_domains: string[], failed_keys?: object[]}} WarningLine
+ * @typedef {{type: 'progress', elapsed_seconds: number, rows: number, percent?: number, keys?: number,
+ *   keys_total?: number, status?: string}} ProgressLine
+ * @typedef {{type: 'complete', total_records: number, domains?: Record<string, DomainTotal>,
+ *   elapsed_seconds?: number}} CompleteLine
+ * @typedef {{type: 'full_result', data: Record<string, any>}} FullResultLine
+ * @typedef {MetaLine | DomainStartLine | RecordsLine | DomainEndLine | AggregationLine | WarningLine | ProgressLine
+ *   | CompleteLine | FullResultLine} Line a server may send more types: pass over those that you do not know
+ *
+ * @typedef {object} Details
+ * @property {unknown} [cause]
+ * @property {string} [name]
+ * @property {boolean} [passing] the same may go well a little later
+ * @property {number} [status] of the response
+ * @property {number} [retryAfter] seconds
+ * @property {Record<string, any>} [problem] what the server says (RFC 9457): `code`, of a 413 `cid_count` and `limit`
+ */
+
+const LINE_BYTES = 64 * 2 ** 20; // 5,000 rows take 2 MB
+const SILENCE_SECONDS = 30; // a server that follows the contract sends a line every 5 s
+const NEWLINE = 10;
+
+/**
+ * What every error of these modules is.
+ * @type {new (message: string, details?: Details) => Error & Details}
+ */
+export const MesbatchError = class extends Error {
+  /**
+   * @param {string} message
+   * @param {Details} [details]
+   */
+  constructor(message, details) {
+    super(message);
+    Object.assign(this, details);
+  }
+};
+
+/**
+ * @param {string} name
+ * @param {boolean} [passing]
+ */
+const kind = (name, passing) =>
+  class extends MesbatchError {
+    /**
+     * @param {string} message
+     * @param {Details} [details]
+     */
+    constructor(message, details) {
+      super(message, { name, passing, ...details });
+    }
+  };
+
+/** The stream broke off before its last line: what came is a part. */
+export const Truncated = kind('Truncated', true);
+/** What came is no line of a stream, such as the page of a proxy, or a line over the cap. */
+export const Malformed = kind('Malformed', true);
+/** Nobody answered. */
+export const Unreachable = kind('Unreachable', true);
+/** The rows are not those that the server counted. */
+export const Incomplete = kind('Incomplete');
+/** The server said, in an `error` line or in a job's status, that the read failed. */
+export const JobFailed = kind('JobFailed');
+/** The server answered with a *status* that is not 2xx. */
+export const Refused = kind('Refused');
+
+/**
+ * The error that *response* is.
+ * @param {Response} response
+ */
+export async function refusal(response) {
+  const { status } = response;
+  const problem = Object(await response.json().catch(() => {})); // a proxy's page says nothing that a program can use
+  const retryAfter = Number(response.headers.get('Retry-After')) || 0;
+  const passing = status >= 500 || status === 429;
+  return new Refused(`${status} ${problem.error ?? ''}`, { status, problem, retryAfter, passing });
+}
+
+/** What came of a job so far, over as many responses as it takes. */
+export class Account {
+  /** How many `records` lines came: where a resumed stream goes on. */
+  lines = 0;
+  rows = 0;
+  /** @type {Map<string, {rows: number, batches: number, crc: number}>} */
+  domains = new Map();
+
+  /**
+   * What came of *domain*.
+   * @param {string} domain
+   */
+  of(domain) {
+    const found = this.domains.get(domain) ?? { rows: 0, batches: 0, crc: 0 };
+    this.domains.set(domain, found);
+    return found;
+  }
+
+  /**
+   * Count what *line*, written as *text*, brings, or compare what it tells.
+   * @param {Line} line
+   * @param {string} text
+   */
+  take(line, text) {
+    if (line.type === 'records') this.#add(line, text);
+    else if (line.type === 'domain_end') this.#compare(line.domain, line.count, line.checksum);
+    else if (line.type === 'complete') {
+      for (const [name, { rows, checksum }] of Object.entries(line.domains ?? {})) this.#compare(name, rows, checksum);
+      if (line.total_records !== this.rows) throw incomplete(this.rows, line.total_records);
+    }
+  }
+
+  /**
+   * @param {RecordsLine} line
+   * @param {string} text
+   */
+  #add(line, text) {
+    const domain = this.of(line.domain);
+    const came = line.data.length;
+    if (line.batch !== domain.batches) throw new Incomplete(`batch ${domain.batches} of ${line.domain} is missing`);
+    if (came !== line.count) throw incomplete(came, line.count, line.domain);
+    // The rows are the line's last member. The checksum is over their text as it was sent, not over values.
+    const rows = text.slice(text.indexOf('[', text.search(/"(data|rows)":/)) + 1, text.lastIndexOf(']'));
+    domain.crc = crc32(domain.rows && came ? ',' + rows : rows, domain.crc);
+    domain.batches += 1;
+    domain.rows += came;
+    this.rows += came;
+    this.lines += 1;
+  }
+
+  /**
+   * @param {string} name
+   * @param {number} rows
+   * @param {string} [checksum]
+   */
+  #compare(name, rows, checksum) {
+    const came = this.of(name);
+    if (came.rows !== rows) throw incomplete(came.rows, rows, name);
+    if (checksum && parseInt(checksum, 16) !== came.crc >>> 0) throw new Incomplete(`other rows of ${name} came`);
+  }
+}
+
+/**
+ * @param {number} came
+ * @param {number} counted
+ * @param {string} [domain]
+ */
+export const incomplete = (came, counted, domain = 'all') => new Incomplete(`${came} of ${counted} rows came (${domain})`);
+
+/**
+ * The lines of *response*, one by one, until `complete` or `full_result`. Holds one line. When the loop is left, the
+ * request is, too. Throws `Truncated` when the stream ends or stalls before that, `Malformed` for what is no line,
+ * `Incomplete` when counts or checksums do not fit, `JobFailed` for an `error` line, `Refused` for another status than
+ * 2xx, and the reason of *signal* when that is aborted.
+ *
+ * @param {Response} response
+ * @param {object} [options]
+ * @param {AbortSignal} [options.signal]
+ * @param {number} [options.maxLineBytes]
+ * @param {number} [options.timeout] seconds between two pieces
+ * @param {Account} [options.account] what came of the same job before
+ * @returns {AsyncGenerator<Line, void, void>}
+ */
+export async function* readLines(
+  response,
+  { signal, maxLineBytes = LINE_BYTES, timeout, account = new Account() } = {},
+) {
+  if (!response.ok || !response.body) throw await refusal(response);
+  const reader = response.body.getReader();
+  const stop = () => reader.cancel().catch(() => {});
+  signal?.addEventListener('abort', stop);
+  const cut = lineCutter(maxLineBytes);
+  try {
+    for (;;) {
+      /** @type {{value?: Uint8Array, cause?: unknown}} */
+      const { value, cause } = await inTime(reader.read(), timeout);
+      signal?.throwIfAborted();
+      if (!value) throw new Truncated(`cut after ${account.rows} rows`, { cause });
+      for (const text of cut(value)) {
+        const line = parse(text);
+        await breath(); // each step takes 10 ms for 5,000 rows
+        account.take(line, text);
+        await breath();
+        signal?.throwIfAborted();
+        yield line;
+        if (line.type === 'complete' || line.type === 'full_result') return;
+      }
+    }
+  } finally {
+    signal?.removeEventListener('abort', stop);
+    stop();
+  }
+}
+
+/**
+ * The text between the line breaks, however the network cut its bytes: none is looked at more than a few times.
+ * @param {number} maxLineBytes
+ */
+function lineCutter(maxLineBytes) {
+  const utf8 = new TextDecoder('utf-8', { fatal: true });
+  let kept = ''; // of a line that is not whole
+  let size = 0;
+  /** @param {Uint8Array} [piece] nothing at the end of a line, where a character must not be open */
+  const keep = (piece) => {
+    size += piece?.length ?? 0;
+    if (size > maxLineBytes) throw new Malformed(`a line of ${size} bytes or more, limit ${maxLineBytes}`);
+    try {
+      kept += utf8.decode(piece, { stream: !!piece });
+    } catch (cause) {
+      throw new Malformed('a line is not UTF-8', { cause });
+    }
+  };
+  /** @param {Uint8Array} piece */
+  return function* (piece) {
+    let from = 0;
+    for (let end; (end = piece.indexOf(NEWLINE, from)) >= 0; from = end + 1) {
+      keep(piece.subarray(from, end));
+      keep();
+      yield kept;
+      kept = '';
+      size = 0;
+    }
+    keep(piece.subarray(from));
+  };
+}
+
+/**
+ * What *promised* gives within *seconds*, or the *cause* why not. In two halves: a tab that was suspended has one left
+ * when it wakes, to see what arrived meanwhile.
+ * @template T
+ * @param {Promise<T>} promised
+ * @param {number} [seconds]
+ * @returns {Promise<T | {cause: unknown}>}
+ */
+export const inTime = (promised, seconds = SILENCE_SECONDS) =>
+  new Promise((resolve) => {
+    const late = () => resolve({ cause: `silent for ${seconds} s` });
+    let timer = setTimeout(() => (timer = setTimeout(late, 500 * seconds)), 500 * seconds);
+    promised.then(resolve, (cause) => resolve({ cause })).finally(() => clearTimeout(timer));
+  });
+
+/**
+ * @param {string} text
+ * @returns {Line}
+ */
+function parse(text) {
+  let line, cause;
+  try {
+    line = JSON.parse(text);
+  } catch (error) {
+    cause = error;
+  }
+  if (!line?.type || (line.type === 'records' && !Array.isArray((line.data ??= line.rows)))) {
+    throw new Malformed(`no line of a stream: ${text.slice(0, 60)}`, { cause });
+  }
+  if (line.type === 'error') throw new JobFailed(line.message, { problem: line.problem });
+  return line;
+}
+
+/** Let the page draw and hear its user; a timer would take a second in a tab that is in the background. */
+const breath = () =>
+  new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => resolve(port1.close());
+    port2.postMessage(0);
+  });
+
+const TABLE = Int32Array.from({ length: 256 }, (_, byte) => {
+  for (let bit = 0; bit < 8; bit++) byte = byte & 1 ? (byte >>> 1) ^ 0xedb88320 : byte >>> 1;
+  return byte;
+});
+
+/**
+ * CRC-32 as zlib has it, of the UTF-8 of *text*.
+ * @param {string} text
+ * @param {number} [crc] of what stood before
+ */
+export function crc32(text, crc = 0) {
+  crc = ~crc;
+  const bytes = new TextEncoder().encode(text);
+  for (let at = 0; at < bytes.length; at++) crc = (crc >>> 8) ^ TABLE[(crc ^ bytes[at]) & 255];
+  return ~crc;
+}

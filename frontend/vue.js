@@ -1,0 +1,96 @@
+/**
+ * A trace in a component of Vue 3: progress, rows as they come, errors; it ends with the component.
+ *
+ * @typedef {import('./ndjson.js').Row} Row
+ * @typedef {import('./ndjson.js').Column} Column
+ * @typedef {import('./ndjson.js').ProgressLine} ProgressLine
+ * @typedef {{columns: Column[], rows: Row[], count: number}} DomainRows *rows* has the first of the *count* that came
+ * @typedef {'idle' | 'running' | 'complete' | 'failed' | 'cancelled'} State
+ */
+import { getCurrentScope, onScopeDispose, shallowRef, triggerRef } from 'vue';
+import { trace } from './jobs.js';
+
+const KEPT_ROWS = 10000; // of a domain: what a virtual table shows of it
+
+/**
+ * `start(wanted)` asks for a trace; whoever calls it again, or `cancel()`, ends the one before. *domains* grows at most
+ * once a frame, and keeps the first *keep* rows of each; with `Infinity` all of them stay in memory.
+ *
+ * @param {string} url of the routes, such as `/api/trace`
+ * @param {{keep?: number} & Omit<import('./jobs.js').Options, 'signal'>} [options]
+ */
+export function useTraceProgress(url, { keep = KEPT_ROWS, ...options } = {}) {
+  const state = shallowRef(/** @type {State} */ ('idle'));
+  const jobId = shallowRef(/** @type {string | null} */ (null));
+  const progress = shallowRef(/** @type {Partial<ProgressLine>} */ ({}));
+  const domains = shallowRef(/** @type {Record<string, DomainRows>} */ ({}));
+  const aggregation = shallowRef(/** @type {Record<string, any> | null} */ (null));
+  const failedDomains = shallowRef(/** @type {string[]} */ ([]));
+  const error = shallowRef(/** @type {Error | null} */ (null));
+  let controller = new AbortController();
+  let frame = 0;
+
+  /** Show what came, with the next frame; at once where there are none, in a tab that nobody sees. */
+  function show() {
+    if (document.hidden) triggerRef(domains);
+    else frame ||= requestAnimationFrame(draw);
+  }
+
+  function draw() {
+    frame = 0;
+    triggerRef(domains);
+  }
+
+  /** @param {string} name */
+  function domainOf(name) {
+    return (domains.value[name] ??= { columns: [], rows: [], count: 0 });
+  }
+
+  /** @param {import('./ndjson.js').Line} line */
+  function take(line) {
+    if (line.type === 'meta') jobId.value = line.job_id;
+    else if (line.type === 'progress') progress.value = line;
+    else if (line.type === 'aggregation') aggregation.value = line.data;
+    else if (line.type === 'warning') failedDomains.value = line.failed_domains;
+    else if (line.type === 'domain_start') domainOf(line.domain).columns = line.columns ?? [];
+    else if (line.type === 'records') {
+      const domain = domainOf(line.domain);
+      domain.count += line.count;
+      for (const row of line.data.slice(0, keep - domain.rows.length)) domain.rows.push(row);
+      show();
+    }
+  }
+
+  /**
+   * Resolves when the trace has ended, however it did: see *state* and *error*.
+   * @param {import('./jobs.js').Wanted} wanted
+   */
+  async function start(wanted) {
+    cancel();
+    const ours = (controller = new AbortController());
+    state.value = 'running';
+    jobId.value = aggregation.value = error.value = null;
+    progress.value = {};
+    domains.value = {};
+    failedDomains.value = [];
+    try {
+      for await (const line of trace(url, wanted, { ...options, signal: ours.signal })) take(line);
+      state.value = 'complete';
+    } catch (failure) {
+      if (ours.signal.aborted) return; // by `cancel`, or for the next one
+      error.value = /** @type {Error} */ (failure);
+      state.value = 'failed';
+    }
+    triggerRef(domains);
+  }
+
+  function cancel() {
+    controller.abort();
+    cancelAnimationFrame(frame);
+    frame = 0;
+    if (state.value === 'running') state.value = 'cancelled';
+  }
+
+  if (getCurrentScope()) onScopeDispose(cancel);
+  return { state, jobId, progress, domains, aggregation, failedDomains, error, start, cancel };
+}

@@ -1,0 +1,41 @@
+"""The jobs of the dashboard, found by its workers; where they read and store is in the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from mesbatch.demo.reject_counts import RejectCounts
+from mesbatch.demo.runs import TRACE
+from mesbatch.jobs import LocalJobs
+from mesbatch.jobs.function import Work
+from mesbatch.store import DirectoryStore
+from mesbatch.trace import TraceReader
+
+URL, STORE = "MESBATCH_DEMO_URL", "MESBATCH_DEMO_STORE"
+
+
+def events(work: Work) -> TraceReader:
+    """The domains of the trace in the warehouse, with the rejects counted as they pass."""
+    work.aggregate(RejectCounts)  # in each domain's call: one object counts them all
+    return TRACE.read(os.environ[URL], work.keys, work.domains, on_failure=work.on_failure, max_bytes=work.max_bytes)
+
+
+def place(url: str, store: Path) -> Mapping[str, str]:
+    """The environment in which `jobs` reads the warehouse at *url* and keeps results in *store*."""
+    return {URL: url, STORE: str(store)}
+
+
+@cache
+def _jobs() -> LocalJobs:
+    return LocalJobs({"events": events}, DirectoryStore(os.environ[STORE]), app=f"{__name__}:jobs")
+
+
+def __getattr__(name: str) -> Any:
+    """``jobs`` is made on use: importing this module must not need the environment."""
+    if name != "jobs":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _jobs()

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.frontend import rig
+
+CIDS = 25_000  # above 20,000 a trace is a job
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Any]:
+    with rig.chromium() as found:
+        yield found
+
+
+@pytest.fixture(scope="package")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("dashboard")
+
+
+@pytest.fixture(scope="package")
+def address(browser: Any, place: Path) -> Iterator[str]:
+    """The dashboard; after the browser, so that no warehouse is built where there is none."""
+    pytest.importorskip("flask", reason="flask is not installed")
+    with rig.dashboard(place, CIDS) as found:
+        yield found
+
+
+@pytest.fixture
+def context(browser: Any) -> Iterator[Any]:
+    with browser.new_context(viewport={"width": 1280, "height": 1000}) as found:
+        yield found
+
+
+@pytest.fixture
+def page(context: Any) -> Any:
+    """An empty page; an error in its scripts fails the test."""
+    found = context.new_page()
+    errors: list[str] = []
+    found.on("pageerror", lambda error: errors.append(str(error)))
+    yield found
+    assert not errors
