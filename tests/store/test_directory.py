@@ -286,3 +286,16 @@ def test_nothing_is_open_after_it_was_used(path):
     assert pages(store, job_id) == rows_of(1)
     assert encode(rows_of(1)) in b"".join(stored_lines(store, job_id))
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+# -- others at work --------------------------------------------------------------------------------
+
+
+def test_a_job_that_is_just_being_made_is_not_swept(path):
+    store = DirectoryStore(path, ttl=100.0)
+    for job_id, age in (("0" * 32, 0.0), ("1" * 32, 1_000.0)):
+        (path / job_id).mkdir()
+        made = path.stat().st_mtime - age
+        os.utime(path / job_id, (made, made))
+    assert store.sweep() == 1
+    assert list(store.job_ids()) == ["0" * 32]

@@ -111,9 +111,7 @@ class WriteOnceStore:
 
     def sweep(self) -> int:
         self.objects.sweep(max(GRACE_SECONDS, 4 * self.lease_seconds))
-        expired = [
-            job_id for job_id in self.job_ids() if not self._is_held(job_id) and self._expired(job_id, GRACE_SECONDS)
-        ]
+        expired = [job_id for job_id in self.job_ids() if not self._is_held(job_id) and self._is_left(job_id)]
         for job_id in expired:
             self.objects.remove(job_id)
         for job_id in self.job_ids():
@@ -240,9 +238,14 @@ class WriteOnceStore:
     def _live(self, job_id: str) -> None:
         self.objects.replace(f"{job_id}/life", b"")
 
-    def _expired(self, job_id: str, grace: float = 0.0) -> bool:
+    def _expired(self, job_id: str) -> bool:
         written = self.objects.modified(f"{job_id}/life")
-        return written is None or written + self.ttl + grace < self.objects.now()
+        return written is None or written + self.ttl < self.objects.now()
+
+    def _is_left(self, job_id: str) -> bool:
+        """Whether nobody wants the job any more; one that is just being made is as old as its folder."""
+        written = self.objects.modified(f"{job_id}/life") or self.objects.modified(job_id)
+        return written is None or written + self.ttl + GRACE_SECONDS < self.objects.now()
 
     def _is_held(self, job_id: str) -> bool:
         since = self.objects.now() - HOLD_SECONDS
