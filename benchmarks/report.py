@@ -64,6 +64,30 @@ def plot(path: Path, results: Results) -> None:
     figure.savefig(path, dpi=110)
 
 
+def plot_memory(path: Path, results: Results) -> None:
+    """A bar of MiB above the imports for each case, on a scale of powers of ten."""
+    from matplotlib.figure import Figure
+
+    shown = {title: [one for one in measured if not one.died] for title, measured in results.items()}
+    heights = [len(measured) + 2 for measured in shown.values()]
+    figure = Figure(figsize=(8, 0.6 + 0.26 * sum(heights)), layout="constrained")
+    panels = figure.subplots(len(shown), 1, squeeze=False, sharex=True, height_ratios=heights)[:, 0]
+    for panel, (title, measured) in zip(panels, shown.items()):
+        by_memory = sorted(measured, key=lambda one: -one.above)
+        bars = panel.barh(
+            [one.case.name for one in by_memory],
+            [one.above / MiB for one in by_memory],
+            color=[COLOURS[one.case.kind] for one in by_memory],
+        )
+        panel.bar_label(bars, [f"{one.above / MiB:,.0f}" for one in by_memory], padding=3, fontsize=7)
+        panel.set_title(title, loc="left", fontsize=9)
+        panel.set(xscale="log", xlim=(1, 2_000))
+        panel.tick_params(labelsize=7)
+        panel.spines[["top", "right"]].set_visible(False)
+    panels[-1].set_xlabel("MiB above the imports (grey: written by hand, blue: mesbatch)", fontsize=8)
+    figure.savefig(path, dpi=100)
+
+
 def _bars(panel: Any, title: str, measured: Sequence[Measured]) -> None:
     seconds = [one.seconds for one in measured]
     colours = [COLOURS[one.case.kind] for one in measured]
