@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -17,6 +18,7 @@ from mesbatch.trace import TraceReader
 
 DOMAINS = ("history", "materials")
 PAGE = 5_000
+PLACE = "MESBATCH_BENCH_JOBS"
 
 
 def events(work: Work, database: str, table: str) -> TraceReader:
@@ -38,16 +40,23 @@ class Idle(LocalJobs):
         pass
 
 
-def _directory() -> Path:
-    return cache_directory() / "jobs"
+def _made() -> LocalJobs:
+    """Jobs in a directory of their own for each table and database: nobody takes up those of another benchmark."""
+    folder = cache_directory() / "jobs" / os.environ.get(PLACE, "none")
+    return LocalJobs({"events": events}, DirectoryStore(folder), app="benchmarks.loops.jobs:jobs")
 
 
-jobs = LocalJobs({"events": events}, DirectoryStore(_directory()), app="benchmarks.loops.jobs:jobs")
+jobs = _made()  # a job's process finds here what its parent named in the environment
+
+
+def _at(database: str, table: str) -> LocalJobs:
+    os.environ[PLACE] = f"{'postgres' if '://' in database else 'sqlite'}-{table}"
+    return _made()
 
 
 def submit(database: str, table: str, keys: Iterable[str], order: Order = "key") -> Iterator[range]:
     """Check the job and store its keys; `run` or `follow` do it."""
-    kept = _kept(database, table, order)
+    jobs, kept = _at(database, table), _kept(order)
     if kept.exists():
         jobs.store.delete(kept.read_text())
     arguments = {"database": database, "table": table}
@@ -60,7 +69,7 @@ def submit(database: str, table: str, keys: Iterable[str], order: Order = "key")
 
 def run(database: str, table: str) -> Iterator[range]:
     """What the work-horse does, in this process; the result stays for `page` and `stream`."""
-    job_id = _kept(database, table).read_text()
+    jobs, job_id = _at(database, table), _kept().read_text()
     outcome = run_job(jobs.store, job_id, jobs.functions, "benchmark")
     if outcome != "finished":
         raise RuntimeError(f"the job is {outcome}: {jobs.get(job_id)}")
@@ -69,19 +78,19 @@ def run(database: str, table: str) -> Iterator[range]:
 
 def page(database: str, table: str) -> Iterator[bytes]:
     """One page from the middle of the larger domain."""
-    result = jobs.result(_kept(database, table).read_text())
+    result = _at(database, table).result(_kept().read_text())
     offset = result.manifest.domains["history"].rows // 2
     yield from result.page("history", offset=offset, limit=PAGE).data
 
 
 def stream(database: str, table: str) -> Iterator[bytes]:
     """The stream of a finished job, as the bytes that are sent."""
-    yield from stored_lines(jobs.store, _kept(database, table).read_text())
+    yield from _at(database, table).lines(_kept().read_text())
 
 
 def follow(database: str, table: str) -> Iterator[range]:
     """A process is started for the job, which is read while it runs; the first piece comes with its first rows."""
-    job_id = _kept(database, table, "any").read_text()
+    jobs, job_id = _at(database, table), _kept("any").read_text()
     with jobs, closing(stored_lines(jobs.store, job_id, poll=0.05)) as lines:
         jobs.start()
         for line in lines:
@@ -91,6 +100,6 @@ def follow(database: str, table: str) -> Iterator[range]:
         raise RuntimeError(f"the job did not finish: {jobs.get(job_id)}")
 
 
-def _kept(database: str, table: str, order: Order = "key") -> Path:
-    """Where the id of the job is written down."""
-    return _directory() / f".{'postgres' if '://' in database else 'sqlite'}-{table}-{order}"
+def _kept(order: Order = "key") -> Path:
+    """Where the id of the job is written down, beside the store."""
+    return cache_directory() / "jobs" / f"{os.environ[PLACE]}-{order}.txt"
