@@ -53,6 +53,7 @@ def test_a_redis_that_may_evict_is_a_problem_and_one_that_may_not_is_none(server
 
 
 def test_a_redis_that_is_away_is_a_problem_without_its_password():
+    pytest.importorskip("redis", reason="redis is not installed")
     settings = Settings.from_env({**ENABLED, "REDIS_URL": "redis://:hunter2@127.0.0.1:1/0"})
     found = texts(checks._redis(settings, []))
     assert "not reachable" in found
