@@ -119,7 +119,7 @@ def test_a_split_job_is_cancelled_with_its_parts(rig, database):
     children = rig.jobs.store.facts(job_id)["children"].split(",")
     until(lambda: rig.jobs.get(job_id).status == "started")
     rig.jobs.cancel(job_id)
-    until(lambda: all(rig.jobs.get(child).status == "cancelled" for child in children), 3)
+    until(lambda: all(rig.jobs.get(child).status == "cancelled" for child in children), 20)
     assert rig.jobs.get(job_id).status == "cancelled"
 
 
@@ -135,7 +135,7 @@ def test_rows_can_be_read_long_before_the_end(rig, database):
     until(lambda: rig.jobs.get(job_id).status == "started")
     begin = time.monotonic()
     job = wait_for_rows(rig.jobs, job_id)
-    assert time.monotonic() - begin < 2
+    assert time.monotonic() - begin < 6, "of some 12 s; the benchmark of jobs shows how soon on a quiet machine"
     assert job.status == "started"
     with pytest.raises(JobNotComplete):
         rig.jobs.result(job_id).page("moves")

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -40,6 +40,8 @@ Outcome = Literal["finished", "failed", "cancelled", "queued", "lost", "not ours
 MOST_STALLED = 3  # runs in a row that published nothing and died: the fourth would, too
 PATIENCE_SECONDS = 60.0  # for a store that does not answer: a restart of Redis takes less
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0  # seconds between two tries
+
+T = TypeVar("T")
 
 _logger = logging.getLogger(__name__)
 
@@ -95,15 +97,21 @@ class _Run:
         except (StatusConflict, LeaseLost, JobNotFound, StoreUnavailable):
             return "not ours"
         try:
+            return self._attempt()
+        except (LeaseLost, JobNotFound):
+            return self._fenced()
+
+    def _attempt(self) -> Outcome:
+        try:
             if int(self.facts["stalled"]) >= MOST_STALLED:
                 return self._end("failed", "job-keeps-dying", f"{MOST_STALLED} workers in a row died without a new row")
             spec = JobSpec.decode(self.facts["spec"].encode())
             with Heart(self.store, self.lease, self.stop, float(self.facts["deadline"]), self.permit):
                 return self._work(spec)
         except (LeaseLost, JobNotFound):
-            return self._fenced()
+            raise
         except MemoryError:
-            return self._out_of_memory()
+            return self._change(after_memory_kill(self.facts))
         except Exception as error:
             _logger.exception("job %s failed", self.lease.job_id)
             return self._give_up(error)
@@ -183,10 +191,7 @@ class _Run:
             case "shutdown":
                 return self._change({**again(), "resumed_at": "", "interruption": "worker-stopped"})
             case _:
-                return self._fenced()
-
-    def _out_of_memory(self) -> Outcome:
-        return self._change(after_memory_kill(self.facts))
+                raise LeaseLost(f"job {self.lease.job_id} is no longer ours")
 
     def _give_up(self, error: Exception) -> Outcome:
         if isinstance(error, StoreUnavailable):
@@ -199,8 +204,6 @@ class _Run:
     def _change(self, changes: Facts) -> Outcome:
         try:
             self._patiently(lambda: self.store.change(self.lease.job_id, changes, token=self.lease.token))
-        except (LeaseLost, JobNotFound):
-            return self._fenced()
         except (StatusConflict, StoreUnavailable):
             return "not ours"
         return changes["status"]  # type: ignore[return-value]  # one of ours
@@ -208,21 +211,25 @@ class _Run:
     def _fenced(self) -> Outcome:
         """Another worker has the job; or the store lost it, and everybody who asks for it shall be told."""
         with suppress(StoreUnavailable, StatusConflict):
-            try:
-                self.store.facts(self.lease.job_id)
-            except JobNotFound:
-                self.store.create(self.lease.job_id, lost(self.facts))
-                return "lost"
+            return self._patiently(self._declared_lost, fenced=True)
         return "not ours"
 
-    def _patiently(self, act: Callable[[], Any]) -> Any:
+    def _declared_lost(self) -> Outcome:
+        try:
+            self.store.facts(self.lease.job_id)
+        except JobNotFound:
+            self.store.create(self.lease.job_id, lost(self.facts))
+            return "lost"
+        return "not ours"
+
+    def _patiently(self, act: Callable[[], T], *, fenced: bool = False) -> T:
         """Do what the store may refuse for a while: it is restarted, or the way to it is cut."""
         until, pause = time.monotonic() + PATIENCE_SECONDS, FIRST_PAUSE
         while True:
             try:
                 return act()
             except StoreUnavailable:
-                if time.monotonic() > until or self.stop.reason == "fenced":
+                if time.monotonic() > until or (self.stop.reason == "fenced" and not fenced):
                     raise
                 time.sleep(pause)
                 pause = min(LONGEST_PAUSE, 2 * pause)
