@@ -24,7 +24,7 @@ esac
 # Whether the process of $1 runs: its id is in $run, and that process is still ours.
 runs() {
     pid=$(cat "$run/$1.pid" 2>/dev/null) || return 1
-    [ -n "$pid" ] && grep -q mesbatch-"$1" "/proc/$pid/environ" 2>/dev/null
+    [ -n "$pid" ] && tr '\0' '\n' < "/proc/$pid/environ" 2>/dev/null | grep -qx "MES_NAME=mesbatch-$1"
 }
 
 # The names of what should run, or did.

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 READER_BYTES = 8 * MiB  # the max_bytes of a reader
 REDIS_RESULT_BYTES = 128 * MiB  # of one result in Redis: eight large ones at once fit its 1 GiB
+REDIS_PATIENCE_SECONDS = 3.0  # a request that waits holds a thread; a worker tries again for a minute by itself
 SECRET = frozenset({"REDIS_URL"})  # it may carry a password
 # What decides how a result is stored: a worker with another value would write what the web does not expect.
 SHARED = ("TRACE_STREAM_BATCH_SIZE", "TRACE_JOB_TTL_SECONDS", "REDIS_KEY_PREFIX")
@@ -166,8 +167,9 @@ class Settings:
         from mesbatch.store.redis import RedisStore
 
         redis_store = RedisStore(
-            self.redis_url, prefix=self.redis_key_prefix, ttl=self.job_ttl, max_bytes=REDIS_RESULT_BYTES, overflow=store
-        )
+            self.redis_url, prefix=self.redis_key_prefix, ttl=self.job_ttl, max_bytes=REDIS_RESULT_BYTES,
+            overflow=store, patience=REDIS_PATIENCE_SECONDS,
+        )  # fmt: skip
         return RQJobs(
             functions, redis_store, app=app, url=self.redis_url, queue=self.worker_queue, settings=self.shared()
         )

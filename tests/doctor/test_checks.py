@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from mesbatch.cgroup import Cage
 from mesbatch.doctor import checks
 from mesbatch.doctor.processes import Running, gunicorn_settings, running
 from mesbatch.settings import Settings
-from mesbatch.units import MiB
+from mesbatch.units import GiB, MiB
 from tests.rig.cgroup import MemoryCage
 from tests.rig.postgres import RigUnavailable
 from tests.rig.site import ROOT
@@ -53,6 +55,7 @@ def test_a_redis_that_may_evict_is_a_problem_and_one_that_may_not_is_none(server
 
 
 def test_a_redis_that_is_away_is_a_problem_without_its_password():
+    pytest.importorskip("redis", reason="redis is not installed")
     settings = Settings.from_env({**ENABLED, "REDIS_URL": "redis://:hunter2@127.0.0.1:1/0"})
     found = texts(checks._redis(settings, []))
     assert "not reachable" in found
@@ -110,8 +113,12 @@ def test_a_timeout_below_the_slow_querys_is_a_problem():
     assert "GUNICORN_TIMEOUT is 30 s" in texts(checks._gunicorn(settings, []))
 
 
-def test_a_process_without_a_limit_is_a_problem_and_one_with_a_limit_is_none():
-    assert "no limit of memory" in texts(checks._memory(Settings(), [process("web", 1)]))
+def test_a_process_without_a_limit_of_memory_is_a_problem(monkeypatch):
+    monkeypatch.setattr(checks, "find_cages", lambda **_: [Cage(8 * GiB, 0)])
+    assert "no limit of memory" in texts(checks._memory(Settings(), [process("web")]))
+
+
+def test_a_process_with_a_limit_is_none():
     try:
         with MemoryCage(300 * MiB) as cage, cage.popen(["sleep", "60"]) as child:
             until(lambda: child.pid in cage.processes())
@@ -136,12 +143,20 @@ def test_settings_that_differ_are_a_problem_by_name():
 
 def test_a_hostile_or_full_spill_directory_is_a_problem(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(checks, "SPILL_BYTES", 1)
+    monkeypatch.setattr(checks, "_filesystem", lambda directory: "ext4")
     tmp_path.chmod(0o777)
     assert "cannot be spilled" in texts(checks._spill(Settings(), []))
     tmp_path.chmod(0o700)
     assert texts(checks._spill(Settings(), [])) == ""
     monkeypatch.setattr(checks, "SPILL_BYTES", 1 << 60)
     assert "free, spilling may take" in texts(checks._spill(Settings(), []))
+    monkeypatch.setattr(checks, "_filesystem", lambda directory: "tmpfs")
+    assert "is memory (tmpfs)" in texts(checks._spill(Settings(), []))
+
+
+def test_the_kind_of_a_file_system_is_read():
+    assert checks._filesystem(Path("/proc")) == "proc"
 
 
 def test_an_old_driver_is_a_problem(monkeypatch):

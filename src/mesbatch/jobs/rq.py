@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import redis
@@ -13,7 +13,7 @@ from rq.command import send_stop_job_command
 from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.serializers import JSONSerializer
 
-from mesbatch.errors import NoWorker, StatusConflict
+from mesbatch.errors import NoWorker, StatusConflict, StoreUnavailable
 from mesbatch.jobs.base import Jobs
 from mesbatch.jobs.function import Functions
 from mesbatch.jobs.job import Job, ending, read_job
@@ -58,7 +58,9 @@ class RQJobs(Jobs):
         self.listening = Listening(self.connection, queue)
 
     def check_listening(self) -> None:
-        if not self.listening.workers():
+        with self._answering():
+            workers = self.listening.workers()
+        if not workers:
             raise NoWorker(f"no worker listens on the queue {self.queue.name!r}: mesbatch worker --app {self.app}")
 
     def get(self, job_id: str, *, owner: str | None = None) -> Job:
@@ -94,7 +96,15 @@ class RQJobs(Jobs):
         )  # fmt: skip
 
     def _enqueue(self, job_id: str) -> None:
-        self.enqueue(job_id, only_if={"queued"})
+        with self._answering():
+            self.enqueue(job_id, only_if={"queued"})
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        try:
+            yield
+        except redis.RedisError as error:
+            raise StoreUnavailable(f"the queue {self.queue.name!r} does not answer: {type(error).__name__}") from error
 
     def _await_parts(self, job_id: str) -> None:
         self.listening.add_job(job_id)

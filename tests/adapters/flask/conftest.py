@@ -12,8 +12,6 @@ from tests.rig.postgres import RigUnavailable
 from tests.rig.site import Setting, Site, gunicorn, worker
 from tests.rig.valkey import PrivateValkey
 
-pytest.importorskip("flask", reason="no web framework: flask is not installed")
-
 CIDS = 4_000
 
 
