@@ -14,7 +14,8 @@ const KEPT_ROWS = 10000; // of a domain: what a virtual table shows of it
 
 /**
  * `start(wanted)` asks for a trace; whoever calls it again, or `cancel()`, ends the one before. *domains* grows at most
- * once a frame, and keeps the first *keep* rows of each; with `Infinity` all of them stay in memory.
+ * once a frame, and keeps the first *keep* rows of each; with `Infinity` all of them stay in memory. *progress* has the
+ * `rows` that came, and what the server told last, such as `percent`.
  *
  * @param {string} url of the routes, such as `/api/trace`
  * @param {{keep?: number} & Omit<import('./jobs.js').Options, 'signal'>} [options]
@@ -29,6 +30,7 @@ export function useTraceProgress(url, { keep = KEPT_ROWS, ...options } = {}) {
   const error = shallowRef(/** @type {Error | null} */ (null));
   let controller = new AbortController();
   let frame = 0;
+  let rows = 0;
 
   /** Show what came, with the next frame; at once where there are none, in a tab that nobody sees. */
   function show() {
@@ -56,6 +58,7 @@ export function useTraceProgress(url, { keep = KEPT_ROWS, ...options } = {}) {
     else if (line.type === 'records') {
       const domain = domainOf(line.domain);
       domain.count += line.count;
+      progress.value = { ...progress.value, rows: (rows += line.count) };
       for (const row of line.data.slice(0, keep - domain.rows.length)) domain.rows.push(row);
       show();
     }
@@ -71,6 +74,7 @@ export function useTraceProgress(url, { keep = KEPT_ROWS, ...options } = {}) {
     state.value = 'running';
     jobId.value = aggregation.value = error.value = null;
     progress.value = {};
+    rows = 0;
     domains.value = {};
     failedDomains.value = [];
     try {

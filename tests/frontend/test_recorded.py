@@ -18,7 +18,8 @@ from tests.frontend.rig import run_node
 
 HERE = Path(__file__).parent
 RECORDED = HERE.parent / "sink" / "recorded_stream.ndjson"
-GOLDEN = Path(os.environ.get("MESBATCH_GOLDEN", HERE.parents[1] / "../shared/golden"))
+GOLDEN = HERE.parent / "store" / "golden"
+MORE_GOLDEN = Path(os.environ.get("MESBATCH_GOLDEN", HERE.parents[1] / "../shared/golden"))
 
 # The names of the same refusal. What is no line is asked for again in Python, and a typed error at once in JavaScript.
 ERRORS = {
@@ -65,9 +66,10 @@ def assert_alike(path: Path) -> dict[str, Any]:
 
 
 def golden(name: str) -> Path:
-    if not (GOLDEN / name).exists():
-        pytest.skip(f"no golden stream {name} in {GOLDEN}")
-    return GOLDEN / name
+    for folder in (GOLDEN, MORE_GOLDEN):
+        if (folder / name).exists():
+            return folder / name
+    pytest.skip(f"no golden stream {name} in {MORE_GOLDEN}")
 
 
 def test_our_stream_is_read_alike():

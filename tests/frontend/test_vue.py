@@ -34,6 +34,7 @@ def test_rows_come_at_once_and_progressively(component, place):
     assert wait_for(component, "window.firstRow") < 1_000
     assert wait_for(component, ENDED) == "complete"
     assert component.evaluate("came()") == truth(place, CIDS, 20_000, ["rejects"])
+    assert component.evaluate("trace.progress.value.rows") == component.evaluate("came()")
     assert component.evaluate("kept()") == [1_000]
     assert component.evaluate("renders") < 200  # at most one for a line, whatever the number of rows
     assert component.evaluate("trace.domains.value.rejects.columns[0].name") == "CONTAINERID"
