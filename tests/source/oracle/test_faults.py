@@ -215,8 +215,8 @@ def test_a_spent_connection_is_left_without_waiting_for_a_goodbye(oracle, oracle
 
 DEAD_SESSION = """
 import oracledb
-from mesbatch.source.oracle import limit_calls
-from mesbatch.source.oracle_driver import OracleDriver
+from mesbatch.source.oracle.source import limit_calls
+from mesbatch.source.oracle.driver import OracleDriver
 connection = oracledb.connect(user={user!r}, password={password!r}, dsn={dsn!r})
 restore = limit_calls(connection, 30.0)
 try:
