@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Iterator
 
@@ -13,6 +14,13 @@ from tests.rig.site import Setting, Site, gunicorn, worker
 from tests.rig.valkey import PrivateValkey
 
 CIDS = 4_000
+
+
+@pytest.fixture(autouse=True)
+def no_answer_is_still_being_made() -> Iterator[None]:
+    """An answer that a test neither read nor closed would still be read for, in the tests after it."""
+    yield
+    assert [thread for thread in threading.enumerate() if thread.name == "mesbatch-response"] == []
 
 
 @pytest.fixture(scope="session")

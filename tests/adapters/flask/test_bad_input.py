@@ -104,9 +104,9 @@ def test_too_many_ids_without_a_worker_are_413_with_the_figures(tmp_path):
 def test_the_profile_that_must_be_complete_is_never_refused_for_its_size(tmp_path):
     application = Application(tmp_path)
     body = {"profile": "mid_section_defect", "container_ids": [f"x{n}" for n in range(50_001)], "domains": ["holds"]}
-    response = application.client.post("/api/trace/events", json=body)
-    assert response.status_code == 200
-    assert "streamed" in response.headers["X-Mesbatch-Warning"]
+    with application.client.post("/api/trace/events", json=body) as response:
+        assert response.status_code == 200
+        assert "streamed" in response.headers["X-Mesbatch-Warning"]
 
 
 @pytest.mark.parametrize("accept", ["text/html", "image/png", "application/xml;q=0.5", "application/json;q=0"])
