@@ -23,6 +23,7 @@ NAMES = {
     "import": "imports",
     "jobs": "jobs",
     "admission": "admission",
+    "incident": "incident",
 }
 DATABASES = ("sqlite", "postgres")
 
@@ -35,7 +36,7 @@ DATABASES = ("sqlite", "postgres")
 @click.option("--databases", default=",".join(DATABASES), show_default=True, help="Separated by commas.")
 @click.option("--only", default="", help="Only comparisons whose title holds this text.")
 def main(name: str, as_json: bool, quick: bool, runs: int | None, databases: str, only: str) -> None:
-    """Measure NAME: scan, keyed, trace, flat, import, jobs or admission."""
+    """Measure NAME: scan, keyed, trace, flat, import, jobs, admission or incident."""
     module = import_module(f"benchmarks.{NAMES[name]}")
     chosen = [database for database in DATABASES if database in databases.split(",")]
     usual: int = getattr(module, "RUNS", 3)

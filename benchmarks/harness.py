@@ -80,13 +80,13 @@ class Places:
 
     def __init__(self, databases: Sequence[str], postgres_url: str) -> None:
         self.databases = databases
-        self._url = postgres_url
+        self.postgres_url = postgres_url
 
     def table(self, database: str, name: str) -> dict[str, str]:
         """The arguments *database* and *table* of a loop."""
         if database == "sqlite":
             return {"database": str(sqlite_file(TABLES[name])), "table": name}
-        return {"database": self._url, "table": postgres_table(self._url, TABLES[name])}
+        return {"database": self.postgres_url, "table": postgres_table(self.postgres_url, TABLES[name])}
 
     def keys(self, number: int, of: int) -> str:
         """A file with *number* keys of a table of *of* keys."""

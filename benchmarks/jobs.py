@@ -28,10 +28,12 @@ def _cases(places: Places, database: str, name: str) -> list[Case]:
     asked = {"keys": places.keys(table.keys, table.keys), "lazy": True}
     where = places.table(database, name)
     return [
-        _case("work-horse", "run", where, HORSE, asked, "rows"),
+        _case("submission", "submit", where, READING, asked, "keys"),
+        _case("work-horse", "run", where, HORSE, {}, "rows"),
         _case("a page of 5,000", "page", where, READING, {}, "page"),
         _case("the stream, finished", "stream", where, READING, {}, "stream"),
-        _case("followed while it runs, any order", "follow", where, READING, asked, "rows"),
+        _case("submission, any order", "submit", where | {"order": "any"}, READING, asked, "keys"),
+        _case("followed while it runs, any order", "follow", where, READING, {}, "rows"),
     ]
 
 

@@ -112,7 +112,7 @@ def test_jobs_are_those_of_rq_only_where_workers_are_enabled(tmp_path):
         assert isinstance(local, LocalJobs)
     pytest.importorskip("rq", reason="rq is not installed")
     enabled = Settings.from_env({"TRACE_WORKER_ENABLED": "true", "TRACE_WORKER_QUEUE": "q7"})
-    with enabled.jobs({}, app="m:jobs") as jobs:
+    with enabled.jobs({}, app="m:jobs", directory=tmp_path) as jobs:
         assert jobs.queue.name == "q7"
         assert jobs.settings == {
             "TRACE_STREAM_BATCH_SIZE": 5_000, "TRACE_JOB_TTL_SECONDS": 3_600.0, "REDIS_KEY_PREFIX": "mes_wip",

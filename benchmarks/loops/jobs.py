@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 from benchmarks.cache import cache_directory
 from mesbatch import Query, Trace
 from mesbatch.jobs import JobSpec, LocalJobs, Work
 from mesbatch.jobs.run import run_job
+from mesbatch.source.choose import Order
 from mesbatch.store import DirectoryStore
 from mesbatch.store.stored_lines import stored_lines
 from mesbatch.trace import TraceReader
@@ -46,17 +45,25 @@ def _directory() -> Path:
 jobs = LocalJobs({"events": events}, DirectoryStore(_directory()), app="benchmarks.loops.jobs:jobs")
 
 
-def run(database: str, table: str, keys: Iterable[str]) -> Iterator[range]:
-    """What the work-horse does, in this process; the result stays for `page` and `stream`."""
-    kept = _kept(database, table)
+def submit(database: str, table: str, keys: Iterable[str], order: Order = "key") -> Iterator[range]:
+    """Check the job and store its keys; `run` or `follow` do it."""
+    kept = _kept(database, table, order)
     if kept.exists():
         jobs.store.delete(kept.read_text())
+    arguments = {"database": database, "table": table}
+    spec = JobSpec(function="events", domains=DOMAINS, arguments=arguments, order=order, timeout=7_200)
     with Idle(jobs.functions, jobs.store, app=jobs.app) as submitting:
-        job_id = submitting.submit(_spec(database, table), keys).job_id
+        job = submitting.submit(spec, keys)
+    kept.write_text(job.job_id)
+    yield range(job.cid_count)
+
+
+def run(database: str, table: str) -> Iterator[range]:
+    """What the work-horse does, in this process; the result stays for `page` and `stream`."""
+    job_id = _kept(database, table).read_text()
     outcome = run_job(jobs.store, job_id, jobs.functions, "benchmark")
     if outcome != "finished":
         raise RuntimeError(f"the job is {outcome}: {jobs.get(job_id)}")
-    kept.write_text(job_id)
     yield range(jobs.result(job_id).manifest.total_records)
 
 
@@ -72,26 +79,18 @@ def stream(database: str, table: str) -> Iterator[bytes]:
     yield from stored_lines(jobs.store, _kept(database, table).read_text())
 
 
-def follow(database: str, table: str, keys: Iterable[str]) -> Iterator[range]:
-    """A job in a process of its own, followed while it runs; the first piece comes with its first rows."""
-    with jobs:
-        job_id = jobs.submit(_spec(database, table, order="any"), keys).job_id
-        while jobs.get(job_id).status == "queued":
-            time.sleep(0.01)
-        with closing(stored_lines(jobs.store, job_id)) as lines:
-            for line in lines:
-                if line.startswith(b'{"type":"records"'):
-                    count = int(line.partition(b'"count":')[2].partition(b",")[0])
-                    yield range(count)
-        if jobs.get(job_id).status != "finished":
-            raise RuntimeError(f"the job did not finish: {jobs.get(job_id)}")
-    jobs.store.delete(job_id)
+def follow(database: str, table: str) -> Iterator[range]:
+    """A process is started for the job, which is read while it runs; the first piece comes with its first rows."""
+    job_id = _kept(database, table, "any").read_text()
+    with jobs, closing(stored_lines(jobs.store, job_id, poll=0.05)) as lines:
+        jobs.start()
+        for line in lines:
+            if line.startswith(b'{"type":"records"'):
+                yield range(int(line.partition(b'"count":')[2].partition(b",")[0]))
+    if jobs.get(job_id).status != "finished":
+        raise RuntimeError(f"the job did not finish: {jobs.get(job_id)}")
 
 
-def _spec(database: str, table: str, **more: Any) -> JobSpec:
-    return JobSpec(function="events", domains=DOMAINS, arguments={"database": database, "table": table}, **more)
-
-
-def _kept(database: str, table: str) -> Path:
-    """Where the id of the finished job is written down."""
-    return _directory() / f".{'postgres' if '://' in database else 'sqlite'}-{table}"
+def _kept(database: str, table: str, order: Order = "key") -> Path:
+    """Where the id of the job is written down."""
+    return _directory() / f".{'postgres' if '://' in database else 'sqlite'}-{table}-{order}"

@@ -32,20 +32,20 @@ VERSION_1 = Version("cgroup", "memory.limit_in_bytes", "memory.usage_in_bytes", 
 VERSION_2 = Version("cgroup2", "memory.max", "memory.current", "inactive_file")
 
 
-def find_cages(proc: Path = Path("/proc")) -> list[Cage]:
-    """Every limit that holds for this process: its control group's, those of the groups around it, the machine's.
+def find_cages(proc: Path = Path("/proc"), process: str = "self") -> list[Cage]:
+    """Every limit that holds for *process*: its control group's, those of the groups around it, the machine's.
 
     Empty where the system tells none of them.
     """
     cages = [_read_machine(proc)]
     with suppress(OSError):
-        cages += [_read_group(directory, version) for version, directory in find_groups(proc)]
+        cages += [_read_group(directory, version) for version, directory in find_groups(proc, process)]
     return [cage for cage in cages if cage is not None]
 
 
-def find_groups(proc: Path = Path("/proc")) -> Iterator[tuple[Version, Path]]:
-    """The directories of our groups, from our own outwards as far as they are mounted here."""
-    memberships = dict(_read_memberships((proc / "self/cgroup").read_text()))
+def find_groups(proc: Path = Path("/proc"), process: str = "self") -> Iterator[tuple[Version, Path]]:
+    """The directories of the groups of *process*, from its own outwards as far as they are mounted here."""
+    memberships = dict(_read_memberships((proc / process / "cgroup").read_text()))
     for line in (proc / "self/mountinfo").read_text().splitlines():
         # man 5 proc: id, parent, device, root, mount point, options, ..., "-", type, source, options
         fields = line.split()

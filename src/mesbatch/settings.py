@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from mesbatch.jobs.function import Functions
 
 READER_BYTES = 8 * MiB  # the max_bytes of a reader
+REDIS_RESULT_BYTES = 128 * MiB  # of one result in Redis: eight large ones at once fit its 1 GiB
+REDIS_PATIENCE_SECONDS = 3.0  # a request that waits holds a thread; a worker tries again for a minute by itself
 SECRET = frozenset({"REDIS_URL"})  # it may carry a password
 # What decides how a result is stored: a worker with another value would write what the web does not expect.
 SHARED = ("TRACE_STREAM_BATCH_SIZE", "TRACE_JOB_TTL_SECONDS", "REDIS_KEY_PREFIX")
@@ -148,23 +150,29 @@ class Settings:
         return MachineLimiter(path, self.max_concurrent, self.max_concurrent * READER_BYTES)
 
     def jobs(self, functions: Functions, *, app: str, directory: Path | None = None) -> Jobs:
-        """The jobs of RQ's workers where ``TRACE_WORKER_ENABLED``, else those of this process, kept in *directory*.
+        """The jobs of RQ's workers where ``TRACE_WORKER_ENABLED``, else those of this process.
 
-        *app*, a ``module:object``, is where a worker's process finds what this returns.
+        Redis holds 128 MiB of a result; the rest of it, and every result without Redis, is kept in *directory*, which
+        the web server and all workers must share. *app*, a ``module:object``, is where a worker's process finds what
+        this returns.
         """
+        from mesbatch.store import DirectoryStore
+
+        store = DirectoryStore(private_directory(directory) / "jobs", ttl=self.job_ttl)
         if not self.worker_enabled:
             from mesbatch.jobs import LocalJobs
-            from mesbatch.store import DirectoryStore
 
-            store = DirectoryStore(private_directory(directory) / "jobs", ttl=self.job_ttl)
             return LocalJobs(functions, store, app=app, settings=self.shared(), workers=self.worker_count)
         from mesbatch.jobs.rq import RQJobs
         from mesbatch.store.redis import RedisStore
 
-        return RQJobs(
-            functions, RedisStore(self.redis_url, prefix=self.redis_key_prefix, ttl=self.job_ttl), app=app,
-            url=self.redis_url, queue=self.worker_queue, settings=self.shared(),
+        redis_store = RedisStore(
+            self.redis_url, prefix=self.redis_key_prefix, ttl=self.job_ttl, max_bytes=REDIS_RESULT_BYTES,
+            overflow=store, patience=REDIS_PATIENCE_SECONDS,
         )  # fmt: skip
+        return RQJobs(
+            functions, redis_store, app=app, url=self.redis_url, queue=self.worker_queue, settings=self.shared()
+        )
 
     def read_options(self) -> dict[str, Any]:
         """What `Trace.read` takes of these: ``trace.read(con, keys, **settings.read_options())``."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from threading import Event as Flag
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -11,6 +12,7 @@ from warnings import warn
 
 from mesbatch.batch import Batch, Column, find_column
 from mesbatch.errors import KeyColumnError
+from mesbatch.events import Event
 from mesbatch.manifest import FailedKeys, Manifest
 from mesbatch.read.ahead import Ahead
 from mesbatch.read.inline import Inline
@@ -82,12 +84,13 @@ class Trace:
         max_bytes: int = 8 * MiB,
         batch_size: int | None = None,
         timeout: float | None = None,
+        on_event: Callable[[str, Event], None] | None = None,
     ) -> TraceReader:
         """Read *domains* (all of them, if None), *domains_at_once* side by side, within *max_bytes* in all.
 
         With ``on_failure="partial"`` a domain that fails ends, named in its manifest, and the others go on; with
-        ``"raise"`` its failure ends the read. *timeout* is for each domain. The other options are those of
-        `read_sql_iter`.
+        ``"raise"`` its failure ends the read. *timeout* is for each domain, and *on_event* hears the domain beside what
+        happened. The other options are those of `read_sql_iter`.
 
         Raises:
             ValueError: an unknown domain, or *domains_at_once* above 1 on the caller's own connection.
@@ -105,20 +108,22 @@ class Trace:
         collected = collect_keys(keys)
         own = None if isinstance(keys, Keys) else collected
 
-        def reader(query: Query) -> BatchReader:
+        def reader(domain: str) -> BatchReader:
+            query = self.queries[domain]
             return read_sql_iter(
                 query.sql, con, query.params, keys=None if query.separator else collected,
                 key=None if query.separator else query.key, on_failure=on_failure, max_bytes=max_bytes // at_once,
                 batch_size=batch_size, timeout=timeout, parallel=1 if query.separator else parallel,
+                on_event=None if on_event is None else partial(on_event, domain),
             )  # fmt: skip
 
         try:
-            readers = {domain: reader(self.queries[domain]) for domain in chosen}
+            readers = {domain: reader(domain) for domain in chosen}
         except BaseException:
             if own is not None:
                 own.close()
             raise
-        return TraceReader(self.queries, readers, collected, on_failure, aggregation, at_once, max_bytes, own)
+        return TraceReader(self.queries, readers, collected, on_failure, aggregation, at_once, own)
 
 
 class TraceReader(Iterator[tuple[str, Batch]]):
@@ -137,7 +142,6 @@ class TraceReader(Iterator[tuple[str, Batch]]):
         on_failure: OnFailure,
         aggregation: Aggregation | None,
         at_once: int,
-        max_bytes: int,
         own_keys: Keys | None,
     ) -> None:
         self.domains = tuple(readers)
@@ -149,19 +153,18 @@ class TraceReader(Iterator[tuple[str, Batch]]):
         self._work = _Domains(
             queries, readers, keys, self.cid_count, on_failure, self.descriptions, self.key_columns, own_keys
         )
-        self._counting, self._at_once, self._max_bytes = aggregation, at_once, max_bytes
+        self._counting, self._at_once = aggregation, at_once
         self._stream: Stream | None = None
         self._closed = False
 
     @property
     def max_bytes(self) -> int:
         """What the trace may hold in all; may be set while it reads, as that of a `BatchReader`."""
-        return self._max_bytes
+        return self._at_once * min((reader.max_bytes for reader in self._work.readers.values()), default=1)
 
     @max_bytes.setter
     def max_bytes(self, value: int) -> None:
         check_positive("max_bytes", value)
-        self._max_bytes = value
         for reader in self._work.readers.values():
             reader.max_bytes = max(1, value // self._at_once)
 

@@ -22,7 +22,7 @@ def taught(*reads: tuple[int, int], clock=lambda: 0.0) -> LearnedBytes:
 
 
 @given(reads, st.integers(0, 10**6))
-def test_an_estimate_is_never_below_the_mean_of_equal_weights_of_equal_reads(reads, keys):
+def test_reads_that_agree_are_estimated_as_they_were(reads, keys):
     keys_read, nbytes = reads[0]
     learned = taught(*[(keys_read, nbytes)] * len(reads))
 

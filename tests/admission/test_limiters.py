@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import subprocess
 import sys
@@ -152,6 +153,13 @@ def test_a_permit_that_was_handed_on_comes_back_where_the_view_fails_after_that(
     body.close()
 
 
+def test_a_body_that_fails_inside_the_with_statement_tells_its_own_failure(place):
+    limiter = place.limiter(1, 100)
+    with pytest.raises(ZeroDivisionError), limiter.permit(1) as permit:
+        list(permit.holding(1 // number for number in (1, 0)))
+    assert limiter.in_flight == NOBODY
+
+
 def test_a_permit_that_nobody_gave_back_comes_back_with_a_warning(place):
     limiter = place.limiter(1, 100)
 
@@ -273,14 +281,15 @@ def hold_at_once(
         with ThreadPoolExecutor(holders) as pool:
             spans = [pool.submit(hold, limiter, number, rounds, directory) for number in range(holders)]
             return [span for one in spans for span in one.result()]
-    command = [sys.executable, "-m", "tests.admission.test_limiters", repr((describe(place), permits, max_bytes))]
+    arguments = json.dumps([describe(place), permits, max_bytes])
+    command = [sys.executable, "-m", "tests.admission.test_limiters", arguments]
     processes = [
         subprocess.Popen(
             [*command, str(number), str(rounds), str(directory)], cwd=ROOT, stdout=subprocess.PIPE, text=True
         )
         for number in range(holders)
     ]
-    return [span for process in processes for span in eval(process.communicate()[0])]
+    return [tuple(span) for process in processes for span in json.loads(process.communicate()[0])]
 
 
 def hold(limiter: Limiter, number: int, rounds: int, directory: Path) -> list[tuple[float, float, int]]:
@@ -307,8 +316,9 @@ def most_at_once(spans) -> int:
 def main() -> None:
     from tests.admission.places import find
 
-    place, permits, max_bytes = eval(sys.argv[1])
-    print(hold(find(place).limiter(permits, max_bytes), int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])))
+    place, permits, max_bytes = json.loads(sys.argv[1])
+    spans = hold(find(place).limiter(permits, max_bytes), int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]))
+    print(json.dumps(spans))
 
 
 if __name__ == "__main__":

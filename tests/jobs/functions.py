@@ -77,6 +77,10 @@ class Count:
     def state(self) -> Any:
         return self.result()
 
+    def merge(self, state: Any) -> None:
+        self.rows.update(state["rows"])
+        self.total += state["total"]
+
     def restore(self, state: Any) -> None:
         self.rows, self.total = Counter(state["rows"]), state["total"]
 

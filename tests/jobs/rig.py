@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -20,7 +20,7 @@ from mesbatch.store import Chunk
 from tests.jobs.functions import DOMAINS, KEYS
 from tests.rig.valkey import PrivateValkey
 
-LEASE_SECONDS = 3.0  # of the tests: a dead worker is found within LEASE_SECONDS + 5
+LEASE_SECONDS = 2.0  # of the tests: a dead worker is found within LEASE_SECONDS + 5
 ROOT = Path(__file__).parents[2]
 
 
@@ -114,9 +114,9 @@ class Workers:
     def __init__(self) -> None:
         self._started: list[subprocess.Popen[bytes]] = []
 
-    def start(self, *command: str, **options: Any) -> subprocess.Popen[bytes]:
+    def start(self, *command: str, enter: Sequence[str] = (), **options: Any) -> subprocess.Popen[bytes]:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        process = subprocess.Popen([sys.executable, *command], env=environment, **options)
+        process = subprocess.Popen([*enter, sys.executable, *command], env=environment, **options)
         self._started.append(process)
         return process
 

@@ -90,14 +90,14 @@ IDS = [
 
 
 @pytest.mark.parametrize("job_id", IDS)
-@pytest.mark.parametrize("method", ["get", "cancel", "result"])
+@pytest.mark.parametrize("method", ["get", "cancel", "result", "lines"])
 def test_an_id_that_is_not_ours_is_not_looked_up(jobs, job_id, method, monkeypatch):
     monkeypatch.setattr(jobs, "store", None)
     with pytest.raises(InvalidJobId):
         getattr(jobs, method)(job_id)
 
 
-@pytest.mark.parametrize("method", ["get", "cancel", "result"])
+@pytest.mark.parametrize("method", ["get", "cancel", "result", "lines"])
 def test_a_job_is_there_for_its_owner_alone(jobs, database, method):
     job_id = jobs.submit(spec(database, owner="ann"), KEYS).job_id
     call = getattr(jobs, method)
@@ -158,6 +158,23 @@ def test_an_app_that_cannot_be_imported_is_told_at_once(tmp_path, database):
 def test_neither_rq_nor_redis_is_loaded_unless_it_is_asked_for(module):
     code = f"import sys, {module}; sys.exit(any(name in sys.modules for name in ('rq', 'redis', 'flask', 'pyarrow')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_job_whose_worker_died_is_cancelled_at_once(jobs, database):
+    job_id = jobs.submit(spec(database), KEYS).job_id
+    lease = jobs.store.acquire(job_id, "worker")
+    jobs.store.change(job_id, {"status": "started", "token": str(lease.token)})
+    assert jobs.cancel(job_id).status == "started", "its worker may be alive"
+    jobs.store.release(lease)
+    assert jobs.cancel(job_id).status == "cancelled"
+
+
+def test_a_stream_goes_on_where_it_was_left(jobs, database):
+    job_id = jobs.submit(spec(database), KEYS).job_id
+    run_job(jobs.store, job_id, FUNCTIONS, "me")
+    whole = [line for line in jobs.lines(job_id) if line.startswith(b'{"type":"records"')]
+    rest = [line for line in jobs.lines(job_id, from_=1) if line.startswith(b'{"type":"records"')]
+    assert rest == whole[1:] != []
 
 
 def test_a_job_of_the_first_implementation_is_shown(jobs):

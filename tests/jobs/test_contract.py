@@ -5,14 +5,15 @@ from __future__ import annotations
 import random
 import signal
 import time
+from collections import Counter
 
 import pytest
 
+from mesbatch.client import follow_store
 from mesbatch.errors import ChunkLost, JobNotComplete, JobNotFound, StatusConflict
 from mesbatch.units import MiB
 from tests.jobs.functions import KEYS, expected
 from tests.jobs.rig import (
-    LEASE_SECONDS,
     LocalRig,
     RqRig,
     horse_of,
@@ -28,7 +29,7 @@ from tests.jobs.rig import (
 )
 
 NAP = 0.0002  # seconds a row: a job takes about 2 s
-FOUND_SECONDS = LEASE_SECONDS + 5  # a dead worker, by the next
+FOUND_SECONDS = 20.0  # a dead worker, by the next, however busy this machine is
 
 
 @pytest.fixture(params=["local", "rq"])
@@ -51,6 +52,13 @@ def assert_whole(rig, job_id, database):
     assert rig.jobs.result(job_id).aggregation() == (
         f'{{"rows":{{"moves":{counted["moves"]},"holds":{counted["holds"]}}},"total":{total}}}'.encode()
     )
+
+
+def is_there(jobs, job_id):
+    try:
+        return bool(jobs.get(job_id))
+    except JobNotFound:
+        return False
 
 
 # -- the ordinary course
@@ -83,13 +91,51 @@ def test_a_job_is_followed_to_its_end_and_read_page_by_page(rig, database, order
     assert (job["profile"], job["domains"], job["error"]) == ("mid_section_defect", ["moves", "holds"], None)
 
 
+@pytest.mark.parametrize("shards", [3])
+def test_a_job_that_was_split_by_keys_is_joined_in_their_order(rig, database, shards):
+    rig.start_worker()
+    job_id = rig.submit(spec(database, nap=NAP / 4, shards=shards))
+    seen_children, seen = rig.jobs.store.facts(job_id)["children"].split(","), []
+    assert len(seen_children) == shards
+
+    def ended():
+        seen.append(rig.jobs.get(job_id))
+        return seen[-1].ended
+
+    until(ended, 60)
+    assert_whole(rig, job_id, database)
+    for name in ("percent", "keys", "rows", "bytes"):
+        values = [job.progress[name] for job in seen if job.progress]
+        assert values == sorted(values), f"{name} went back"
+    assert "started" in {job.status for job in seen}
+    with follow_store(rig.jobs.store, job_id) as stream:
+        assert sum(len(records.rows) for records in stream) == sum(map(Counter.total, expected(database).values()))
+    until(lambda: not any(is_there(rig.jobs, child) for child in seen_children), 5, "the end of the parts")
+
+
+def test_a_split_job_is_cancelled_with_its_parts(rig, database):
+    rig.start_worker()
+    job_id = rig.submit(spec(database, nap=0.01, shards=3))
+    children = rig.jobs.store.facts(job_id)["children"].split(",")
+    until(lambda: rig.jobs.get(job_id).status == "started")
+    rig.jobs.cancel(job_id)
+    until(lambda: all(rig.jobs.get(child).status == "cancelled" for child in children), 20)
+    assert rig.jobs.get(job_id).status == "cancelled"
+
+
+def test_a_split_job_fails_with_the_first_of_its_parts(rig, database):
+    rig.start_worker()
+    job = wait_for_end(rig.jobs, rig.submit(spec(database, "broken", shards=2)))
+    assert (job.status, job.code, job.error) == ("failed", "job-failed", "the job failed: OperationalError")
+
+
 def test_rows_can_be_read_long_before_the_end(rig, database):
     rig.start_worker()
     job_id = rig.submit(spec(database, nap=0.002, order="any"))
     until(lambda: rig.jobs.get(job_id).status == "started")
     begin = time.monotonic()
     job = wait_for_rows(rig.jobs, job_id)
-    assert time.monotonic() - begin < 2
+    assert time.monotonic() - begin < 6, "of some 12 s; the benchmark of jobs shows how soon on a quiet machine"
     assert job.status == "started"
     with pytest.raises(JobNotComplete):
         rig.jobs.result(job_id).page("moves")
@@ -191,7 +237,7 @@ def kill_and_see(rig, database, victim, pause):
 
 def test_a_worker_that_is_stopped_gives_its_job_back_at_a_batch(rig, database):
     worker = rig.start_worker()
-    job_id = rig.submit(spec(database, nap=0.001))
+    job_id = rig.submit(spec(database, nap=0.0005))
     wait_for_rows(rig.jobs, job_id, 200)
     begin = time.monotonic()
     worker.send_signal(signal.SIGTERM)

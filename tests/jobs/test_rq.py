@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -12,7 +13,9 @@ import pytest
 pytest.importorskip("rq")
 pytest.importorskip("redis")
 
+import redis
 from click.testing import CliRunner
+from rq import Worker
 from rq.job import Job as RqJob
 from rq.serializers import JSONSerializer
 
@@ -21,6 +24,9 @@ from mesbatch.cli.worker import parse_bytes
 from mesbatch.errors import NoWorker
 from mesbatch.jobs.job import ending
 from mesbatch.jobs.rq import RQJobs
+from mesbatch.jobs.rq_connections import OneOf
+from mesbatch.jobs.rq_worker import JobWorker
+from mesbatch.jobs.stop import Stop, Stopped
 from tests.jobs.functions import FUNCTIONS, KEYS, expected
 from tests.jobs.rig import (
     COMMAND,
@@ -145,6 +151,44 @@ def test_a_redis_that_is_silent_for_longer_than_a_lease_is_waited_for(tmp_path, 
         pytest.skip(str(error))
 
 
+def test_no_more_than_so_many_read_at_once_and_the_dead_give_their_place_back(valkey, monkeypatch):
+    monkeypatch.setattr("mesbatch.jobs.rq_connections.WAIT_SECONDS", 0.005)
+    reading, most = [], []
+
+    def read(number):
+        place = OneOf(connection, "places", 3, f"holder {number}")
+        place.take(Stop())
+        reading.append(number)
+        most.append(len(reading))
+        time.sleep(0.02)
+        reading.remove(number)
+        place.give_back()
+
+    with redis.Redis.from_url(valkey.url) as connection:
+        threads = [threading.Thread(target=read, args=(number,)) for number in range(20)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(most) == 20
+        assert max(most) <= 3
+        monkeypatch.setattr("mesbatch.jobs.rq_connections.HELD_SECONDS", 1)
+        for number in range(3):
+            OneOf(connection, "places", 3, f"dead {number}").take(Stop())
+        begin = time.monotonic()
+        OneOf(connection, "places", 3, "alive").take(Stop())
+        assert 0.1 < time.monotonic() - begin < 3
+        given_back = OneOf(connection, "others", 1, "one")
+        given_back.take(Stop())
+        given_back.give_back()
+        given_back.renew()
+        OneOf(connection, "others", 1, "another").take(Stop())
+        stop = Stop()
+        stop.ask("cancel")
+        with pytest.raises(Stopped):
+            OneOf(connection, "places", 0, "late").take(stop)
+
+
 def test_a_size_is_read_with_its_unit():
     assert parse_bytes(None, None, "512MiB") == 512 * 2**20
     assert parse_bytes(None, None, "2 GiB") == 2 * 2**30
@@ -174,3 +218,19 @@ def test_the_worker_is_a_command_of_its_own():
         [sys.executable, "-c", COMMAND, "worker", "--help"], capture_output=True, text=True, check=True
     )
     assert "until SIGTERM" in done.stdout
+
+
+def test_a_work_horse_is_forked_while_the_watch_is_at_rest(rig, monkeypatch):
+    worker = JobWorker(rig.jobs)
+    seen = []
+    monkeypatch.setattr(Worker, "fork_work_horse", lambda *_: seen.append(worker._watch.at_rest.locked()))
+    worker.fork_work_horse(None, None)
+    assert seen == [True]
+    assert not worker._watch.at_rest.locked()
+
+
+def test_jobs_that_come_one_after_the_other_are_all_taken(rig, database):
+    rig.start_worker()
+    for _ in range(15):  # each takes its job at the moment when the watch looks for others
+        job_id = rig.submit(spec(database))
+        assert wait_for_end(rig.jobs, job_id, 10).status == "finished"

@@ -7,14 +7,18 @@ import sqlite3
 import time
 from collections import Counter
 from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Event, Thread
 
 import pytest
 
 from mesbatch import Query, Trace
+from mesbatch.client import follow_store
 from mesbatch.errors import JobNotFound, StoreUnavailable
-from mesbatch.jobs import JobSpec
-from mesbatch.jobs.job import first_facts
+from mesbatch.jobs import JobSpec, LocalJobs
+from mesbatch.jobs.job import ending, first_facts
+from mesbatch.jobs.recovery import waiting_jobs
 from mesbatch.jobs.run import run_job
 from mesbatch.jobs.stop import Stop
 from mesbatch.store import DirectoryStore, Lease, ResultReader, new_job_id, store_keys
@@ -58,7 +62,10 @@ def read(work, path):
 
 @pytest.fixture
 def store(tmp_path):
-    return DirectoryStore(tmp_path / "store", lease_seconds=60)
+    """In memory where that can be had: these tests write and sync some thousand small files."""
+    memory = Path("/dev/shm")
+    with TemporaryDirectory(dir=memory if memory.is_dir() else tmp_path) as folder:
+        yield DirectoryStore(folder, lease_seconds=60)
 
 
 def submitted(store, path, keys=KEYS, **more):
@@ -161,6 +168,32 @@ def test_an_order_of_ranges_gives_the_same_rows(store, path, monkeypatch):
     assert store.facts(job_id)["code"] == "not-splittable"
 
 
+def test_keys_that_were_given_up_are_told_by_the_retry_too(store, path, monkeypatch):
+    monkeypatch.setattr("mesbatch.jobs.reading.FIRST_RANGE", 4)
+
+    def connect(path):
+        con = sqlite3.connect(path, check_same_thread=False)
+        con.create_function("fine", 1, lambda cid: 1 // (cid != "k05"))
+        return con
+
+    def failing(work, path):
+        query = Query("select * from moves where cid in (:keys) and fine(cid)")
+        return Trace({"moves": query}).read(lambda: connect(path), work.keys, work.domains, on_failure=work.on_failure)
+
+    for at in (9, 11, 13, 15, 17):
+        job_id = submitted(store, path, domains=("moves",), order="any", on_failure="partial")
+        with pytest.raises(Killed):
+            run(Mortal(store, at, Killed), job_id, {"read": failing})
+        store.release(Lease(job_id, "worker", 1))
+        run(store, job_id, {"read": failing})
+        manifest = store.manifest(job_id)
+        assert manifest.failed_domains == ["moves"]
+        (missing,) = manifest.missing_keys
+        assert missing.first <= "k05" <= missing.last
+        rows = rows_of(store, job_id)["moves"]
+        assert rows == Counter(row for row in MOVES if not missing.first <= row[0] <= missing.last)
+
+
 def test_a_chunk_ends_where_a_key_does(store, path):
     job_id = submitted(store, path)
     run(store, job_id)
@@ -212,6 +245,14 @@ def test_a_late_writer_is_fenced_off(store, path):
     assert outcomes == ["not ours"]
     assert store.manifest(job_id) == manifest
     assert_whole(store, job_id)
+
+
+def test_a_job_that_cannot_be_read_keeps_no_other_from_running(store, path, caplog):
+    damaged, whole = submitted(store, path), submitted(store, path)
+    (name,) = store.objects.names(f"{damaged}/facts")[-1:]
+    store.objects.replace(f"{damaged}/facts/{name}", b"00000000{}")
+    assert [job_id for job_id, _ in waiting_jobs(store)] == [whole]
+    assert f"job {damaged} cannot be looked at" in caplog.text
 
 
 def test_two_workers_at_one_job_give_one_result(store, path):
@@ -359,3 +400,81 @@ def test_integer_keys_are_read_and_resumed(tmp_path, store):
     store.release(Lease(job_id, "worker", 1))
     assert run(store, job_id) == "finished"
     assert rows_of(store, job_id) == {"moves": Counter((n % 50, n) for n in range(200) if n % 50 < 40)}
+
+
+# -- split by keys
+
+
+def split(store, path, shards=3):
+    """A job in parts, none of them run."""
+
+    class Waiting(LocalJobs):
+        def start(self):
+            pass
+
+    arguments = {"path": path}
+    spec = JobSpec(function="read", domains=DOMAINS[:2], arguments=arguments, batch_size=6, shards=shards)
+    with Waiting({"read": read}, store, app="nowhere:jobs") as jobs:
+        job_id = jobs.submit(spec, KEYS).job_id
+    return job_id, store.facts(job_id)["children"].split(",")
+
+
+def assert_joined(store, job_id):
+    assert store.facts(job_id)["status"] == "finished"
+    assert rows_of(store, job_id) == {domain: EXPECTED[domain] for domain in DOMAINS[:2]}
+    keys = [row["cid"] for row in json.loads(b"".join(ResultReader(store, job_id).page("moves").data))]
+    assert keys == sorted(keys)
+    with follow_store(store, job_id) as stream:  # checks the joined checksums
+        assert sum(len(records.rows) for records in stream) == sum(EXPECTED[domain].total() for domain in DOMAINS[:2])
+    assert stream.aggregation["total"] == sum(n for _, n in MOVES)
+
+
+@pytest.mark.parametrize("shards", [1, 3, 40])
+def test_the_parts_of_a_job_are_joined(store, path, shards):
+    job_id, children = split(store, path, shards) if shards > 1 else (submitted(store, path, domains=DOMAINS[:2]), [])
+    assert len(children) == (min(shards, len(KEYS)) if shards > 1 else 0)
+    assert {found for found, _ in waiting_jobs(store)} == set(children or [job_id])
+    for child in children:
+        assert run(store, child) == "finished"
+    assert [found for found, _ in waiting_jobs(store)] == [job_id]
+    assert run(store, job_id) == "finished"
+    assert_joined(store, job_id)
+    assert list(store.job_ids()) == [job_id]
+
+
+@pytest.mark.parametrize("step", [9, pytest.param(1, marks=pytest.mark.long)])
+def test_a_join_that_is_killed_at_any_operation_is_finished_by_the_next(store, path, step):
+    for at in range(1, 999, step):
+        job_id, children = split(store, path)
+        for child in children:
+            run(store, child)
+        mortal = Mortal(store, at, Killed)
+        try:
+            run(mortal, job_id)
+        except Killed:
+            store.release(Lease(job_id, "worker", int(store.facts(job_id).get("token", 1))))
+            run(store, job_id)
+            assert_joined(store, job_id)
+        else:
+            break
+    assert at > 30
+
+
+@pytest.mark.parametrize("status", ["failed", "cancelled", "lost"])
+def test_a_job_of_which_a_part_ended_otherwise_ends_like_it(store, path, status):
+    job_id, children = split(store, path)
+    for child in children[1:]:
+        run(store, child)
+    store.change(children[0], ending(status, "some-code", "some words"))
+    assert [found for found, _ in waiting_jobs(store)] == [job_id]
+    assert run(store, job_id) == status
+    facts = store.facts(job_id)
+    assert (facts["status"], facts["code"], facts["error"]) == (status, "some-code", "some words")
+
+
+def test_a_job_of_which_a_part_is_gone_is_lost(store, path):
+    job_id, children = split(store, path)
+    for child in children[1:]:
+        run(store, child)
+    store.delete(children[0])
+    assert run(store, job_id) == "lost"

@@ -53,6 +53,11 @@ class MemoryCage:
         """What the kernel counts for the group, file cache included, in bytes."""
         return int((self.directory / self._version.usage).read_text())
 
+    def working_set(self) -> int:
+        """Its usage without the file cache that the kernel drops when it must, in bytes."""
+        table = dict(map(str.split, (self.directory / "memory.stat").read_text().splitlines()))
+        return max(0, self.usage() - int(table[self._version.inactive_file]))
+
     def kills(self) -> int:
         """How many of its processes the kernel has killed for memory."""
         name = "memory.oom_control" if self._version is VERSION_1 else "memory.events"

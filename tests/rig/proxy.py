@@ -13,14 +13,23 @@ Fault = Literal["cut", "reset", "stall"]
 
 
 class TcpProxy:
-    """Forwards ``127.0.0.1:port`` to *target* (a port of this machine); a context manager.
+    """Forwards *host*``:port`` to *target* (a port of this machine); a context manager.
 
     Once a connection has carried *after* bytes from the database it is cut, reset or carries no more (*fault*), as the
     first *times* connections that come so far are (None: all). *silent* makes new connections hang: they are accepted,
     and nothing is carried.
     """
 
-    def __init__(self, target: int, fault: Fault = "cut", after: int | None = None, times: int | None = 1) -> None:
+    def __init__(
+        self,
+        target: int,
+        fault: Fault = "cut",
+        after: int | None = None,
+        times: int | None = 1,
+        *,
+        host: str = "127.0.0.1",
+    ) -> None:
+        self._host = host
         self.target, self.fault, self.after, self.times = target, fault, after, times
         self.connections = self.faults = 0
         self.silent = False
@@ -28,7 +37,7 @@ class TcpProxy:
         self._sockets: list[socket.socket] = []
 
     def __enter__(self) -> Self:
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server((self._host, 0))
         self.port = int(self._listener.getsockname()[1])
         self._thread("accept", self._accept)
         return self

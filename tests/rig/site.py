@@ -61,7 +61,8 @@ class Site:
         """A response whose body is still to be read; the caller closes the connection."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
-        connection.request(method, path, data, {"X-User": self.user, **(headers or {})})
+        kind = {} if data is None else {"Content-Type": "application/json"}
+        connection.request(method, path, data, {"X-User": self.user, **kind, **(headers or {})})
         return connection, connection.getresponse()
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
@@ -108,6 +109,7 @@ class Setting:
             "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]),
             "DATABASE_URL": self.database,
             "TMPDIR": str(self.directory),
+            "MALLOC_ARENA_MAX": "2",  # as deploy/ has it
         }
         if self.redis:
             found |= {"REDIS_URL": self.redis, "TRACE_WORKER_ENABLED": "true"}

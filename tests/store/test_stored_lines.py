@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mesbatch.errors import InvalidPage, JobNotFound, LeaseHeld, ResultExpired
-from mesbatch.store import MissingKeys, new_job_id
+from mesbatch.store import MissingKeys, ResultReader, new_job_id
 from mesbatch.store.stored_lines import stored_lines
 from tests.rig.until import until
 from tests.store.results import COLUMNS, encode, finish, new_job, publish, rows_of, writer_of, written
@@ -178,6 +178,17 @@ def test_a_stream_of_a_growing_result_is_resumed(rig, cut):
     assert kinds_of(seen)[-1] == "complete"
 
 
+def test_a_domain_without_rows_that_ended_before_a_resumed_stream_is_not_repeated(store):
+    job_id = new_job(store)
+    writer = writer_of(store, job_id)
+    writer.start("b", COLUMNS)
+    writer.end("b")
+    publish(writer, "a", rows_of(1))
+    publish(writer, "a", rows_of(2))
+    finish(writer)
+    assert kinds_of(lines_of(store, job_id, from_=1)) == ["meta", "records a", "domain_end a", "complete"]
+
+
 @pytest.mark.parametrize("from_", [-1, 3])
 def test_a_start_that_no_result_has_is_refused(store, from_):
     job_id = written(store, [("a", rows_of(1)), ("a", rows_of(2))])
@@ -192,6 +203,46 @@ def test_a_job_that_is_not_there_has_no_stream(store):
     store.change(job_id, {"status": "finished"})
     with pytest.raises(ResultExpired):
         stored_lines(store, job_id)
+
+
+class Finishing:
+    """A store in which the job finishes right before the *at*-th question that a reader asks."""
+
+    def __init__(self, store, job_id, at):
+        self._store, self._job_id, self._at, self._asked = store, job_id, at, 0
+
+    def __getattr__(self, name):
+        asked = getattr(self._store, name)
+
+        def ask(*arguments, **options):
+            if self._asked == self._at:
+                writer = writer_of(self._store, self._job_id)
+                publish(writer, "a", rows_of(2))
+                finish(writer)
+                self._store.change(self._job_id, {"status": "finished"})
+            self._asked += 1
+            return asked(*arguments, **options)
+
+        return ask
+
+
+@pytest.mark.parametrize("from_", [0, 2])
+@pytest.mark.parametrize("at", range(9))
+def test_a_job_that_finishes_at_any_moment_is_followed_to_its_end(store, at, from_):
+    job_id = new_job(store)
+    writer = writer_of(store, job_id)
+    publish(writer, "a", rows_of(1))
+    store.release(writer._lease)
+    lines = lines_of(Finishing(store, job_id, at), job_id, from_=from_)
+    assert [line["data"] for line in lines if line["type"] == "records"] == [rows_of(1), rows_of(2)][from_:]
+    assert kinds_of(lines)[-1] == "complete"
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_a_job_that_finishes_while_a_page_is_asked_for_has_not_expired(store, at):
+    job_id = new_job(store)
+    page = ResultReader(Finishing(store, job_id, at), job_id).page("a")
+    assert json.loads(b"".join(page.data)) == rows_of(2)
 
 
 @pytest.mark.parametrize("status", ["failed", "cancelled", "lost"])

@@ -47,7 +47,7 @@ class Permit:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if kind is not None or not self._handed_on:
+        if not self._handed_on or (kind is not None and self.held):  # the body may have failed, and given it back
             self.release()
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -53,7 +53,7 @@ class AdmissionPolicy:
     reject query_tool by rule too-many-keys: 114,000 keys, limit 50,000; no worker listens
     """
 
-    rules: tuple[Rule, ...] = trace_rules()
+    rules: Sequence[Rule] = trace_rules()
     profiles: Collection[str] = TRACE_PROFILES
     max_answer_bytes: int = MAX_ANSWER_BYTES
 

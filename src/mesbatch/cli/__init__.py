@@ -8,6 +8,7 @@ import click
 
 COMMANDS = {
     "demo": "mesbatch.cli.demo",
+    "doctor": "mesbatch.cli.doctor",
     "worker": "mesbatch.cli.worker",
 }  # a module holds the command under the same name
 

@@ -7,10 +7,12 @@ import time
 from threading import Event, Thread
 
 from mesbatch.errors import JobNotFound, LeaseLost, StoreUnavailable
+from mesbatch.jobs.permit import Permit
 from mesbatch.jobs.stop import Stop
 from mesbatch.store.protocol import Lease, Store
 
 BEATS_PER_LEASE = 3  # a heartbeat every 5 s of a lease of 15: two may fail
+LONGEST_PAUSE = 5.0  # seconds between two heartbeats, however long the lease: a permit is held for 15
 LOOK_SECONDS = 0.5  # between two looks for a request to cancel: it must be heard within 2 s
 SHUTDOWN_SECONDS = 5.0  # that a worker which is to end waits for a batch, of the 10 s that it has
 KILL_SECONDS = 3.0  # after the first interruption: what is deaf to them, as a driver that hangs in C, is killed
@@ -19,13 +21,14 @@ _logger = logging.getLogger(__name__)
 
 
 class Heart:
-    """Renews *lease* and watches for a cancellation and for the *deadline* (seconds since 1970) while its block runs.
+    """Renews *lease* and *permit* while its block runs, and watches for a cancellation and the *deadline*.
 
-    What is asked of the job goes to *stop*, and as long as the job has not ended its read is interrupted again.
+    That is in seconds since 1970. What is asked of the job goes to *stop*, and as long as the job has not ended its
+    read is interrupted again.
     """
 
-    def __init__(self, store: Store, lease: Lease, stop: Stop, deadline: float) -> None:
-        self._store, self._lease, self._stop, self._deadline = store, lease, stop, deadline
+    def __init__(self, store: Store, lease: Lease, stop: Stop, deadline: float, permit: Permit) -> None:
+        self._store, self._lease, self._stop, self._deadline, self._permit = store, lease, stop, deadline, permit
         self._ended = Event()
         self._thread = Thread(target=self._run, name="mesbatch-heart", daemon=True)
 
@@ -38,7 +41,7 @@ class Heart:
         self._thread.join()
 
     def _run(self) -> None:
-        every = self._store.lease_seconds / BEATS_PER_LEASE
+        every = min(self._store.lease_seconds / BEATS_PER_LEASE, LONGEST_PAUSE)
         renewed = time.monotonic()
         asked: float | None = None
         while not self._ended.wait(min(LOOK_SECONDS, every)):
@@ -46,7 +49,7 @@ class Heart:
             if now - renewed >= every and self._beat():
                 renewed = now
             self._look()
-            if self._stop.asked.is_set():
+            if self._stop.asked:
                 asked = asked or now
                 self._insist(now - asked)
 
@@ -61,6 +64,7 @@ class Heart:
     def _beat(self) -> bool:
         try:
             self._store.renew(self._lease)
+            self._permit.renew()
         except (LeaseLost, JobNotFound):
             self._stop.ask("fenced")
         except StoreUnavailable as error:

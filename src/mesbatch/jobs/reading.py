@@ -92,7 +92,7 @@ class DomainReading:
             try:
                 self._take(reader)
             except Exception as error:
-                if self._stop.asked.is_set():
+                if self._stop.asked:
                     raise Stopped from error
                 raise
             self._stop.check()  # an interruption is but a failed key to a reader that tolerates these

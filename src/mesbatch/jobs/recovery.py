@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
-from mesbatch.errors import JobNotFound, StatusConflict
+from mesbatch.errors import JobNotFound, LeaseLost, StatusConflict, StoreUnavailable
 from mesbatch.jobs.job import TIMED_OUT, ending
 from mesbatch.jobs.run import after_memory_kill, settle
+from mesbatch.jobs.shards import all_ended, children_of
 from mesbatch.store.protocol import ENDED, Facts, Lease, Store
+
+_logger = logging.getLogger(__name__)
 
 
 def waiting_jobs(store: Store, job_ids: Iterable[str] | None = None) -> Iterator[tuple[str, Facts]]:
@@ -19,18 +23,43 @@ def waiting_jobs(store: Store, job_ids: Iterable[str] | None = None) -> Iterator
     """
     found = []
     for job_id in store.job_ids() if job_ids is None else job_ids:
-        with suppress(JobNotFound):
+        try:
             facts = store.facts(job_id)
-            if facts.get("status") not in ENDED and facts.get("keys") and store.holder(job_id) is None:
+            if facts.get("status") not in ENDED and _is_ready(store, facts) and store.holder(job_id) is None:
                 found.append((float(facts["queued_at"]), job_id, facts))
+        except JobNotFound:
+            pass
+        except StoreUnavailable:
+            raise
+        except Exception:  # what cannot be read must not keep the others from running
+            _logger.exception("job %s cannot be looked at", job_id)
     for _, job_id, facts in sorted(found, key=lambda one: one[:2]):
         if not end_if_due(store, job_id, facts):
             yield job_id, facts
 
 
+def has_ended(store: Store, job_id: str) -> bool:
+    """Whether nobody needs to look for the job any more."""
+    try:
+        return store.facts(job_id)["status"] in ENDED
+    except JobNotFound:  # or no id at all
+        return True
+    except StoreUnavailable:
+        raise
+    except Exception:
+        _logger.exception("job %s cannot be looked at", job_id)
+        return False
+
+
+def _is_ready(store: Store, facts: Facts) -> bool:
+    """Its keys are all stored; or it is split, and the parts have ended."""
+    children = children_of(facts)
+    return all_ended(store, children) if children else bool(facts.get("keys"))
+
+
 def after_death(store: Store, job_id: str, worker: str, *, for_memory: bool) -> bool:
     """Let others in at once where *worker*, which held the job's lease, is known to be dead; whether it had held it."""
-    with suppress(JobNotFound, StatusConflict):
+    with suppress(JobNotFound, StatusConflict, LeaseLost):
         facts = store.facts(job_id)
         if facts.get("worker") != worker or facts["status"] != "started":
             return False
@@ -42,6 +71,13 @@ def after_death(store: Store, job_id: str, worker: str, *, for_memory: bool) -> 
         store.release(Lease(job_id, worker, token))
         return True
     return False
+
+
+def fail(store: Store, job_id: str, error: str) -> None:
+    """End a job that no process of ours can even begin, unless another worker could."""
+    with suppress(JobNotFound, StatusConflict):
+        if store.holder(job_id) is None:
+            store.change(job_id, ending("failed", "job-failed", error), only_if={"queued", "started"})
 
 
 def end_if_due(store: Store, job_id: str, facts: Facts) -> bool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import redis
@@ -13,11 +13,13 @@ from rq.command import send_stop_job_command
 from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.serializers import JSONSerializer
 
-from mesbatch.errors import NoWorker, StatusConflict
+from mesbatch.errors import NoWorker, StatusConflict, StoreUnavailable
 from mesbatch.jobs.base import Jobs
 from mesbatch.jobs.function import Functions
 from mesbatch.jobs.job import Job, ending, read_job
 from mesbatch.jobs.listening import Listening
+from mesbatch.jobs.permit import NoLimit, Permit
+from mesbatch.jobs.rq_connections import OneOf
 from mesbatch.store import check_job_id, new_job_id
 from mesbatch.store.protocol import ENDED, Facts, Store
 
@@ -32,7 +34,8 @@ class RQJobs(Jobs):
     """Jobs in the queue *queue* of the Redis at *url*, for the workers that ``mesbatch worker --app`` starts.
 
     The queue holds ids only. RQ's own status is a hint: what became of a job stands in the *store*, and is fenced by
-    its lease. `submit` raises `NoWorker` when nobody listens on this queue.
+    its lease. `submit` raises `NoWorker` when nobody listens on this queue. At most *max_connections* of its jobs read
+    from the database at once, whatever the number of workers and hosts.
     """
 
     def __init__(
@@ -44,14 +47,20 @@ class RQJobs(Jobs):
         url: str,
         queue: str = QUEUE,
         settings: Mapping[str, Any] | None = None,
+        max_connections: int | None = None,
     ) -> None:
         super().__init__(functions, store, app=app, settings=settings)
+        if max_connections is not None and max_connections < 1:
+            raise ValueError(f"max_connections must be at least 1, got {max_connections}")
+        self._max_connections = max_connections
         self.connection = redis.Redis.from_url(url)
         self.queue = Queue(queue, connection=self.connection, serializer=JSONSerializer)
         self.listening = Listening(self.connection, queue)
 
     def check_listening(self) -> None:
-        if not self.listening.workers():
+        with self._answering():
+            workers = self.listening.workers()
+        if not workers:
             raise NoWorker(f"no worker listens on the queue {self.queue.name!r}: mesbatch worker --app {self.app}")
 
     def get(self, job_id: str, *, owner: str | None = None) -> Job:
@@ -63,6 +72,13 @@ class RQJobs(Jobs):
         if facts["status"] == "started" and self.store.holder(job_id) is None and not self.listening.workers():
             return read_job(job_id, self._orphaned(job_id, facts))
         return super().get(job_id, owner=owner)
+
+    def permit(self, holder: str) -> Permit:
+        """The right of *holder* to be one of the *max_connections* that read."""
+        if self._max_connections is None:
+            return NoLimit()
+        name = f"mesbatch:connections:{self.queue.name}"
+        return OneOf(self.connection, name, self._max_connections, holder)
 
     def close(self) -> None:
         self.connection.close()
@@ -80,7 +96,18 @@ class RQJobs(Jobs):
         )  # fmt: skip
 
     def _enqueue(self, job_id: str) -> None:
-        self.enqueue(job_id, only_if={"queued"})
+        with self._answering():
+            self.enqueue(job_id, only_if={"queued"})
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        try:
+            yield
+        except redis.RedisError as error:
+            raise StoreUnavailable(f"the queue {self.queue.name!r} does not answer: {type(error).__name__}") from error
+
+    def _await_parts(self, job_id: str) -> None:
+        self.listening.add_job(job_id)
 
     def _stop(self, job_id: str, facts: Facts) -> None:
         with suppress(NoSuchJobError, InvalidJobOperation):  # it is not where RQ thinks; its worker looks by itself

@@ -5,17 +5,19 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import suppress
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 
 import redis
 
-from mesbatch.errors import InvalidJobId, JobNotFound, LeaseLost, StatusConflict, StoreUnavailable
+from mesbatch.errors import JobNotFound, LeaseLost, StatusConflict, StoreUnavailable
 from mesbatch.jobs.listening import BEAT_SECONDS
-from mesbatch.jobs.recovery import waiting_jobs
+from mesbatch.jobs.recovery import has_ended, waiting_jobs
 from mesbatch.jobs.rq import RQJobs
-from mesbatch.store.protocol import ENDED, Facts
+from mesbatch.store.protocol import Facts
 
 LOOK_SECONDS = 2.0  # between two looks: a dead worker's lease runs out after 15 s, and is found within 20
+PAUSE_SECONDS = 0.25  # after which a worker that is to end is believed to listen no more
+SWEEP_SECONDS = 60.0  # between two removals of what has expired
 UNSEEN_SECONDS = 5.0  # that a job may be neither in the queue nor in a lease: a worker takes it out and then starts
 
 _logger = logging.getLogger(__name__)
@@ -26,8 +28,10 @@ class Watch:
 
     def __init__(self, jobs: RQJobs, name: str) -> None:
         self._jobs, self._name = jobs, name
-        self._woken, self._ended, self._left = Event(), Event(), Event()
-        self._beaten = float("-inf")
+        self._woken, self._ended = Event(), Event()
+        self._left = False
+        self.at_rest = Lock()  # who forks holds it: a lock that this thread held then would stay locked in the child
+        self._beaten = self._swept = float("-inf")
         self._thread = Thread(target=self._run, name="mesbatch-watch", daemon=True)
 
     def __enter__(self) -> Watch:
@@ -35,7 +39,7 @@ class Watch:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self._left.set()
+        self._left = True
         self._ended.set()
         self._woken.set()
         self._thread.join()
@@ -47,37 +51,43 @@ class Watch:
         self._woken.set()
 
     def leave(self) -> None:
-        """Listen no more, though a job may still run here; may be called by the handler of a signal."""
-        self._left.set()
-        self._woken.set()
+        """Listen no more, though a job may still run here; takes no lock, so that a signal's handler may call it."""
+        self._left = True
 
     def _run(self) -> None:
+        looked = float("-inf")
         while not self._ended.is_set():
             try:
-                self._beat()
-                self._find()
+                with self.at_rest:
+                    self._beat()
+                    if self._woken.is_set() or time.monotonic() - looked > LOOK_SECONDS:
+                        self._woken.clear()
+                        looked = time.monotonic()
+                        self._find()
+                        self._sweep()
             except (StoreUnavailable, redis.RedisError) as error:
                 _logger.warning("the jobs of dead workers were not looked for: %s", error)
-            self._woken.wait(LOOK_SECONDS)
-            self._woken.clear()
+            except Exception:  # without this thread the worker would be taken for dead
+                _logger.exception("the jobs of dead workers were not looked for")
+            self._woken.wait(PAUSE_SECONDS)
 
     def _beat(self) -> None:
-        if self._left.is_set():
+        if self._left:
             self._jobs.listening.leave(self._name)
-        elif time.monotonic() - self._beaten >= BEAT_SECONDS - LOOK_SECONDS:
+        elif time.monotonic() - self._beaten >= BEAT_SECONDS:
             self._jobs.listening.beat(self._name)
             self._beaten = time.monotonic()
+
+    def _sweep(self) -> None:
+        if time.monotonic() - self._swept > SWEEP_SECONDS:
+            self._swept = time.monotonic()
+            self._jobs.store.sweep()
 
     def _find(self) -> None:
         listening, store = self._jobs.listening, self._jobs.store
         for job_id in (known := listening.jobs()):
-            with suppress(InvalidJobId):
-                try:
-                    ended = store.facts(job_id)["status"] in ENDED
-                except JobNotFound:
-                    ended = True
-                if ended:
-                    listening.remove_job(job_id)
+            if has_ended(store, job_id):
+                listening.remove_job(job_id)
         for job_id, facts in waiting_jobs(store, known):
             with suppress(StatusConflict, LeaseLost, JobNotFound):  # another worker was faster
                 self._take_up(job_id, facts)
@@ -85,8 +95,14 @@ class Watch:
     def _take_up(self, job_id: str, facts: Facts) -> None:
         if facts["status"] == "started":
             self._jobs.enqueue(job_id, only_if={"started"}, token=int(facts["token"]))
-        elif time.time() - float(facts["queued_at"]) > UNSEEN_SECONDS and not self._in_queue(facts.get("rq_id", "")):
+        elif self._is_due(facts):
             self._jobs.enqueue(job_id, only_if={"queued"})
+
+    def _is_due(self, facts: Facts) -> bool:
+        """Whether the job waits in no queue: its parts have ended just now, or the worker that took it out is gone."""
+        if "rq_id" not in facts:
+            return True
+        return time.time() - float(facts["queued_at"]) > UNSEEN_SECONDS and not self._in_queue(facts["rq_id"])
 
     def _in_queue(self, rq_id: str) -> bool:
         return self._jobs.connection.lpos(self._jobs.queue.key, rq_id) is not None

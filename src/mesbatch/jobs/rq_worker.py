@@ -11,13 +11,13 @@ from typing import Any
 import redis
 from rq import Queue, Worker
 from rq.command import parse_payload
-from rq.executions import Execution
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
+from mesbatch.errors import StoreUnavailable
 from mesbatch.jobs.memory import count_kills, killed_for_memory, limit_memory
 from mesbatch.jobs.orphan import die_with_parent, end_now
-from mesbatch.jobs.recovery import after_death
+from mesbatch.jobs.recovery import after_death, fail
 from mesbatch.jobs.rq import RQJobs
 from mesbatch.jobs.rq_watch import Watch
 from mesbatch.jobs.run import run_job
@@ -68,6 +68,10 @@ class JobWorker(Worker):
         self._kills = count_kills()
         super().execute_job(job, queue)
 
+    def fork_work_horse(self, job: Job, queue: Queue) -> None:
+        with self._watch.at_rest:
+            super().fork_work_horse(job, queue)
+
     def handle_payload(self, message: Any) -> None:
         """RQ's stop command kills at once; ours lets the database cursor be cancelled first."""
         payload = parse_payload(message)
@@ -81,17 +85,22 @@ class JobWorker(Worker):
         super().handle_warm_shutdown_request()  # type: ignore[no-untyped-call]
         self._signal_horse(signal.SIGTERM)
 
-    def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
+    def maintain_heartbeats(self, job: Job, *execution: Any) -> None:
         """A Redis that is restarted must not end the worker, and with it the job: that has a lease of its own."""
         with suppress(redis.ConnectionError, redis.TimeoutError):
-            super().maintain_heartbeats(job, execution)
+            super().maintain_heartbeats(job, *execution)
 
     def handle_work_horse_killed(self, job: Job, retpid: int, ret_val: int, rusage: Any) -> None:
         number = os.WTERMSIG(ret_val) if ret_val and os.WIFSIGNALED(ret_val) else 0
         _logger.warning("the work-horse of %s was ended by signal %d", job.id, number)
-        job_id = job.id.partition("_")[0]
+        with suppress(StoreUnavailable):  # then the lease runs out, and the job is found
+            self._account_for(job.id.partition("_")[0], retpid, number, ret_val)
+
+    def _account_for(self, job_id: str, pid: int, number: int, status: int) -> None:
+        if not number:  # it could not even begin, and would not the next time
+            fail(self._jobs.store, job_id, f"the work-horse ended with status {status}: see the worker's log")
         for_memory = killed_for_memory(number, self._kills)
-        if after_death(self._jobs.store, job_id, self._horse_name(retpid), for_memory=for_memory):
+        if after_death(self._jobs.store, job_id, self._horse_name(pid), for_memory=for_memory):
             self._watch.look()
 
     def _signal_horse(self, number: signal.Signals) -> None:
@@ -112,14 +121,22 @@ class JobWorker(Worker):
         signal.signal(signal.SIGUSR1, lambda *_: self._stop.ask("cancel"))
         limit_memory(self._memory_limit)
 
-    def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
+    def perform_job(self, job: Job, queue: Queue, *execution: Any) -> bool:
         assert isinstance(job, QueuedJob)
         job.worker = self
-        return super().perform_job(job, queue, execution)
+        return super().perform_job(job, queue, *execution)
 
     def run(self, job_id: str) -> None:
         """What a job is to RQ: nothing is returned, and whatever went wrong stands in our store."""
         jobs = self._jobs
         worker = self._horse_name(os.getpid())
-        if run_job(jobs.store, job_id, jobs.functions, worker, settings=jobs.settings, stop=self._stop) == "queued":
+        try:
+            outcome = run_job(
+                jobs.store, job_id, jobs.functions, worker,
+                settings=jobs.settings, stop=self._stop, permit=jobs.permit(worker),
+            )  # fmt: skip
+        except Exception:
+            fail(jobs.store, job_id, "the job could not be run: see the worker's log")
+            raise
+        if outcome == "queued":
             jobs.enqueue(job_id, only_if={"queued"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Event, Lock
+from threading import Lock
 from typing import Literal, Protocol
 
 Reason = Literal["cancel", "timeout", "shutdown", "fenced"]
@@ -27,19 +27,24 @@ class Stop:
     def __init__(self, kill: Callable[[], None] | None = None) -> None:
         self.kill = kill
         self.reason: Reason | None = None
-        self.asked = Event()
         self._lock = Lock()
         self._reading: Interruptible | None = None
 
+    @property
+    def asked(self) -> bool:
+        return self.reason is not None
+
     def ask(self, reason: Reason) -> None:
-        """Stop for *reason*; the first one counts, but a job that lost its lease may not write whatever was asked."""
+        """Stop for *reason*; the first one counts, but a job that lost its lease may not write whatever was asked.
+
+        Takes no lock: a signal's handler may call it in the midst of anything.
+        """
         if self.reason is None or reason == "fenced":
             self.reason = reason
-        self.asked.set()
 
     def check(self) -> None:
         """Raise `Stopped` when that was asked for."""
-        if self.asked.is_set():
+        if self.asked:
             raise Stopped
 
     @contextmanager

@@ -14,14 +14,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from threading import Event, Thread
 
-from mesbatch.errors import JobNotFound, StatusConflict, StoreUnavailable
-from mesbatch.jobs.job import ending
+from mesbatch.errors import StoreUnavailable
 from mesbatch.jobs.memory import count_kills, killed_for_memory
-from mesbatch.jobs.recovery import after_death, waiting_jobs
+from mesbatch.jobs.recovery import after_death, fail, waiting_jobs
 from mesbatch.store import new_job_id
 from mesbatch.store.protocol import Store
 
 SCAN_SECONDS = 2.0  # between two looks for jobs that others left: a dead worker is found within 20 s, its lease is 15
+SWEEP_SECONDS = 60.0  # between two removals of what has expired
 POLL_SECONDS = 0.05  # between two looks at our own processes
 CLOSE_SECONDS = 10.0  # for all processes to stop at a batch
 
@@ -43,7 +43,7 @@ class Supervisor:
         self._store, self._app, self._workers, self._memory_limit = store, app, workers, memory_limit
         self._children: list[_Child] = []
         self._woken, self._closing = Event(), Event()
-        self._scanned = float("-inf")
+        self._scanned = self._swept = float("-inf")
         # The kernel ends our processes with the thread that started them: it must be one that lives.
         self._thread = Thread(target=self._run, name="mesbatch-jobs", daemon=True)
 
@@ -68,8 +68,13 @@ class Supervisor:
                 freed = self._reap()
                 if woken or freed or time.monotonic() - self._scanned > SCAN_SECONDS:
                     self._fill()
+                if time.monotonic() - self._swept > SWEEP_SECONDS:
+                    self._swept = time.monotonic()
+                    self._store.sweep()
             except StoreUnavailable as error:
-                _logger.warning("no job can be started: %s", error)
+                _logger.warning("no job can be started, and nothing be swept: %s", error)
+            except Exception:  # this thread must live: its end would be that of all jobs
+                _logger.exception("no job was started this time")
         self._end_all()
 
     def _fill(self) -> None:
@@ -115,10 +120,8 @@ class Supervisor:
             _logger.warning("the process of job %s was ended by signal %d", child.job_id, -status)
             after_death(self._store, child.job_id, child.worker, for_memory=killed_for_memory(-status, child.kills))
         elif status > 0:  # it could not even begin, and would not the next time
-            error = f"the job's process ended with status {status}: see its standard error"
-            with suppress(JobNotFound, StatusConflict):
-                after_death(self._store, child.job_id, child.worker, for_memory=False)
-                self._store.change(child.job_id, ending("failed", "job-failed", error), only_if={"queued", "started"})
+            after_death(self._store, child.job_id, child.worker, for_memory=False)
+            fail(self._store, child.job_id, f"the job's process ended with status {status}: see its standard error")
 
     def _end_all(self) -> None:
         for child in self._children:

@@ -63,6 +63,15 @@ class DirectoryObjects:
         with _typed(f"cannot write {name}"), self._written(data) as written:
             _in_folder(lambda path: os.replace(written, path), self.root / name)  # noqa: PTH105
 
+    def copy(self, source: str, name: str) -> bool:
+        with _typed(f"cannot write {name}"):
+            if not (self.root / source).exists():
+                return False
+            with suppress(FileExistsError):
+                _in_folder(lambda path: os.link(self.root / source, path), self.root / name)
+                _sync(self.root / name)
+            return True
+
     def read(self, name: str) -> bytes | None:
         with _typed(f"cannot read {name}"):
             try:

@@ -54,6 +54,14 @@ class StoredObjects:
         with _typed(f"cannot write {name}"):
             obstore.put(self._storage, name, data)
 
+    def copy(self, source: str, name: str) -> bool:
+        with _typed(f"cannot write {name}"):
+            try:
+                obstore.copy(self._storage, source, name)
+            except FileNotFoundError:
+                return False
+            return True
+
     def read(self, name: str) -> bytes | None:
         with _typed(f"cannot read {name}"), suppress(FileNotFoundError):
             return obstore.get(self._storage, name).bytes().to_bytes()

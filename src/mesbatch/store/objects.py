@@ -15,6 +15,9 @@ class Objects(Protocol):
     def replace(self, name: str, data: bytes) -> None:
         """Write an object, whole or not at all, whether there is one or not."""
 
+    def copy(self, source: str, name: str) -> bool:
+        """Let *name* be what *source* is; False when there is no *source*. What is there already stays."""
+
     def read(self, name: str) -> bytes | None:
         """All bytes of an object; None when there is none."""
 

@@ -124,6 +124,13 @@ class Store(Protocol):
     def append(self, lease: Lease, entry: Entry, data: bytes) -> Chunk:
         """Publish a chunk: *data*, and then *entry* at the end of the journal; returns where it lies."""
 
+    def adopt(self, lease: Lease, entry: Entry, source: str, chunk: Chunk) -> Chunk:
+        """Publish *chunk* of the job *source* as that of *entry*; its bytes do not pass here, and may leave *source*.
+
+        Raises:
+            ChunkLost: it is gone.
+        """
+
     def finish(self, lease: Lease, manifest: ResultManifest, aggregation: bytes | None) -> None:
         """Publish *aggregation* and then *manifest*; the result is kept for another `ttl`."""
 

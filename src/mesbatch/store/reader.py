@@ -8,7 +8,6 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any
 
 import msgspec
 
@@ -139,9 +138,11 @@ class ResultReader:
                     opening = b","
         yield b"]" if opening == b"," else b"[]"
 
-    def _explain(self) -> Any:
+    def _explain(self) -> ResultManifest:
         status = self._store.facts(self._job_id).get("status", "")
         if status == "finished":
+            if manifest := self._store.manifest(self._job_id):  # it came since we looked
+                return manifest
             raise ResultExpired(f"the result of job {self._job_id} has expired")
         raise JobNotComplete(f"job {self._job_id} is {status}: it has no whole result")
 

@@ -201,6 +201,20 @@ class RedisStore:
             raise ChunkLost(f"the journal of job {lease.job_id} has {answer[1]:,} entries, not {chunk.position:,}")
         return chunk
 
+    def adopt(self, lease: Lease, entry: Entry, source: str, chunk: Chunk) -> Chunk:
+        if chunk.overflow:
+            data = self.chunk(source, chunk)
+            if data is None:
+                raise ChunkLost(f"chunk {chunk.number} of {chunk.domain!r} of job {source} is gone")
+            return self.append(lease, entry, data)
+        keys = [*self._keys(lease.job_id, "lease", "journal"), self._chunk_key(lease.job_id, entry.chunk)]
+        keys.append(self._chunk_key(source, chunk))
+        arguments = (lease.token, entry.chunk.position, seal(entry), self._long)
+        answer = self._granted(lease, self._server.run(redis_scripts.ADOPT, keys, *arguments))
+        if answer[0] != b"ok":
+            raise ChunkLost(f"chunk {chunk.number} of {chunk.domain!r} of job {source} is gone from Redis")
+        return entry.chunk
+
     def finish(self, lease: Lease, manifest: ResultManifest, aggregation: bytes | None) -> None:
         """Raises `ChunkLost` when the server has evicted a chunk by now."""
         self._touch(lease.job_id, manifest.chunks, self._long)

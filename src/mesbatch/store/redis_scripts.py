@@ -132,6 +132,22 @@ return {'ok'}
 """
 )
 
+# KEYS: lease, journal, chunk, chunk of another job, which moves. ARGV: token, position, entry, milliseconds.
+ADOPT = (
+    _FENCE
+    + """
+local length = redis.call('LLEN', KEYS[2])
+if length == ARGV[2] + 1 and redis.call('LINDEX', KEYS[2], ARGV[2]) == ARGV[3] then return {'ok'} end
+if length ~= tonumber(ARGV[2]) or redis.call('EXISTS', KEYS[4]) == 0 then return {'gone'} end
+redis.call('RENAME', KEYS[4], KEYS[3])
+redis.call('PEXPIRE', KEYS[3], ARGV[4])
+redis.call('HINCRBY', KEYS[1], 'bytes', redis.call('STRLEN', KEYS[3]))
+redis.call('RPUSH', KEYS[2], ARGV[3])
+redis.call('PEXPIRE', KEYS[2], ARGV[4])
+return {'ok'}
+"""
+)
+
 # KEYS: lease, result:index, result:meta, result:aggregation, meta, facts, journal.
 # ARGV: token, index, meta, aggregation or '', milliseconds, milliseconds of what must outlive the result.
 FINISH = (

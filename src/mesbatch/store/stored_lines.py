@@ -53,8 +53,7 @@ def stored_lines(
     whole = store.whole_result(job_id)
     if whole is not None:
         return ByteStream(_one(lines.full_result(whole)), None)
-    manifest = store.manifest(job_id)
-    facts = _facts(store, job_id, manifest)
+    facts, manifest = _look(store, job_id)
     if manifest is None and facts.get("status") == "finished":
         raise ResultExpired(f"the result of job {job_id} has expired")
     if from_ < 0 or (manifest is not None and from_ > len(manifest.chunks)):
@@ -109,7 +108,7 @@ class _StoredStream:
                 while (entries := self._journal()) or not self._is_whole():
                     hold.renew()
                     yield from self._entries(entries) if entries else self._silence()
-            yield from self._end()
+                yield from self._end()
         except Exception as error:  # the status went out long ago: only a line can tell the client
             _logger.exception("the stream of job %s ends with an error line", self._job_id)
             yield lines.error(error)
@@ -129,15 +128,19 @@ class _StoredStream:
 
     def _skipped(self) -> Iterator[bytes]:
         """Wait for what the client has already, and take over its account."""
-        while self._position and not (last := self._store.journal(self._job_id, self._position - 1, 1)):
-            if self._is_whole():
+        while self._position and not (last := self._before()):
+            if self._is_whole() and not self._before():  # asked again: it may have come just before the manifest
                 raise ChunkLost(f"entry {self._position - 1} of the journal of job {self._job_id} is gone")
             yield from self._silence()
         for name, account in last[0].domains.items() if self._position else ():
-            if account.chunks:
+            ended = account.status != "reading"
+            if account.chunks or ended:
                 self._sent[name] = Checksum.after(account.checksum, rows=account.rows)
-            if account.status != "reading":
+            if ended:
                 self._ended.add(name)
+
+    def _before(self) -> list[Entry]:
+        return list(self._store.journal(self._job_id, self._position - 1, 1))
 
     def _journal(self) -> list[Entry]:
         return list(self._store.journal(self._job_id, self._position, ENTRIES))
@@ -228,13 +231,16 @@ def _one(line: bytes) -> Generator[bytes]:
     yield line
 
 
-def _facts(store: Store, job_id: str, manifest: ResultManifest | None) -> Facts:
+def _look(store: Store, job_id: str) -> tuple[Facts, ResultManifest | None]:
+    """The facts and then the manifest: a job is called finished after its manifest is there."""
     try:
-        return store.facts(job_id)
-    except JobNotFound:
-        if manifest is None:
-            raise
-        return {}
+        facts, missing = store.facts(job_id), None
+    except JobNotFound as error:
+        facts, missing = {}, error
+    manifest = store.manifest(job_id)
+    if manifest is None and missing is not None:
+        raise missing
+    return facts, manifest
 
 
 def _shape(facts: Facts) -> Shape:

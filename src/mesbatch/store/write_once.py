@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
-from mesbatch.errors import JobNotFound, LeaseHeld, LeaseLost, StatusConflict, StoreUnavailable
+from mesbatch.errors import ChunkLost, JobNotFound, LeaseHeld, LeaseLost, StatusConflict, StoreUnavailable
 from mesbatch.store.account import Chunk, Entry, ResultManifest
 from mesbatch.store.job_id import JOB_ID, check_job_id, new_job_id
 from mesbatch.store.objects import Objects
@@ -112,7 +112,7 @@ class WriteOnceStore:
     def sweep(self) -> int:
         self.objects.sweep(max(GRACE_SECONDS, 4 * self.lease_seconds))
         expired = [
-            job_id for job_id in self.job_ids() if not self._is_held(job_id) and self._expired(job_id, HOLD_SECONDS)
+            job_id for job_id in self.job_ids() if not self._is_held(job_id) and self._expired(job_id, GRACE_SECONDS)
         ]
         for job_id in expired:
             self.objects.remove(job_id)
@@ -174,6 +174,15 @@ class WriteOnceStore:
             self._publish(_of_token(lease.job_id, "chunks", chunk.token, chunk.position), data)
             self._publish(_of_token(lease.job_id, "entries", chunk.token, chunk.position), seal(entry))
         return chunk
+
+    def adopt(self, lease: Lease, entry: Entry, source: str, chunk: Chunk) -> Chunk:
+        found = _of_token(check_job_id(source), "chunks", chunk.token, chunk.position)
+        with self._fenced(lease):
+            name = _of_token(lease.job_id, "chunks", entry.chunk.token, entry.chunk.position)
+            if not self.objects.copy(found, name):
+                raise ChunkLost(f"chunk {chunk.number} of {chunk.domain!r} of job {source} is gone")
+            self._publish(_of_token(lease.job_id, "entries", entry.chunk.token, entry.chunk.position), seal(entry))
+        return entry.chunk
 
     def finish(self, lease: Lease, manifest: ResultManifest, aggregation: bytes | None) -> None:
         with self._fenced(lease):
@@ -281,9 +290,11 @@ class WriteOnceStore:
         return self.objects.modified(_numbered(job_id, "results", token)) is not None
 
     def _result_token(self, job_id: str) -> int | None:
-        """The lease whose manifest counts: the newest."""
+        """The lease whose manifest counts: the newest. None once the job has expired, but for who reads it already."""
         tokens = self.objects.names(f"{job_id}/leases")
-        return int(tokens[-1]) if tokens and self._has_result(job_id, int(tokens[-1])) else None
+        if not tokens or not self._has_result(job_id, int(tokens[-1])):
+            return None
+        return None if self._expired(job_id) and not self._is_held(job_id) else int(tokens[-1])
 
     def _resume_point(self, job_id: str, term: _Term | None) -> tuple[list[_Segment], Entry | None]:
         """The longest part of the journal after which no domain stops within a key."""

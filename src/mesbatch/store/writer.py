@@ -89,6 +89,18 @@ class ResultWriter:
         self.domains[domain] = after
         self._chunks.append(chunk)
 
+    def adopt(self, source: str, chunk: Chunk, account: DomainAccount) -> None:
+        """Publish *chunk* of the job *source*; *account* has the rows and the checksum of its domain after it."""
+        known = self.domains[chunk.domain]
+        after = msgspec.structs.replace(account, chunks=known.chunks + 1, ends_key=True, status="reading")
+        place = msgspec.structs.replace(
+            chunk, position=len(self._chunks), number=known.chunks, token=self._lease.token, overflow=False
+        )
+        entry = Entry(place, {**self.domains, chunk.domain: after})
+        self._chunks.append(self._store.adopt(self._lease, entry, source, chunk))
+        self._checksums[chunk.domain] = Checksum.after(account.checksum, rows=account.rows)
+        self.domains[chunk.domain] = after
+
     def end(self, domain: str, status: Literal["complete", "partial", "truncated"] = "complete") -> None:
         """All rows of *domain* were published; readers learn of it with the next chunk."""
         self.domains[domain] = msgspec.structs.replace(self.domains[domain], status=status)

@@ -1,10 +1,9 @@
 """Flask answers in flat memory: each function works alone in an existing route, and `trace_blueprint` is all of them.
 
-```
-  stream_ndjson, stream_json   a reader or a trace, as it is read      rejected, problem   why not
-  job_started                  202 and where to look                   page, stream_job    what a job left, or grows
-  job_routes                   the four routes of jobs                 trace_blueprint     all five routes
-```
+* `stream_ndjson`, `stream_json`: a reader or a trace, as it is read
+* `job_started`: 202 and where to look; `rejected`, `problem`: why not
+* `page`, `stream_job`: what a job left, or still writes
+* `job_routes`: the four routes of jobs; `trace_blueprint`: all five routes
 """
 
 from mesbatch.adapters.flask.answers import problem, rejected

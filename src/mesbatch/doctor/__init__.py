@@ -1,0 +1,7 @@
+"""What `mesbatch doctor` knows: the plan for a machine, and what of a live set-up does not agree with it."""
+
+from mesbatch.doctor.checks import examine
+from mesbatch.doctor.finding import Finding
+from mesbatch.doctor.plan import Plan, make_plan
+
+__all__ = ["Finding", "Plan", "examine", "make_plan"]

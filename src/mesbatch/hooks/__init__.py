@@ -1,0 +1,1 @@
+"""Hooks listen to what happens to a read, and change nothing."""

@@ -1,0 +1,177 @@
+"""A job that was split by ranges of keys: jobs for the parts, and one manifest that joins them in key order."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from mesbatch.errors import ChunkLost, InvalidJob, JobNotFound, SchemaChanged
+from mesbatch.jobs.function import Aggregation, JobFunction, Work
+from mesbatch.jobs.job import ending
+from mesbatch.jobs.progress import DomainProgress, Progress
+from mesbatch.jobs.publishing import COUNTED
+from mesbatch.jobs.spec import JobSpec
+from mesbatch.sink.joined_crc import joined_crc
+from mesbatch.store import Chunk, DomainAccount, MissingKeys, ResultManifest, ResultWriter
+from mesbatch.store.protocol import ENDED, Facts, Lease, Store
+from mesbatch.store.writer import read_journal
+
+
+def children_of(facts: Facts) -> list[str]:
+    """The jobs that do the parts of this one, in the order of their keys; empty for a job that is not split."""
+    return list(filter(None, facts.get("children", "").split(",")))
+
+
+def all_ended(store: Store, children: Iterable[str]) -> bool:
+    """Whether the parts of a job have ended, or are gone, so that they can be joined or its failure be told."""
+    return all(one is None or one["status"] in ENDED for one in _facts_of(store, children))
+
+
+def progress_of(store: Store, facts: Facts) -> tuple[bool, dict[str, Any]]:
+    """Whether a part of a job has begun, and how far all of them are."""
+    keys = int(facts["cid_count"])
+    total = Progress(keys, {domain: DomainProgress() for domain in facts["domains"].split(",")})
+    parts = [one for one in _facts_of(store, children_of(facts)) if one is not None]
+    told = [msgspec.json.decode(one["progress"]) for one in parts if one["progress"]]
+    for name, domain in total.domains.items():
+        shown = [one["domains"][name] for one in told]
+        domain.keys, domain.rows = sum(one["keys"] for one in shown), sum(one["rows"] for one in shown)
+        domain.nbytes = sum(one["bytes"] for one in shown)
+        domain.done = len(shown) == len(parts) and all(one["done"] for one in shown)
+    return any(one["status"] != "queued" for one in parts), total.as_json()
+
+
+def failure_of(store: Store, facts: Facts) -> Facts | None:
+    """How a job ends of which a part did not finish; None when all did."""
+    for child, one in zip(children_of(facts), _facts_of(store, children_of(facts))):
+        if one is None:
+            return ending("lost", "lost", f"job {child}, a part of this one, is gone")
+        match one["status"]:
+            case "finished":
+                continue
+            case "cancelled" | "lost" | "failed" as status:
+                return ending(status, one.get("code", ""), one.get("error", ""))
+            case status:
+                return ending("failed", "job-failed", f"job {child}, a part of this one, is {status}")
+    return None
+
+
+@dataclass
+class _Joined:
+    """What the parts before this one hold of a domain."""
+
+    rows: int = 0
+    checksum: str = "00000000"
+
+
+@dataclass
+class Joining:
+    """Joins the results of the parts: their chunks become those of the whole, without being read.
+
+    A worker that dies at it is no loss: the next one goes on with the chunk that follows.
+    """
+
+    store: Store
+    lease: Lease
+    facts: Facts
+    spec: JobSpec
+    patiently: Callable[..., Any]
+    _domains: dict[str, _Joined] = field(default_factory=dict)
+    _missing: list[MissingKeys] = field(default_factory=list)
+    _failed: dict[str, None] = field(default_factory=dict)
+
+    def join(self, function: JobFunction, elapsed_seconds: float, check: Callable[[], None]) -> None:
+        """Publish the whole result; *check* raises when that is to stop."""
+        writer, position = ResultWriter(self.store, self.lease), 0
+        for child in children_of(self.facts):
+            manifest = self.store.manifest(child)
+            if manifest is None:
+                raise ChunkLost(f"the result of job {child}, a part of this one, is gone")
+            for domain, account in manifest.domains.items():
+                writer.start(domain, account.columns)
+                _check_columns(domain, writer.domains[domain].columns, account.columns)
+            for chunk, account in self._chunks(child, manifest):
+                if position >= self.lease.length:
+                    check()
+                    self.patiently(lambda: writer.adopt(child, chunk, account))  # noqa: B023  # called at once
+                position += 1
+            self._failed |= dict.fromkeys(manifest.failed_domains)
+            self._missing += manifest.missing_keys
+        for domain in writer.domains:
+            writer.end(domain, "partial" if domain in self._failed else "complete")
+        if (aggregation := self._aggregation(function)) is not None:
+            writer.aggregate(aggregation.result())
+        self.patiently(
+            lambda: writer.finish(
+                failed_domains=list(self._failed), missing_keys=self._missing, profile=self.spec.profile or "",
+                shape=self.spec.shape, elapsed_seconds=elapsed_seconds,
+            )
+        )  # fmt: skip
+
+    def clean(self) -> None:
+        """Remove what is left of the parts."""
+        for child in children_of(self.facts):
+            self.store.delete(child)
+
+    def _chunks(self, child: str, manifest: ResultManifest) -> Iterator[tuple[Chunk, DomainAccount]]:
+        """The chunks of a part, each with the account of its domain in the whole after it."""
+        lengths: dict[str, int] = {}
+        before = {name: self._domains.setdefault(name, _Joined()) for name in manifest.domains}
+        for entry in read_journal(self.store, child, len(manifest.chunks)):
+            chunk = entry.chunk
+            account = entry.domains[chunk.domain]
+            lengths[chunk.domain] = lengths.get(chunk.domain, -1) + chunk.size - 1  # a comma for two brackets
+            joined = _after(before[chunk.domain], account, lengths[chunk.domain])
+            self._domains[chunk.domain] = _Joined(joined.rows, joined.checksum)
+            yield chunk, joined
+
+    def _aggregation(self, function: JobFunction) -> Aggregation | None:
+        """What all parts counted."""
+        made: list[Aggregation] = []
+
+        def note(make: Callable[[], Aggregation]) -> None:
+            made.append(make())
+
+        work = Work([], self.spec.domains[:1], self.spec.max_bytes, self.spec.on_failure, note)
+        function(work, **self.spec.arguments).close()
+        if not made:
+            return None
+        for child in children_of(self.facts):
+            facts = self.store.facts(child)
+            counted = [msgspec.json.decode(facts[name]) for name in COUNTED if facts.get(name)]
+            if counted:
+                _merge(made[0], max(counted, key=lambda one: one[0])[1])
+        return made[0]
+
+
+def _after(before: _Joined, account: DomainAccount, length: int) -> DomainAccount:
+    """The account of the whole after a part whose rows, *length* bytes of them, have this *account*."""
+    checksum = account.checksum
+    if before.rows:
+        crc = joined_crc(zlib.crc32(b",", int(before.checksum, 16)), int(checksum, 16), length)
+        checksum = f"{crc:08x}"
+    return msgspec.structs.replace(account, rows=before.rows + account.rows, checksum=checksum)
+
+
+def _check_columns(domain: str, known: list[dict[str, Any]], columns: list[dict[str, Any]]) -> None:
+    if known != columns:
+        raise SchemaChanged(f"the columns of {domain!r} are {known} in one part of the job and {columns} in another")
+
+
+def _merge(aggregation: Aggregation, state: Any) -> None:
+    if not hasattr(aggregation, "merge"):
+        raise InvalidJob(f"a job with shards needs {type(aggregation).__name__}.merge(state)")
+    aggregation.merge(state)
+
+
+def _facts_of(store: Store, job_ids: Iterable[str]) -> Iterator[Facts | None]:
+    for job_id in job_ids:
+        found = None
+        with suppress(JobNotFound):
+            found = store.facts(job_id)
+        yield found
