@@ -21,9 +21,9 @@ TABLES = {"history": "mesbatch_lot_history", "rejects": "mesbatch_lot_rejects"}
 
 # What a page measures of itself, from before its first script on.
 MEASURE = """
-  window.longest = 0;
+  window.longest = window.since = 0;
   new PerformanceObserver((list) => {
-    for (const task of list.getEntries()) longest = Math.max(longest, task.duration);
+    for (const task of list.getEntries()) if (task.startTime > since) longest = Math.max(longest, task.duration);
   }).observe({ type: 'longtask' });
   addEventListener('click', ({ target }) => {
     if (target.id !== 'start') return;
@@ -109,7 +109,7 @@ def flat(page, address, place, cids):
 
     started(page, address, keys=cids, rows=20_000)  # the window is full with 5,000
     full = heap()
-    page.evaluate("longest = 0")  # collecting all garbage at once is a long task of this test's
+    page.evaluate("since = performance.now()")  # collecting all garbage at once was a long task of this test's
     assert ended(page, 300) == "complete"
     longest = page.evaluate("longest")
     assert page.evaluate(ROWS) == truth(place, cids, cids)

@@ -2,7 +2,7 @@
 
 import { drawBars, drawMemory, formatBytes } from './charts.js';
 import { DomainRows } from './rows.js';
-import { Run, containerIds } from './run.js';
+import { Run } from './run.js';
 import { VirtualTable, element } from './table.js';
 
 const PRESETS = [1000, 20000, 50000, 114000];
@@ -82,8 +82,8 @@ async function decide() {
 
 function start() {
   run?.cancel();
-  const wanted = { profile: profile.value, container_ids: containerIds(warehouse.ids, Number(keys.value)), domains: chosenDomains() };
-  const ours = new Run(worker.checked ? '/api/trace' : '/api/trace-without-worker', wanted, warehouse.ids);
+  const wanted = { profile: profile.value, domains: chosenDomains() };
+  const ours = new Run(worker.checked ? '/api/trace' : '/api/trace-without-worker', wanted, warehouse.ids, Number(keys.value));
   run = ours;
   domains = new Map(wanted.domains.map((domain) => [domain, new DomainRows(() => table.redraw())]));
   samples = [];

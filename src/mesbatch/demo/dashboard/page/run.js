@@ -3,6 +3,7 @@
 import { trace } from '/mesbatch/jobs.js';
 
 const RATE_SECONDS = 2;
+const IDS_AT_ONCE = 20000;
 
 /**
  * @typedef {{prefix: string, first: number, step: number}} Ids the first id, and how many lie between two
@@ -34,13 +35,15 @@ export class Run {
 
   /**
    * @param {string} url
-   * @param {import('/mesbatch/jobs.js').Wanted} wanted
+   * @param {Omit<import('/mesbatch/jobs.js').Wanted, 'container_ids'>} wanted
    * @param {Ids} ids
+   * @param {number} count of ids
    */
-  constructor(url, wanted, ids) {
+  constructor(url, wanted, ids, count) {
     this.url = url;
     this.wanted = wanted;
     this.ids = ids;
+    this.count = count;
   }
 
   /**
@@ -50,7 +53,8 @@ export class Run {
    */
   async read(onRecords, onChange) {
     try {
-      for await (const line of trace(this.url, this.wanted, { signal: this.controller.signal })) {
+      const wanted = { ...this.wanted, container_ids: await containerIds(this.ids, this.count) };
+      for await (const line of trace(this.url, wanted, { signal: this.controller.signal })) {
         this.#take(line);
         if (line.type === 'records') onRecords(line);
         onChange();
@@ -106,7 +110,7 @@ export class Run {
     this.#recent.push({ at: performance.now(), rows: this.rows });
     this.rows += rows.length;
     const last = rows.at(-1)?.CONTAINERID;
-    if (last) this.#done.set(line.domain, this.#position(last) / this.wanted.container_ids.length);
+    if (last) this.#done.set(line.domain, this.#position(last) / this.count);
     if (line.domain === 'rejects') {
       for (const { LOSSREASONNAME: reason } of rows) this.reasons.set(reason, (this.reasons.get(reason) ?? 0) + 1);
     }
@@ -119,10 +123,17 @@ export class Run {
 }
 
 /**
- * The first *count* ids of the warehouse.
+ * The first *count* ids of the warehouse, made in parts, so that the page stays awake.
  * @param {Ids} ids
  * @param {number} count
  */
-export function containerIds({ prefix, first, step }, count) {
-  return Array.from({ length: count }, (_, number) => prefix + (first + step * number).toString(16).padStart(8, '0'));
+export async function containerIds({ prefix, first, step }, count) {
+  const ids = [];
+  while (ids.length < count) {
+    for (let left = Math.min(IDS_AT_ONCE, count - ids.length); left > 0; left--) {
+      ids.push(prefix + (first + step * ids.length).toString(16).padStart(8, '0'));
+    }
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+  return ids;
 }
