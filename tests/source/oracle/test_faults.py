@@ -222,7 +222,7 @@ restore = limit_calls(connection, 30.0)
 try:
     connection.cursor().execute("select /*+ fail_after(50, 28) */ id from events").fetchall()
 except oracledb.Error as error:
-    print(error.args[0].full_code)
+    print(error.args[0].full_code, flush=True)  # before the crash
 {then}
 print("alive")
 """
