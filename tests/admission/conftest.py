@@ -10,19 +10,16 @@ from uuid import uuid4
 import pytest
 
 from tests.admission.places import MachinePlace, Place, ProcessPlace, RedisPlace
-from tests.rig.postgres import RigUnavailable
 from tests.rig.valkey import PrivateValkey
+from tests.rig.valkey_or_skip import valkey_or_skip
 
 
 @pytest.fixture(scope="session")
 def valkey() -> Iterator[PrivateValkey]:
     """The session's Valkey. A test that kills a server starts its own."""
     pytest.importorskip("redis", reason="no redis client: redis is not installed")
-    try:
-        with PrivateValkey() as server:
-            yield server
-    except RigUnavailable as error:
-        pytest.skip(str(error))
+    with valkey_or_skip() as server:
+        yield server
 
 
 @pytest.fixture(params=["process", "machine", "redis"])

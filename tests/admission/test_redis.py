@@ -23,18 +23,14 @@ from mesbatch.admission.redis import RedisLimiter  # noqa: E402
 from mesbatch.errors import InvalidLimit, LimiterUnavailable, PermitLost  # noqa: E402
 from tests.admission.hands import RemoteHands  # noqa: E402
 from tests.admission.places import RedisPlace  # noqa: E402
-from tests.rig.postgres import RigUnavailable  # noqa: E402
-from tests.rig.valkey import PrivateValkey  # noqa: E402
+from tests.rig.valkey_or_skip import valkey_or_skip  # noqa: E402
 
 
 @pytest.fixture
 def server():
     """A server of this test's own, which it may kill."""
-    try:
-        with PrivateValkey() as server:
-            yield server
-    except RigUnavailable as error:
-        pytest.skip(str(error))
+    with valkey_or_skip() as server:
+        yield server
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from tests.rig.cgroup import MemoryCage
 from tests.rig.postgres import RigUnavailable
 from tests.rig.site import ROOT
 from tests.rig.until import until
-from tests.rig.valkey import PrivateValkey
+from tests.rig.valkey_or_skip import valkey_or_skip
 
 ENABLED = {"TRACE_WORKER_ENABLED": "true", "TRACE_WORKER_COUNT": "2"}
 
@@ -36,11 +36,8 @@ def process(kind: str, pid: int | None = None, **environment: str) -> Running:
 @pytest.fixture(scope="module")
 def server():
     pytest.importorskip("redis", reason="redis is not installed")
-    try:
-        with PrivateValkey() as server:
-            yield server
-    except RigUnavailable as error:
-        pytest.skip(str(error))
+    with valkey_or_skip() as server:
+        yield server
 
 
 def test_a_redis_that_may_evict_is_a_problem_and_one_that_may_not_is_none(server):

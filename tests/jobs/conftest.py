@@ -3,8 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tests.jobs.functions import make_database
-from tests.rig.postgres import RigUnavailable
-from tests.rig.valkey import PrivateValkey
+from tests.rig.valkey_or_skip import valkey_or_skip
 
 
 @pytest.fixture(scope="session")
@@ -14,8 +13,5 @@ def database(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def valkey():
-    try:
-        with PrivateValkey() as server:
-            yield server
-    except RigUnavailable as error:
-        pytest.skip(str(error))
+    with valkey_or_skip() as server:
+        yield server

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from mesbatch.store import Store
-from tests.rig.postgres import RigUnavailable
 from tests.rig.valkey import PrivateValkey
+from tests.rig.valkey_or_skip import valkey_or_skip
 from tests.store.rigs import DirectoryRig, ObjectRig, RedisRig, StoreRig
 
 KINDS = ("directory", "redis", "memory", "local")
@@ -19,11 +19,8 @@ KINDS = ("directory", "redis", "memory", "local")
 def valkey_server() -> Iterator[PrivateValkey]:
     """The session's Valkey; a test that stops, fills or empties a server starts its own."""
     pytest.importorskip("redis", reason="no redis client: redis is not installed")
-    try:
-        with PrivateValkey() as server:
-            yield server
-    except RigUnavailable as error:
-        pytest.skip(str(error))
+    with valkey_or_skip() as server:
+        yield server
 
 
 @pytest.fixture(params=KINDS)

@@ -16,8 +16,7 @@ from flask import Flask
 from mesbatch.adapters.flask import job_routes
 from mesbatch.jobs.rq import RQJobs
 from mesbatch.store.redis import RedisStore
-from tests.rig.postgres import RigUnavailable
-from tests.rig.valkey import PrivateValkey
+from tests.rig.valkey_or_skip import valkey_or_skip
 
 GOLDEN = Path(__file__).parents[2] / "store" / "golden"
 JOB = "/api/trace/job/trace-evt-0123456789ab"
@@ -25,11 +24,8 @@ JOB = "/api/trace/job/trace-evt-0123456789ab"
 
 @pytest.fixture(scope="module")
 def server():
-    try:
-        with PrivateValkey() as server:
-            yield server
-    except RigUnavailable as error:
-        pytest.skip(str(error))
+    with valkey_or_skip() as server:
+        yield server
 
 
 @pytest.fixture
