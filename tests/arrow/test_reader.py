@@ -266,11 +266,29 @@ def test_types_that_adbc_reads_otherwise_are_read_as_tuples(postgres, postgres_s
 
 
 def test_numerics_that_are_no_numbers_are_null_through_adbc_too(postgres_schema_url):
-    sql = "select v::numeric(12, 3) as v from unnest(array['1.5', 'NaN']) v"
+    sql = "select v::numeric(12, 3) as v, v::numeric as w from unnest(array['1.5', 'NaN', null, '-2']) v"
     reader = read_sql_iter(sql, postgres_schema_url)
 
-    assert pa.table(reader.arrow()).column(0).to_pylist() == [Decimal("1.500"), None]
+    assert pa.table(reader.arrow()).to_pydict() == {
+        "v": [Decimal("1.500"), None, None, Decimal("-2.000")],
+        "w": ["1.5", None, None, "-2"],
+    }
     assert reader.arrow_schema is not None
+    infinite = read_sql_iter("select x from unnest(array['Infinity', '-Infinity']::numeric[]) x", postgres_schema_url)
+    assert pa.table(infinite.arrow()).column(0).to_pylist() == [None, None]
+
+
+def test_numerics_come_as_text_in_the_order_of_the_statement_whatever_the_columns_are_called(postgres_schema_url):
+    sql = """
+        with made as (select n, n * 1.5::numeric(9, 1) as "Order "" By" from generate_series(1, 5000) n)
+        select *, n::numeric(9, 0) as "select" from made order by "Order "" By" desc limit 4000 -- the largest
+    """
+    table = pa.table(read_sql_iter(sql, postgres_schema_url).arrow())
+
+    assert table.column_names == ["n", 'Order " By', "select"]
+    assert table.column(0).to_pylist() == list(range(5_000, 1_000, -1))
+    assert table.column(1).to_pylist()[:2] == [Decimal("7500.0"), Decimal("7498.5")]
+    assert table.schema.field(2).type == pa.decimal128(9, 0)
 
 
 @pytest.mark.parametrize("value", ["'infinity'::timestamp", "'-infinity'::timestamptz", "'infinity'::date"])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from itertools import count
 
@@ -76,6 +77,24 @@ def test_a_worker_begins_the_next_item_only_when_the_last_was_taken():
         assert made == list(range(n + 1))
         assert ahead.take() == n
     ahead.close()
+
+
+def test_for_a_consumer_that_waits_the_next_item_is_begun_and_no_third():
+    taken, ahead_of_taken = [], []
+
+    def read(worker, part):
+        for n in range(200):
+            ahead_of_taken.append(n + 1 - len(taken))
+            yield n
+
+    ahead = Ahead(read, iter(["one"]), [Worker()], ordered=True)
+    while (item := ahead.take()) is not None:
+        taken.append(item)
+        if item > 100:
+            time.sleep(0.0005)  # then the worker is the faster one
+    ahead.close()
+    assert taken == list(range(200))
+    assert max(ahead_of_taken) <= 3  # one taken and not yet counted here, one on its way, one being made
 
 
 def test_an_error_comes_after_the_items_before_it():

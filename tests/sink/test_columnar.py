@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import io
+import threading
 from contextlib import suppress
 
 import pytest
@@ -77,6 +78,39 @@ def test_an_error_leaves_no_footer_even_when_the_writer_is_collected():
         gc.collect()
         assert len(file.getvalue()) > len(footer)
         assert not file.getvalue().endswith(footer)
+
+
+class FullDisk(io.BytesIO):
+    """Takes what a format begins with, and no group of rows."""
+
+    def write(self, data):
+        if self.tell() + len(data) > 300:
+            raise OSError(28, "No space left on device")
+        return super().write(data)
+
+
+@pytest.mark.parametrize("writer", [ArrowWriter, ParquetWriter])
+def test_what_the_file_does_not_take_is_an_error_of_the_next_group_or_of_the_end(writer):
+    batch = batches_of(list(range(1_000)), 1_000)[0]
+    opened = writer(FullDisk(), batch.schema, group_rows=1_000)
+    opened.write(batch)
+    with pytest.raises(OSError, match="No space left"):
+        opened.write(batch)
+
+    opened = writer(FullDisk(), batch.schema, group_rows=1_000)
+    opened.write(batch)
+    with pytest.raises(OSError, match="No space left"):
+        opened.close()
+
+
+def test_no_thread_is_left_after_the_end_or_an_error():
+    batch, before = batches_of([1, 2], 2)[0], threading.enumerate()
+    with ParquetWriter(io.BytesIO(), batch.schema, group_rows=1) as writer:
+        writer.write(batch)
+    with suppress(KeyError), ParquetWriter(io.BytesIO(), batch.schema, group_rows=1) as writer:
+        writer.write(batch)
+        raise KeyError
+    assert set(threading.enumerate()) <= set(before)
 
 
 def test_a_group_has_at_least_one_row():

@@ -14,7 +14,8 @@ from mesbatch.arrow.values import Misfit, infer_type, make_array
 from mesbatch.batch import Column, Row
 from mesbatch.errors import ColumnNameError, SchemaChanged, UnencodableValue
 
-SPECIAL = pa.array(["nan", "inf", "-inf"])  # numerics that are no numbers, as ADBC writes them: null, as in JSON
+# Numerics that are no numbers, as ADBC and as PostgreSQL write them: null, as in JSON.
+SPECIAL = pa.array(["nan", "inf", "-inf", "NaN", "Infinity", "-Infinity"])
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,12 @@ class Converter:
 
     def from_batch(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """*batch*, which is one of those that `prepare` heard of, with the types of this converter's schema."""
-        arrays = [self._cast(field, column) for field, column in zip(self._fields, batch.columns)]
+        schema = self.schema
+        if not batch.schema.equals(schema, check_metadata=True):
+            arrays = [self._cast(field, column) for field, column in zip(self._fields, batch.columns)]
+            batch = pa.RecordBatch.from_arrays(arrays, schema=schema)
         self._rows += batch.num_rows
-        return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+        return batch
 
     def _decide(self, values: Sequence[Sequence[Any]]) -> None:
         """Types that nobody declared, from the first rows."""

@@ -25,7 +25,8 @@ from mesbatch.source.keys import Keys, collect_keys
 from mesbatch.source.session import Params
 from mesbatch.units import MiB
 
-READ_SHARE, GROUP_SHARE = 2, 16  # of max_bytes: half to the reader; a group is held twice, and once more encoded
+# Of max_bytes: half to the reader; two groups are held, and one of them once more as it is written.
+READ_SHARE, GROUP_SHARE = 2, 8
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,9 +48,9 @@ class _Feed(Generic[T]):
 class Ahead(Generic[W, P, T]):
     """Runs ``read(worker, part)`` for each part, a thread for each worker, and gives out what they yield.
 
-    Of every worker at most one item waits, and the next one is begun when the consumer has taken it: so a reader holds
-    one batch a worker beside the consumer's own. With *ordered* the parts come out in their order, else as they are
-    ready.
+    Of every worker at most one item waits, and the next one is begun when the consumer has taken it, or waits for it
+    already: so a reader holds one batch a worker beside the consumer's own. With *ordered* the parts come out in their
+    order, else as they are ready.
     """
 
     def __init__(
@@ -61,6 +61,7 @@ class Ahead(Generic[W, P, T]):
         self._feeds: deque[_Feed[T]] = deque()
         self._running = len(workers)
         self._stopped = False
+        self._idle = False  # the consumer waits
         self._parts_error: BaseException | None = None
         names = [f"mesbatch-reader-{i}" for i in range(len(workers))]
         self._threads = [
@@ -122,7 +123,9 @@ class Ahead(Generic[W, P, T]):
         remaining = None if deadline is None else deadline - monotonic()
         if remaining is not None and remaining <= 0:
             raise TimeoutError
+        self._idle = True
         self._changed.wait(remaining)
+        self._idle = False
 
     def _run(self, worker: W) -> None:
         try:
@@ -173,7 +176,10 @@ class Ahead(Generic[W, P, T]):
             feed.items.append(item)
             del item
             self._changed.notify_all()
-            while feed.items and not self._stopped:
-                self._changed.wait()
+            if self._idle and feed in self._candidates():  # as good as taken: no need to wait for two threads to wake
+                self._idle = False
+            else:
+                while feed.items and not self._stopped:
+                    self._changed.wait()
             if self._stopped:
                 raise _Stopped

@@ -17,8 +17,8 @@ class ArrowWriter(Regrouped):
     """Writes record batches to *file*, in Arrow's IPC format, *group_rows* rows a message.
 
     *kind* is ``file`` (with a footer, to be opened at any place) or ``stream``; *compression* is ``lz4`` or ``zstd``.
-    Holds one message twice. Leaving a ``with`` block by an error does not end the format: what is there is no whole
-    file.
+    Holds two messages, and one of them twice. Leaving a ``with`` block by an error does not end the format: what is
+    there is no whole file.
 
     >>> import io
     >>> file = io.BytesIO()

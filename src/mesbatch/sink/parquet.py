@@ -14,8 +14,8 @@ from mesbatch.units import MiB
 class ParquetWriter(Regrouped):
     """Writes record batches to *file*, *group_rows* rows a row group.
 
-    *compression* is one of Parquet's: ``snappy``, ``zstd``, ``gzip``, ``none``. Holds one row group twice: as it came
-    and as it is written. Leaving a ``with`` block by an error does not write the footer.
+    *compression* is one of Parquet's: ``snappy``, ``zstd``, ``gzip``, ``none``. Holds two row groups as they came, and
+    one as it is written. Leaving a ``with`` block by an error does not write the footer.
 
     >>> import io
     >>> file = io.BytesIO()
@@ -40,6 +40,7 @@ class ParquetWriter(Regrouped):
 
     def _write_group(self, group: pa.Table) -> None:
         self._writer.write_table(group, row_group_size=group.num_rows)
+        pa.default_memory_pool().release_unused()  # by the thread that took it: 50 MiB would stay for the encoders
 
     def _end(self) -> None:
         self._writer.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, BinaryIO, Self
 
 import pyarrow as pa
@@ -38,7 +39,10 @@ class Outlet:
 
 
 class Regrouped:
-    """Takes record batches and gives them on *group_rows* rows at a time, or once they hold *max_bytes*."""
+    """Takes record batches and gives them on *group_rows* rows at a time, or once they hold *max_bytes*.
+
+    A thread writes each group while the next one is collected, so two of them are held.
+    """
 
     def __init__(self, file: BinaryIO, schema: pa.Schema, group_rows: int, max_bytes: int) -> None:
         if group_rows < 1:
@@ -46,6 +50,8 @@ class Regrouped:
         self._schema, self._group_rows, self._max_bytes = schema, group_rows, max_bytes
         self._waiting: list[pa.RecordBatch] = []
         self._rows = self._nbytes = 0
+        self._thread = ThreadPoolExecutor(1, "mesbatch-writer")
+        self._written: Future[None] | None = None
         self._outlet = Outlet(file)
         self._sink = pa.PythonFile(self._outlet, mode="w")
 
@@ -65,8 +71,10 @@ class Regrouped:
 
     def close(self) -> None:
         """Write what waits and end the format; the file under it stays open."""
-        self._flush()
-        self._end()
+        with self._thread:
+            self._flush()
+            self._await()
+            self._end()
 
     def __enter__(self) -> Self:
         return self
@@ -76,11 +84,19 @@ class Regrouped:
             self.close()
         else:
             self._outlet.shut()
+            self._thread.shutdown()
 
     def _flush(self) -> None:
         waiting, self._waiting, self._rows, self._nbytes = self._waiting, [], 0, 0
+        self._await()
         if waiting:
-            self._write_group(pa.Table.from_batches(waiting, self._schema))
+            self._written = self._thread.submit(self._write_group, pa.Table.from_batches(waiting, self._schema))
+
+    def _await(self) -> None:
+        """Wait for the group before, and raise what became of it."""
+        written, self._written = self._written, None
+        if written is not None:
+            written.result()
 
     def _write_group(self, group: pa.Table) -> None:
         raise NotImplementedError
