@@ -280,7 +280,7 @@ def test_numerics_that_are_no_numbers_are_null_through_adbc_too(postgres_schema_
 
 def test_numerics_come_as_text_in_the_order_of_the_statement_whatever_the_columns_are_called(postgres_schema_url):
     sql = """
-        with made as (select n, n * 1.5::numeric(9, 1) as "Order "" By" from generate_series(1, 5000) n)
+        with made as (select n, (n * 1.5)::numeric(9, 1) as "Order "" By" from generate_series(1, 5000) n)
         select *, n::numeric(9, 0) as "select" from made order by "Order "" By" desc limit 4000 -- the largest
     """
     table = pa.table(read_sql_iter(sql, postgres_schema_url).arrow())
