@@ -106,6 +106,22 @@ def test_a_statement_is_compiled_for_the_drivers_own_connection(request, module)
         ]
 
 
+def test_a_statement_is_compiled_for_what_a_function_connects_with(engine):
+    made = []
+
+    def connect():
+        arguments, options = engine.dialect.create_connect_args(engine.url)
+        made.append(engine.dialect.import_dbapi().connect(*arguments, **options))
+        return made[-1]
+
+    statement = select(MOVES.c.n).where(MOVES.c.lot.in_(KEYS), MOVES.c.n > bindparam("above"))
+    assert read(statement, connect, {"above": 2}, keys=["l1"]) == [(4,), (7,)]
+    assert read(text("select n from moves where n > :above"), connect, {"above": 7}) == [(8,)]
+    for connection in made:
+        with pytest.raises(Exception, match="closed"):
+            connection.cursor()
+
+
 def test_params_of_a_statement_are_a_mapping():
     with closing(sqlite3.connect(":memory:")) as con, pytest.raises(StatementError, match="as a mapping, got list"):
         read_sql_iter(text("select :n"), con, [1])

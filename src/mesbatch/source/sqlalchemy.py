@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -28,7 +29,7 @@ Converter = Callable[[Any], Any]
 # SQLAlchemy's place for an expanding list; a text() keeps the parentheses that its author wrote around it.
 KEYS_COMPILED = re.compile(r"\(\(__\[POSTCOMPILE_keys[^]]*\]\)\)|\(__\[POSTCOMPILE_keys[^]]*\]\)")
 
-# The dialect of a driver's own connection; of a function that connects we cannot know it before it does.
+# The dialect of a driver's own connection.
 DIALECT_URLS = {
     "sqlite3": "sqlite://",
     "apsw": "sqlite://",
@@ -120,7 +121,11 @@ def _dialect(con: Any) -> Dialect:
         return _dialect(con.dialect_of)
     if isinstance(con, Engine | Connection):
         return con.dialect
-    url = con if isinstance(con, str) else DIALECT_URLS.get(family_of(con) or "")
+    family = family_of(con)
+    if family is None and callable(con):
+        with closing(con()) as connection:  # nothing else tells which driver a function connects with
+            return _dialect(connection)
+    url = con if isinstance(con, str) else DIALECT_URLS.get(family or "")
     return make_url(url).get_dialect()() if url else default.DefaultDialect(paramstyle="named")
 
 
