@@ -27,9 +27,12 @@ def unseal(sealed: bytes, kind: type[Document], name: str) -> Document:
     """The *kind* of document that was sealed; *name* is for the message.
 
     Raises:
-        CorruptChunk: these are not the bytes that were written.
+        CorruptChunk: these are not the bytes that were written, or another kind of document was.
     """
     crc, data = sealed[:CRC_DIGITS], sealed[CRC_DIGITS:]
     if crc != b"%08x" % zlib.crc32(data):
         raise CorruptChunk(f"{name} is damaged: its {len(data):,} bytes have the checksum {zlib.crc32(data):08x}")
-    return msgspec.json.decode(data, type=kind)
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except msgspec.DecodeError as error:
+        raise CorruptChunk(f"{name} is whole, but no {kind} of this version of mesbatch: {error}") from error
