@@ -1,8 +1,9 @@
-"""A job at 10 K to 1.14 M keys: its work-horse, a page of its result, its stream, and its first rows while it runs."""
+"""A job at 10 K to 1.14 M keys: its work-horse, a page of its result, its stream, and its first rows; and its shards."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from benchmarks.harness import Case, Comparison, Places
@@ -12,6 +13,7 @@ from mesbatch.units import MiB
 RUNS = 1
 SIZES = ("events_10k", "events_114k", "events_1140k")
 IMPORTS = ("mesbatch.source.postgres", "mesbatch.source.sqlite", "mesbatch.source.strategy", "apsw", "psycopg")
+SHARDED = "events_114k"
 HORSE, READING = 40 * MiB, 16 * MiB  # above the imports, at every size
 
 
@@ -21,6 +23,9 @@ def comparisons(places: Places, *, quick: bool) -> Iterator[Comparison]:
             yield Comparison(
                 f"a job of two domains: {database}, {TABLES[name].keys:,} keys", _cases(places, database, name)
             )
+    for database in places.databases:
+        name = SIZES[0] if quick else SHARDED
+        yield Comparison(f"a job by IN lists: {database}, {TABLES[name].keys:,} keys", _shards(places, database, name))
 
 
 def _cases(places: Places, database: str, name: str) -> list[Case]:
@@ -34,6 +39,17 @@ def _cases(places: Places, database: str, name: str) -> list[Case]:
         _case("the stream, finished", "stream", where, READING, {}, "stream"),
         _case("submission, any order", "submit", where | {"order": "any"}, READING, asked, "keys"),
         _case("followed while it runs, any order", "follow", where, READING, {}, "rows"),
+    ]
+
+
+def _shards(places: Places, database: str, name: str) -> list[Case]:
+    """One process and two; the ratio is to the first."""
+    table = TABLES[name]
+    asked = {"keys": places.keys(table.keys, table.keys), "lazy": True}
+    where = places.table(database, name)
+    return [
+        replace(_case("one process", "split", where | {"shards": 1}, READING, asked, "rows"), kind="loop"),
+        _case("two, shards=2", "split", where | {"shards": 2}, READING, asked, "rows"),
     ]
 
 

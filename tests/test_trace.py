@@ -5,6 +5,7 @@ import sqlite3
 import threading
 from collections import Counter, defaultdict
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
@@ -226,6 +227,18 @@ def test_a_statement_without_keys_is_refused_for_all_domains_at_once(path):
 def test_a_separator_needs_a_column_to_split(options):
     with pytest.raises(KeyColumnError, match="separator"):
         Query("select 1", **options)
+
+
+def test_a_domain_may_name_its_strategy(path):
+    statements = []
+    with closing(sqlite3.connect(path)) as con:
+        con.set_trace_callback(statements.append)
+        queries = {"moves": replace(QUERIES["moves"], strategy="array"), "holds": QUERIES["holds"]}
+        assert by_domain(Trace(queries).read(con, KEYS)) == {name: EXPECTED[name] for name in queries}
+    assert any("from moves" in text and "json_each" in text for text in statements)
+    assert not any("from holds" in text and "json_each" in text for text in statements)
+    with pytest.raises(StatementError, match="strategy='array'"):
+        replace(QUERIES["jobs"], strategy="array")
 
 
 def test_a_failure_after_rows_of_a_scan_ends_the_trace_with_what_is_missing(path):

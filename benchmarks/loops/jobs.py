@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -11,7 +12,7 @@ from benchmarks.cache import cache_directory
 from mesbatch import Query, Trace
 from mesbatch.jobs import JobSpec, LocalJobs, Work
 from mesbatch.jobs.run import run_job
-from mesbatch.source.choose import Order
+from mesbatch.source.choose import Order, StrategyName
 from mesbatch.store import DirectoryStore
 from mesbatch.store.stored_lines import stored_lines
 from mesbatch.trace import TraceReader
@@ -21,7 +22,7 @@ PAGE = 5_000
 PLACE = "MESBATCH_BENCH_JOBS"
 
 
-def events(work: Work, database: str, table: str) -> TraceReader:
+def events(work: Work, database: str, table: str, strategy: StrategyName = "auto") -> TraceReader:
     """The incident's two domains: all rows with all columns, and two rows in five with some."""
     url = database if "://" in database else f"sqlite:///{database}"
     history = f"select * from {table} where CONTAINERID in (:keys)"
@@ -29,7 +30,7 @@ def events(work: Work, database: str, table: str) -> TraceReader:
         f"select CONTAINERID, LOTNAME, QTYCONSUMED, EQUIPMENT, SPEC, RUNCARD from {table} "
         "where CONTAINERID in (:keys) and mod(TRACKINQTY, 5) < 2"
     )
-    trace = Trace({"history": Query(history), "materials": Query(materials)})
+    trace = Trace({"history": Query(history, strategy=strategy), "materials": Query(materials, strategy=strategy)})
     return trace.read(url, work.keys, work.domains, max_bytes=work.max_bytes)
 
 
@@ -40,18 +41,18 @@ class Idle(LocalJobs):
         pass
 
 
-def _made() -> LocalJobs:
+def _made(workers: int = 1) -> LocalJobs:
     """Jobs in a directory of their own for each table and database: nobody takes up those of another benchmark."""
     folder = cache_directory() / "jobs" / os.environ.get(PLACE, "none")
-    return LocalJobs({"events": events}, DirectoryStore(folder), app="benchmarks.loops.jobs:jobs")
+    return LocalJobs({"events": events}, DirectoryStore(folder), app="benchmarks.loops.jobs:jobs", workers=workers)
 
 
 jobs = _made()  # a job's process finds here what its parent named in the environment
 
 
-def _at(database: str, table: str) -> LocalJobs:
+def _at(database: str, table: str, workers: int = 1) -> LocalJobs:
     os.environ[PLACE] = f"{'postgres' if '://' in database else 'sqlite'}-{table}"
-    return _made()
+    return _made(workers)
 
 
 def submit(database: str, table: str, keys: Iterable[str], order: Order = "key") -> Iterator[range]:
@@ -98,6 +99,20 @@ def follow(database: str, table: str) -> Iterator[range]:
                 yield range(int(line.partition(b'"count":')[2].partition(b",")[0]))
     if jobs.get(job_id).status != "finished":
         raise RuntimeError(f"the job did not finish: {jobs.get(job_id)}")
+
+
+def split(database: str, table: str, keys: Iterable[str], shards: int) -> Iterator[range]:
+    """A job by IN lists from its submission to its end, by *shards* processes at once."""
+    arguments = {"database": database, "table": table, "strategy": "in-list"}
+    spec = JobSpec(function="events", domains=DOMAINS, arguments=arguments, shards=shards, timeout=7_200)
+    with _at(database, table, workers=shards) as jobs:
+        job = jobs.submit(spec, keys)
+        while (job := jobs.get(job.job_id)).status in {"queued", "started"}:
+            time.sleep(0.02)
+        if job.status != "finished":
+            raise RuntimeError(f"the job did not finish: {job}")
+        yield range(jobs.result(job.job_id).manifest.total_records)
+        jobs.store.delete(job.job_id)
 
 
 def _kept(order: Order = "key") -> Path:

@@ -11,7 +11,7 @@ from typing import Any, Protocol, Self
 from warnings import warn
 
 from mesbatch.batch import Batch, Column, find_column
-from mesbatch.errors import KeyColumnError
+from mesbatch.errors import KeyColumnError, StatementError
 from mesbatch.events import Event
 from mesbatch.manifest import FailedKeys, Manifest
 from mesbatch.read.ahead import Ahead
@@ -19,6 +19,7 @@ from mesbatch.read.inline import Inline
 from mesbatch.read.part import OnFailure
 from mesbatch.read.request import check_positive
 from mesbatch.reader import BatchReader, read_sql_iter
+from mesbatch.source.choose import StrategyName
 from mesbatch.source.connect import find_source
 from mesbatch.source.keys import Keys, collect_keys
 from mesbatch.source.session import Params
@@ -30,20 +31,25 @@ class Query:
     """One domain: SQL with ``IN (:keys)``, and the result's column that holds the key where that is not the filter's.
 
     With a *separator* the column *key* holds several keys as one text, such as ``"a1,b2"``. No index serves that, so
-    the SQL has no ``:keys``: it is one scan, and a row is given out, once, when any of its keys was asked for.
+    the SQL has no ``:keys``: it is one scan, and a row is given out, once, when any of its keys was asked for. Else
+    *strategy* says how the keys get into the statement, as in `read_sql_iter`.
 
     Raises:
         KeyColumnError: a *separator* without a *key*.
+        StatementError: a *separator* with a *strategy*.
     """
 
     sql: Any
     key: str | None = None
     params: Params = None
     separator: str | None = None
+    strategy: StrategyName = "auto"
 
     def __post_init__(self) -> None:
         if self.separator is not None and not (self.separator and self.key):
             raise KeyColumnError(f"separator={self.separator!r}: it must not be empty, and key must name its column")
+        if self.separator is not None and self.strategy != "auto":
+            raise StatementError(f"strategy={self.strategy!r}: no keys get into a statement whose rows hold several")
 
 
 Stream = Inline[tuple[str, Batch]] | Ahead["_Worker", str, tuple[str, Batch]]
@@ -112,7 +118,8 @@ class Trace:
             query = self.queries[domain]
             return read_sql_iter(
                 query.sql, con, query.params, keys=None if query.separator else collected,
-                key=None if query.separator else query.key, on_failure=on_failure, max_bytes=max_bytes // at_once,
+                key=None if query.separator else query.key, strategy=query.strategy, on_failure=on_failure,
+                max_bytes=max_bytes // at_once,
                 batch_size=batch_size, timeout=timeout, parallel=1 if query.separator else parallel,
                 on_event=None if on_event is None else partial(on_event, domain),
             )  # fmt: skip
