@@ -1,4 +1,4 @@
-"""A job at 10 K to 1.14 M keys: its work-horse, a page of its result, its stream, and its first rows; and its shards."""
+"""A job at 10 K to 1.14 M keys: its work-horse, a page of its result, its stream, its first rows; and two shards."""
 
 from __future__ import annotations
 
