@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import tracemalloc
 import warnings
-from itertools import chain, pairwise
+from itertools import chain, islice, pairwise
 from pathlib import Path
 
 import pytest
@@ -23,6 +23,7 @@ from mesbatch.errors import (
     UnencodableValue,
 )
 from mesbatch.group import group_by_key, iter_groups
+from mesbatch.sink.ndjson import ndjson_groups
 from mesbatch.spill import spilled
 from mesbatch.testing import strategies
 from mesbatch.units import KiB, MiB
@@ -289,6 +290,55 @@ def test_the_index_costs_at_most_150_bytes_a_key(num_keys):
     with group_by_key(batches, "LOT", max_bytes=1 * MiB) as groups:
         assert len(groups) == num_keys
         assert groups.index_nbytes <= 150 * num_keys
+
+
+@given(st.lists(st.lists(st.tuples(st.integers(0, 3), st.integers()), max_size=6)), st.data())
+def test_groups_in_pieces_are_the_same_groups_whatever_is_taken_of_each(batches, data):
+    cut = [Batch(LOTS, rows) for rows in batches]
+    whole = list(iter_groups(cut, "LOT", order="any"))
+    taken = []
+    for key, rows in iter_groups(cut, "LOT", order="any").in_pieces():
+        size = len(whole[len(taken)][1])
+        wanted = data.draw(st.sampled_from([size, size, 0, 1, size // 2]))
+        taken.append((key, list(islice(rows, wanted)) if wanted < size else list(rows)))
+    assert [key for key, _ in taken] == [key for key, _ in whole]
+    assert all(rows == of_whole[: len(rows)] for (_, rows), (_, of_whole) in zip(taken, whole))
+
+
+@given(st.lists(st.lists(st.tuples(st.integers(0, 3), st.integers()), max_size=6)))
+def test_lines_of_groups_in_pieces_are_those_of_whole_groups(batches):
+    cut = [Batch(LOTS, rows) for rows in batches]
+    in_pieces = b"".join(ndjson_groups(iter_groups(cut, "LOT", order="any"), LOTS))
+    assert in_pieces == b"".join(ndjson_groups(list(iter_groups(cut, "LOT", order="any")), LOTS))
+
+
+def test_groups_that_were_begun_are_written_from_there_on():
+    groups = iter_groups([lots(("a", 1), ("b", 2)), lots(("b", 3))], "LOT")
+    assert next(groups) == ("a", [("a", 1)])
+    assert b"".join(ndjson_groups(groups, LOTS)) == b'{"key":"b","rows":[{"LOT":"b","QTY":2},{"LOT":"b","QTY":3}]}\n'
+
+
+def test_one_group_larger_than_memory_is_written_in_flat_memory():
+    batches = (lots(*(("a", "x" * 700) for _ in range(ROWS_PER_BATCH))) for _ in range(60))
+    lines = ndjson_groups(iter_groups(batches, "LOT"), LOTS)
+    assert peak_nbytes(lambda: sum(map(len, lines))) < 3 * MiB
+
+
+def test_leaving_the_lines_of_a_large_group_leaves_the_batches():
+    closed = []
+
+    class Many:
+        def __iter__(self):
+            try:
+                for _ in range(1_000):
+                    yield lots(*(("a", "x" * 700) for _ in range(ROWS_PER_BATCH)))
+            finally:
+                closed.append(True)
+
+    with ndjson_groups(iter_groups(Many(), "LOT"), LOTS) as lines:
+        next(lines)
+        assert not closed
+    assert closed
 
 
 def test_neighbours_are_grouped_in_flat_memory():

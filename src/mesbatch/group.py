@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from contextlib import closing
+from collections.abc import Iterable
 from typing import Any
 
 from mesbatch.batch import Batch, Row, find_column
 from mesbatch.batches import open_batches
 from mesbatch.errors import InvalidKey
 from mesbatch.groups import Groups
-from mesbatch.key_runs import Order, iter_key_runs
+from mesbatch.key_groups import KeyGroups
+from mesbatch.key_runs import Order
 from mesbatch.spill.extents import ExtentFile
 from mesbatch.spill.spilled import SpilledGroups, estimate_nbytes
 from mesbatch.spill.unlinked import open_unlinked
@@ -21,11 +21,11 @@ from mesbatch.units import MiB
 GROUP_NBYTES = 200  # beside its rows: a list with four slots, its entry in a dict, its place in a run
 
 
-def iter_groups(batches: Iterable[Batch], key: str, *, order: Order = "key") -> Iterator[tuple[Any, list[Row]]]:
+def iter_groups(batches: Iterable[Batch], key: str, *, order: Order = "key") -> KeyGroups:
     """Each key of the column *key* with all its rows, from input whose rows of one key are neighbours.
 
-    Holds one batch and one group, whatever the number of keys. Key values stay as they come, so those of a CHAR column
-    keep their trailing blanks.
+    Holds one batch and one group, whatever the number of keys; given to `mesbatch.sink.ndjson.ndjson_groups` only one
+    batch, however large a group is. Key values stay as they come, so those of a CHAR column keep their trailing blanks.
 
     With ``order="key"`` the keys must ascend (strings by code point, NULL once and anywhere), and a key that comes back
     is an error. With ``order="any"`` the rows of one key need only be neighbours, and that is trusted: telling would
@@ -40,19 +40,7 @@ def iter_groups(batches: Iterable[Batch], key: str, *, order: Order = "key") -> 
     >>> list(iter_groups(batches, "LOT"))
     [('a', [('a', 1)]), ('b', [('b', 2), ('b', 3)])]
     """
-    open_group: tuple[Any, list[Row]] | None = None
-    with closing(iter_key_runs(batches, key, order)) as batches_of_runs:
-        for _, runs, goes_on in batches_of_runs:
-            if open_group is not None:
-                if goes_on:
-                    open_group[1].extend(runs[0][1])
-                    runs[0] = open_group
-                else:
-                    yield open_group
-            open_group = runs.pop()
-            yield from runs
-    if open_group is not None:
-        yield open_group
+    return KeyGroups(batches, key, order)
 
 
 def group_by_key(
