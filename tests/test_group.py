@@ -319,7 +319,7 @@ def test_groups_that_were_begun_are_written_from_there_on():
 
 
 def test_one_group_larger_than_memory_is_written_in_flat_memory():
-    batches = (lots(*(("a", "x" * 700) for _ in range(ROWS_PER_BATCH))) for _ in range(60))
+    batches = (lots(*(("a", f"{row:0700}") for row in range(ROWS_PER_BATCH))) for _ in range(60))
     lines = ndjson_groups(iter_groups(batches, "LOT"), LOTS)
     assert peak_nbytes(lambda: sum(map(len, lines))) < 3 * MiB
 
@@ -331,7 +331,7 @@ def test_leaving_the_lines_of_a_large_group_leaves_the_batches():
         def __iter__(self):
             try:
                 for _ in range(1_000):
-                    yield lots(*(("a", "x" * 700) for _ in range(ROWS_PER_BATCH)))
+                    yield lots(*(("a", f"{row:0700}") for row in range(ROWS_PER_BATCH)))
             finally:
                 closed.append(True)
 
@@ -342,5 +342,5 @@ def test_leaving_the_lines_of_a_large_group_leaves_the_batches():
 
 
 def test_neighbours_are_grouped_in_flat_memory():
-    ordered = (lots(*((f"{number:03}{row:05}", "x" * 700) for row in range(ROWS_PER_BATCH))) for number in range(60))
+    ordered = (lots(*((f"{number:03}{row:05}", f"{row:0700}") for row in range(ROWS_PER_BATCH))) for number in range(60))
     assert peak_nbytes(lambda: sum(1 for _ in iter_groups(ordered, "LOT"))) < 2 * MiB
