@@ -342,5 +342,7 @@ def test_leaving_the_lines_of_a_large_group_leaves_the_batches():
 
 
 def test_neighbours_are_grouped_in_flat_memory():
-    ordered = (lots(*((f"{number:03}{row:05}", f"{row:0700}") for row in range(ROWS_PER_BATCH))) for number in range(60))
+    ordered = (
+        lots(*((f"{number:03}{row:05}", f"{row:0700}") for row in range(ROWS_PER_BATCH))) for number in range(60)
+    )
     assert peak_nbytes(lambda: sum(1 for _ in iter_groups(ordered, "LOT"))) < 2 * MiB

@@ -81,6 +81,16 @@ class KeyList:
         self._keys = []
 
 
+# The cache is half of SQLite's usual 2 MB: keys are written and read in order.
+BEGIN_SPOOL = (
+    "PRAGMA journal_mode=OFF",
+    "PRAGMA synchronous=OFF",
+    "PRAGMA cache_size=-1000",
+    "CREATE TABLE arrived (key)",
+    "BEGIN",
+)
+
+
 class KeySpool:
     """Keys of an iterator, sorted and made distinct on disk."""
 
@@ -90,7 +100,7 @@ class KeySpool:
         self.key_type: type | None = None
         self._after: Any = None
         try:
-            for begin in ("PRAGMA journal_mode=OFF", "PRAGMA synchronous=OFF", "CREATE TABLE arrived (key)", "BEGIN"):
+            for begin in BEGIN_SPOOL:
                 self._database.execute(begin)
             for some in checked:
                 self.key_type = type(some[0])
