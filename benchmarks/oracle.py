@@ -27,6 +27,7 @@ LOOPS = "benchmarks.loops.oracle"
 ARRAY_ROWS = 1_000
 CPU_ALLOWED = 1.15  # of the bare loop's at the same arraysize
 IMPORTS = ("mesbatch.source.oracle.source", "oracledb", "sqlite3")
+ARROW_IMPORTS = ("mesbatch.arrow.reader", "mesbatch.source.oracle.record_batches")
 SCAN = f"select * from {LOT_HISTORY.name}"
 TRACE = "the whole trace"
 STRATEGIES = ("auto", "in-list", "array", "temporary-table")
@@ -66,6 +67,7 @@ def comparisons(places: Places, *, quick: bool) -> Iterator[Comparison]:
     with OracleServer(path) as server:
         _running = Running(server, path, keys)
         yield Comparison(f"scan of history of {cids:,} lots", list(_scans(server.dsn)))
+        yield Comparison(f"scan of history of {cids:,} lots as Arrow", list(_record_batches(server.dsn)))
         yield Comparison(f"history by {cids:,} keys", list(_by_keys(server.dsn, keys, cids)))
         yield Comparison(f"{TRACE} of {cids:,} CIDs", list(_traces(server.dsn, keys, cids)))
 
@@ -120,9 +122,18 @@ def _scans(dsn: str) -> Iterator[Case]:
     where = {"database": dsn, "sql": SCAN}
     yield _case("fetchmany, arraysize 1,000", "loop", "scan", where)
     yield _case("fetchmany, the driver's arraysize of 100", "peer", "scan", where | {"arraysize": 100}, array_rows=100)
-    yield _case("Arrow, size 1,000", "peer", "arrow", where | {"size": 1_000})
-    yield _case("Arrow, size 5,000", "peer", "arrow", where | {"size": 5_000}, array_rows=5_000)
     yield _case("mesbatch", "ours", "our_scan", where, limit=ours.ABOVE)
+
+
+def _record_batches(dsn: str) -> Iterator[Case]:
+    """None of the values becomes a Python object."""
+    where = {"database": dsn, "sql": SCAN}
+    for case in (
+        _case("fetch_df_batches, size 1,000", "loop", "arrow", where | {"size": 1_000}),
+        _case("fetch_df_batches, size 5,000", "peer", "arrow", where | {"size": 5_000}, array_rows=5_000),
+        _case("mesbatch, arrow()", "ours", "our_arrow", where, limit=ours.ARROW_ABOVE),
+    ):
+        yield replace(case, imports=(*IMPORTS, *ARROW_IMPORTS))
 
 
 def _by_keys(dsn: str, keys: str, cids: int) -> Iterator[Case]:

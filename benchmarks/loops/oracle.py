@@ -54,6 +54,12 @@ def our_scan(database: str, sql: str) -> Iterator[Rows]:
             yield batch.rows
 
 
+def our_arrow(database: str, sql: str) -> Iterator[range]:
+    with closing(_pool(database)) as pool, read_sql_iter(sql, pool) as reader:
+        for batch in reader.arrow():
+            yield range(batch.num_rows)
+
+
 def our_keys(database: str, sql: str, keys: list[str], strategy: StrategyName = "auto") -> Iterator[Rows]:
     with closing(_pool(database)) as pool, read_sql_iter(sql, pool, keys=keys, strategy=strategy) as reader:
         for batch in reader:

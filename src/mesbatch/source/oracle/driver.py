@@ -73,9 +73,10 @@ class OracleDriver(DbapiDriver):
         columns = self._columns_without_rows(session, sql, params)
         if columns is None or self._modes.strip_char or any(column.type in LOB_TYPES for column in columns):
             return None
-        from mesbatch.source.oracle.record_batches import fetch_record_batches
+        from mesbatch.source.oracle.record_batches import BATCH_ROWS, fetch_record_batches
 
-        return fetch_record_batches(session.connection, sql, params, columns, rows_by_width(columns, max_bytes // 3))
+        size = rows_by_width(columns, max_bytes // 3, BATCH_ROWS)
+        return fetch_record_batches(session.connection, sql, params, columns, size)
 
     def _columns_without_rows(self, session: Session, sql: str, params: Params) -> tuple[Column, ...] | None:
         """The columns of a statement with binds, which a server may want to see before it describes anything."""
