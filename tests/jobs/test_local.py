@@ -58,6 +58,16 @@ def test_closing_lets_a_job_stop_and_leaves_no_process_and_no_thread(make, datab
     assert rows_of(jobs, job_id) == expected(database)
 
 
+def test_what_waits_already_is_begun_at_once(make, database, monkeypatch):
+    jobs = make()
+    job_id = jobs.submit(spec(database, nap=0.001), KEYS).job_id
+    wait_for_rows(jobs, job_id)
+    jobs.close()
+    monkeypatch.setattr("mesbatch.jobs.supervisor.SCAN_SECONDS", 600.0)
+    jobs.start()
+    assert wait_for_end(jobs, job_id).status == "finished"
+
+
 def test_what_has_expired_is_swept(make, database, monkeypatch):
     monkeypatch.setattr("mesbatch.jobs.supervisor.SWEEP_SECONDS", 0.1)
     jobs = make()

@@ -48,6 +48,7 @@ class Supervisor:
         self._thread = Thread(target=self._run, name="mesbatch-jobs", daemon=True)
 
     def start(self) -> None:
+        self._woken.set()  # jobs may be waiting already
         self._thread.start()
 
     def wake(self) -> None:
