@@ -25,7 +25,7 @@ from mesbatch.units import MiB
 
 BATCH_BYTES = 2 * MiB  # the driver's own 16 MiB took 51 MiB at the peak, and smaller ones more hand-overs to a thread
 SQLITE_ROWS = 4_096
-SQLITE_ROW_BYTES = 4_096  # SQLite's batches are counted in rows: up to this width they keep to the budget
+SQLITE_ROW_BYTES = 2_048  # SQLite's batches are counted in rows: up to this width they keep to their share
 STATES: dict[str, type[MesbatchError]] = {
     "08": ConnectionLost,
     "53300": DatabaseBusy,
