@@ -79,6 +79,17 @@ def test_postgres_looks_up_where_an_index_helps(pg, postgres_schema_url, sql, ke
     assert strategy.name == expected
 
 
+@pytest.mark.parametrize("big", ["least", "greatest"])
+def test_one_key_with_most_of_the_rows_does_not_speak_for_the_others(pg, postgres_schema_url, big):
+    sign = 1 if big == "least" else -1
+    pg.execute(f"create table skewed as select {sign} * greatest(n - 50000, 0) as k from generate_series(1, 51000) n")
+    pg.execute("create index on skewed (k)")
+    pg.execute("analyze skewed")
+    pg.commit()
+    keys = [sign * k for k in range(1_000)]
+    assert chosen(postgres_schema_url, "select k from skewed where k in (:keys)", keys)[0].name == "look-up"
+
+
 def test_no_temporary_table_is_made_on_the_callers_connection(pg):
     assert chosen(pg, BARE, range(5_000))[0].name == "array"
 

@@ -138,12 +138,16 @@ def _is_worth_a_table(keys: Keys) -> bool:
 
 
 def _look_ups_pay(session: Session, statement: KeyedStatement, keys: Keys) -> bool:
-    """Whether the planner sees an index: without one, each look-up reads the whole table."""
+    """Whether the planner sees an index: without one, each look-up reads the whole table.
+
+    The cheaper of two keys counts: one that has most of the rows says nothing of the others.
+    """
     column = _TRAILING_COLUMN.search(statement.place.before_in)
-    one = next(keys.slices(lambda: 1), None)
-    if column is None or one is None:
+    if column is None or not len(keys):
         return False
     (bind,) = statement.placeholders(1)
-    single = session.driver.cost_of(session, *statement.with_keys(bind, one))
+    ends = (next(keys.slices(lambda: 1))[0], keys.last())
+    costs = [session.driver.cost_of(session, *statement.with_keys(bind, [key])) for key in ends]
+    single = min((cost for cost in costs if cost is not None), default=None)
     everything = session.driver.cost_of(session, *statement.with_keys(column.group()))
     return single is None or everything is None or single * len(keys) <= LOOK_UP_ADVANTAGE * everything
