@@ -234,7 +234,7 @@ def test_a_value_that_fits_no_column_keeps_the_parts_before_it(tmp_path, path, u
 
     with closing(sqlite3.connect(path)) as con, con:
         con.execute("delete from lots where id = 'no number'")
-        con.executemany("insert into lots values (?, 'x', 1)", [*[(n,) for n in range(3_000)], ("late",)])
+        con.executemany("insert into lots values (?, 'x', 1)", [*[(n,) for n in range(9_000)], ("late",)])
     with pytest.raises(Exception, match="Type mismatch"):
         export("select * from lots", url, f"{tmp_path}/parts/", format="parquet")
     left = sorted(path.name for path in (tmp_path / "parts").iterdir())
