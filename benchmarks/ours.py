@@ -10,11 +10,9 @@ from mesbatch.units import MiB
 
 ABOVE = 16 * MiB  # with the default max_bytes of 8 MiB
 ARROW_ABOVE = 24 * MiB  # Arrow's memory pool keeps what it freed: 16.3 MiB were seen
-# A key in a list: a text of 16 characters takes 80 bytes, its place in the list 8, and in the sorted list that is ours
-# 8 more. Keys of an iterator take nothing.
-BYTES_PER_KEY = 96
+BYTES_PER_KEY = 90  # a key list in memory; nothing for keys that come from an iterator
 GROUPS_MAX_BYTES = 8 * MiB  # given to group_by_key, beside the reader's
-BYTES_PER_GROUP = 168  # the index of spilled groups: 150 as Python counts, and what malloc rounds up of key and number
+BYTES_PER_GROUP = 150  # the index of spilled groups
 STRATEGIES = {
     "psycopg": ("auto", "in-list", "array", "look-up", "temporary-table"),
     "sqlite3": ("auto", "in-list", "array", "temporary-table"),

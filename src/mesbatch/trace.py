@@ -119,8 +119,8 @@ class Trace:
             return read_sql_iter(
                 query.sql, con, query.params, keys=None if query.separator else collected,
                 key=None if query.separator else query.key, strategy=query.strategy, on_failure=on_failure,
-                max_bytes=max_bytes // at_once,
-                batch_size=batch_size, timeout=timeout, parallel=1 if query.separator else parallel,
+                max_bytes=max_bytes // at_once, batch_size=batch_size, timeout=timeout,
+                parallel=1 if query.separator else parallel,
                 on_event=None if on_event is None else partial(on_event, domain),
             )  # fmt: skip
 
