@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import tempfile
+import tracemalloc
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import islice
@@ -12,7 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mesbatch.errors import InvalidKey
+from mesbatch.reader import read_sql_iter
+from mesbatch.source import keys as keys_module
 from mesbatch.source.keys import CHECKED_AT_ONCE, KeyList, KeySpool, collect_keys
+from mesbatch.units import MiB
 
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1).filter(str.strip)
 spooled = {
@@ -49,6 +54,46 @@ def test_keys_of_an_iterator_are_distinct_and_ascend_as_python_orders_them(given
     assert {type(key) for key in found} == {type(key) for key in given_keys}
     check_law(keys, sorted(set(given_keys)))
     keys.close()
+
+
+@given(given_keys=lists_of_keys, size=st.integers(1, 5))
+def test_keys_of_a_long_list_are_those_of_a_short_one(given_keys, size):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keys_module, "SORTED_IN_MEMORY", 2)
+        keys = collect_keys(given_keys)
+    types = {type(key) for key in given_keys}
+    kept = not types & {Decimal, datetime} and all(-(2**63) <= key < 2**63 for key in given_keys if type(key) is int)
+    assert isinstance(keys, KeySpool) == (len(given_keys) > 2 and kept)
+    assert all_of(keys, size) == sorted(set(given_keys))
+    check_law(keys, sorted(set(given_keys)))
+    keys.close()
+
+
+def test_a_long_list_of_keys_is_not_held_again():
+    given_keys = [f"key-{n * 7_919 % 600_000}" for n in range(600_000)]
+    tracemalloc.start()
+    try:
+        keys = collect_keys(given_keys)
+        assert tracemalloc.get_traced_memory()[1] < 2 * MiB  # another list of them would take 5 MiB
+    finally:
+        tracemalloc.stop()
+    assert len(keys) == 600_000
+    keys.close()
+
+
+def test_the_keys_that_a_read_put_on_disk_are_gone_with_it(monkeypatch):
+    monkeypatch.setattr(keys_module, "SORTED_IN_MEMORY", 2)
+    spools = []
+    monkeypatch.setattr(keys_module, "KeySpool", lambda checked: spools.append(KeySpool(checked)) or spools[-1])
+    con = sqlite3.connect(":memory:")
+    con.execute("create table lots (lot)")
+    con.executemany("insert into lots values (?)", [("c",), ("a",), ("d",)])
+    with read_sql_iter("select * from lots where lot in (:keys)", con, keys=["d", "c", "b"], key="lot") as reader:
+        assert [row for batch in reader for row in batch.rows] == [("c",), ("d",)]
+        assert spools
+    for spool in spools:
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            len(spool)
 
 
 def check_law(keys, expected):

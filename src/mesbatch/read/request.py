@@ -23,6 +23,8 @@ Converters = list[Callable[[Any], Any] | None]  # what a SQLAlchemy type makes o
 class Request:
     """A checked read: *source* is None where *con* gives batches itself; *keys* that were in memory are sorted.
 
+    *own_keys* are those keys where the caller did not collect them, so that nobody else will close them.
+
     *columnar* asks for Arrow record batches where they need not be made of tuples.
     """
 
@@ -42,6 +44,7 @@ class Request:
     parallel: int
     consistent: bool
     splittable: bool
+    own_keys: Keys | None = None
     columnar: bool = False
 
 
@@ -66,12 +69,14 @@ def check_request(sql: Any, con: Any, params: Params, keys: Iterable[Any] | Keys
         )
     text, params, converters = _as_text(sql, con, params, keyed=keys is not None)
     text = check_reads(text)
+    own_keys = None
     if keys is not None:
         find_keys(text)
         if not isinstance(keys, Iterable | Keys):
             raise InvalidKey(f"keys must be a collection of keys or an iterator, got a {type(keys).__name__}")
-        keys = collect_keys(keys) if isinstance(keys, Sized) else keys  # an iterator is read with the first batch
-    return Request(text, con, source, params, converters, keys, **options)
+        if not isinstance(keys, Keys) and isinstance(keys, Sized):  # an iterator is read with the first batch
+            keys = own_keys = collect_keys(keys)
+    return Request(text, con, source, params, converters, keys, own_keys=own_keys, **options)
 
 
 def check_positive(name: str, value: float | None) -> None:

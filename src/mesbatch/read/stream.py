@@ -40,9 +40,12 @@ class Reading:
     key: Column | None = None  # whose values say where a key ends; None where rows come in no order of keys
     schema: Any = None  # of Arrow, where the driver gives record batches
     stream: Stream | None = None
-    _own_keys: Keys | None = None
+    _own_keys: Keys | None = field(init=False)  # to be closed here
     _lanes: list[Lane] = field(default_factory=list)
     _exporter: Lane | None = None  # holds the transaction whose snapshot the lanes share
+
+    def __post_init__(self) -> None:
+        self._own_keys = self.request.own_keys
 
     def open(self, deadline: float | None = None) -> Stream:
         """Connect and begin; what the database says of the statement is raised here."""

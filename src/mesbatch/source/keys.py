@@ -1,4 +1,4 @@
-"""The keys of a read: checked, distinct, ascending, and in memory only where the caller has them there already."""
+"""The keys of a read: checked, distinct, ascending, and in memory only where they are few."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from uuid import UUID
 from mesbatch.errors import InvalidKey
 
 MAX_KEY_LENGTH = 4_000  # characters or bytes: the longest VARCHAR2 that Oracle indexes, and beyond PostgreSQL's 2,704
+SORTED_IN_MEMORY = 250_000  # keys: references to them take 2 MiB, as SQLite's cache does for any number of them
 CHECKED_AT_ONCE = 10_000  # keys whose joined text is looked at in one go, at C speed: 0.2 MB of lot ids
 SCALARS = (str, int, bytes, float, Decimal, datetime, date, UUID)
 
@@ -23,15 +24,16 @@ SCALARS = (str, int, bytes, float, Decimal, datetime, date, UUID)
 def collect_keys(keys: Iterable[Any] | Keys, *, strip_blanks: bool = False) -> Keys:
     """Check *keys* and make them distinct and ascending.
 
-    Keys that are collected already are given back as they are. A list, set or other sized collection is sorted into one
-    new list (8 bytes a key: the keys themselves are shared). Any other iterable is read once, `CHECKED_AT_ONCE` keys at
-    a time, into a private temporary SQLite database, of which 2 MiB are in memory however many keys there are; it has
-    no name in the file system and goes with its connection. *strip_blanks* takes trailing blanks off, for CHAR columns,
-    which pay no heed to them.
+    Keys that are collected already are given back as they are. A list, set or other sized collection of up to
+    `SORTED_IN_MEMORY` keys is sorted into one new list (8 bytes a key: the keys themselves are shared). More keys, and
+    those of any other iterable, are read once, `CHECKED_AT_ONCE` at a time, into a private temporary SQLite database,
+    of which 2 MiB are in memory however many keys there are; it has no name in the file system and goes with its
+    connection. Keys that SQLite does not keep or order as Python does (Decimal, datetime, an int of more than 64 bits)
+    are always sorted in memory. *strip_blanks* takes trailing blanks off, for CHAR columns, which pay no heed to them.
 
     Raises:
         InvalidKey: a key is None, blank, too long, of another type than the others, or holds a NUL or half a surrogate
-        pair.
+        pair; or it comes from an iterator and would have to be sorted in memory.
 
     >>> list(collect_keys(["b", "a", "b"]).slices(lambda: 10))
     [['a', 'b']]
@@ -40,8 +42,18 @@ def collect_keys(keys: Iterable[Any] | Keys, *, strip_blanks: bool = False) -> K
         raise InvalidKey(f"keys must be a collection of keys, got one {type(keys).__name__}: {keys[:20]!r}")
     if isinstance(keys, Keys):
         return keys
-    checked = _checked(keys, strip_blanks)
-    return KeyList(checked) if isinstance(keys, Sized) else KeySpool(checked)
+    if isinstance(keys, Sized) and len(keys) <= SORTED_IN_MEMORY:
+        return KeyList(_checked(keys, strip_blanks))
+    try:
+        return KeySpool(_checked(keys, strip_blanks))
+    except _CannotSpool as error:
+        if not isinstance(keys, Sized):
+            raise InvalidKey(f"{error}: pass them as a list") from error.__cause__
+    return KeyList(_checked(keys, strip_blanks))
+
+
+class _CannotSpool(Exception):
+    """SQLite cannot keep such keys, or would put them in another order than Python does."""
 
 
 class KeyList:
@@ -92,7 +104,7 @@ BEGIN_SPOOL = (
 
 
 class KeySpool:
-    """Keys of an iterator, sorted and made distinct on disk."""
+    """Keys of an iterator or of a long list, sorted and made distinct on disk."""
 
     def __init__(self, checked: Iterable[list[Any]]) -> None:
         # An empty name is a temporary database that SQLite spills to an unlinked file; threads take turns with it.
@@ -105,14 +117,14 @@ class KeySpool:
             for some in checked:
                 self.key_type = type(some[0])
                 write = _to_stored(self.key_type)
-                self._database.executemany("INSERT INTO arrived VALUES (?)", ((write(key),) for key in some))
+                self._database.executemany("INSERT INTO arrived VALUES (?)", zip(map(write, some)))
             self._database.execute("CREATE TABLE keys (key PRIMARY KEY) WITHOUT ROWID")
             self._database.execute("INSERT INTO keys SELECT DISTINCT key FROM arrived ORDER BY key")
             self._database.execute("DROP TABLE arrived")
             self._database.execute("COMMIT")
         except OverflowError as error:
             self._database.close()
-            raise InvalidKey("an int key from an iterator must fit into 64 bits: pass larger ones as a list") from error
+            raise _CannotSpool("int keys from an iterator must fit into 64 bits") from error
         except BaseException:
             self._database.close()
             raise
@@ -226,7 +238,7 @@ def _to_stored(key_type: type) -> Callable[[Any], Any]:
         return date.isoformat
     if key_type is UUID:
         return lambda key: key.bytes
-    raise InvalidKey(f"keys of type {key_type.__name__} cannot come from an iterator: pass them as a list")
+    raise _CannotSpool(f"keys of type {key_type.__name__} cannot come from an iterator")
 
 
 def _from_stored(key_type: type) -> Callable[[Any], Any]:
