@@ -29,7 +29,7 @@ class WholeKeys:
         self._check((self._held or rows)[0][self._index], rows[-1][self._index])
         rows = self._held + rows if self._held else rows
         index, last = self._index, rows[-1][self._index]
-        start = len(rows) - 1
+        start = len(rows) - 1 if rows[0][index] != last else 0  # a key that has all rows is not looked for in each
         while start and rows[start - 1][index] == last:
             start -= 1
         if start:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from mesbatch.batch import Row, measure_rows
 from mesbatch.errors import UnencodableValue
 from mesbatch.spill.extents import HEADER, NO_EXTENT, Extent, ExtentFile
+from mesbatch.spill.key_numbers import KeyNumbers
 from mesbatch.spill.layout import RowLayouts
 from mesbatch.units import KiB
 
@@ -38,14 +39,14 @@ class SpilledGroups:
 
     Every `add` writes a run: its groups in the order of their numbers, so that all groups can be read in that order by
     going through the runs side by side. The pieces of one group link backwards, so the index holds only where the last
-    one lies: about 70 bytes a key and the key itself. Owns *extents*. Raises as `ExtentFile` does.
+    one lies: about 60 bytes a key and the key itself. Owns *extents*. Raises as `ExtentFile` does.
     """
 
     def __init__(self, columns: tuple[str, ...], extents: ExtentFile, max_bytes: int) -> None:
         self._extents = extents
         self._max_bytes = max_bytes
         self._layouts = RowLayouts(columns)
-        self._index: dict[Any, int] = {}
+        self._numbers = KeyNumbers()
         self._last = array("q")  # by group: the offset of its last extent
         self._group_nbytes = array("f")  # by group: its bytes on disk, near enough to plan with
         self._runs: list[_Cursor] = []
@@ -58,9 +59,8 @@ class SpilledGroups:
 
     @property
     def index_nbytes(self) -> int:
-        """Bytes in memory, keys included; walks over the keys."""
-        index, arrays = self._index, (self._last, self._group_nbytes)
-        return sum(map(getsizeof, (index, *arrays, *index, *index.values())))
+        """Bytes of the index in memory, keys included; walks over the keys."""
+        return self._numbers.nbytes + getsizeof(self._last) + getsizeof(self._group_nbytes)
 
     def add(self, groups: Mapping[Any, list[Row]], nbytes: float) -> None:
         """Append the rows of *groups*, which hold about *nbytes* bytes in memory.
@@ -70,10 +70,10 @@ class SpilledGroups:
             SchemaChanged: a row has more or fewer values than there are columns.
             UnencodableValue: a value is of a type that cannot be spilled; the message names its column, key and row.
         """
-        index = self._index
-        run = sorted(((index.setdefault(key, len(index)), rows) for key, rows in groups.items()), key=itemgetter(0))
-        self._last.extend(repeat(NO_EXTENT, len(index) - len(self._last)))
-        self._group_nbytes.extend(repeat(0.0, len(index) - len(self._group_nbytes)))
+        run = sorted(zip(self._numbers.add(groups), groups.values()), key=itemgetter(0))
+        num_new = len(self._numbers) - len(self._last)
+        self._last.extend(repeat(NO_EXTENT, num_new))
+        self._group_nbytes.extend(repeat(0.0, num_new))
         start = self._extents.nbytes
         for pieces in _looks(run):
             self._append(pieces)
@@ -104,28 +104,28 @@ class SpilledGroups:
                     self._layouts.encode([row])
                 except UnencodableValue as found:
                     number += sum(len(self._decode(extent)) for extent in self._chain(group))
-                    key = next(islice(self._index, group, None))
+                    key = next(islice(self._numbers, group, None))
                     return UnencodableValue(f"{found} in row {number + 1:,} of key {key!r}, which cannot be spilled")
             before[group] += len(rows)
         return error
 
     def __len__(self) -> int:
-        return len(self._index)
+        return len(self._numbers)
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self._index)
+        return iter(self._numbers)
 
     def __contains__(self, key: object) -> bool:
-        return key in self._index
+        return key in self._numbers
 
     def __getitem__(self, key: Any) -> list[Row]:
         """The rows of *key*, in the order in which they came; holds them encoded, too."""
-        chain = list(self._chain(self._index[key]))
+        chain = list(self._chain(self._numbers[key]))
         return [row for extent in reversed(chain) for row in self._decode(extent)]
 
     def iter_rows(self, key: Any) -> Iterator[Row]:
         """The rows of *key*, holding those of one extent and the places of all."""
-        offsets = [extent.offset for extent in self._chain(self._index[key])]
+        offsets = [extent.offset for extent in self._chain(self._numbers[key])]
         return (row for offset in reversed(offsets) for row in self._decode(self._extents.read(offset)))
 
     def items(self) -> Iterator[tuple[Any, list[Row]]]:
@@ -135,8 +135,8 @@ class SpilledGroups:
         """
         cursors = list(self._runs)
         heapify(cursors)
-        keys, start = iter(self._index), 0
-        while start < len(self._index):
+        keys, start = iter(self._numbers), 0
+        while start < len(self._numbers):
             stop = self._window_stop(start)
             window = self._read_window(cursors, start, stop)
             window.reverse()
@@ -147,7 +147,7 @@ class SpilledGroups:
     def close(self) -> None:
         """Give the disk space and the index back; may be called twice."""
         self._extents.close()
-        self._index.clear()
+        self._numbers.clear()
 
     def _chain(self, group: int) -> Iterator[Extent]:
         offset = self._last[group]
@@ -163,11 +163,11 @@ class SpilledGroups:
         """The end of the window that begins with group *start*: as many as fit, but one at least."""
         nbytes_per_disk_byte = self._added_nbytes / self._extents.nbytes
         room = max(self._max_bytes / 2, WINDOW_NBYTES_MIN) / nbytes_per_disk_byte
-        for group in range(start, len(self._index)):
+        for group in range(start, len(self._numbers)):
             room -= self._group_nbytes[group]
             if room < 0:
                 return max(group, start + 1)
-        return len(self._index)
+        return len(self._numbers)
 
     def _read_window(self, cursors: list[_Cursor], start: int, stop: int) -> list[list[Row]]:
         window: list[list[Row]] = [[] for _ in range(start, stop)]
