@@ -6,8 +6,9 @@ import os
 import warnings
 from collections.abc import Iterator
 from struct import Struct
-from typing import NamedTuple
 from zlib import crc32
+
+from msgspec import Struct as Record
 
 from mesbatch.errors import CorruptChunk, SpillError
 from mesbatch.units import KiB
@@ -24,7 +25,7 @@ SCAN_NBYTES = 64 * KiB  # a merge of many runs reads a little of each at a time
 LOOK_UP_NBYTES = 4 * KiB  # the rows of a usual key, in one call
 
 
-class Extent(NamedTuple):
+class Extent(Record, gc=False):
     """A piece of one group as it lies on disk; *previous* is the offset of the piece before it, or `NO_EXTENT`."""
 
     offset: int
@@ -51,11 +52,12 @@ class ExtentFile:
             SpillError: the disk is full or broken. What was added before can no longer be relied upon.
         """
         offset = self.nbytes
-        fields = FIELDS.pack(group, layout, previous, len(payload))
-        checksum = crc32(payload, crc32(fields, offset & SEED_MASK))
-        self._pending += PREFIX.pack(MAGIC, checksum), fields, payload
-        self._largest = max(self._largest, len(payload))
-        self.nbytes += HEADER.size + len(payload)
+        nbytes = len(payload)
+        checked = FIELDS.pack(group, layout, previous, nbytes) + payload
+        self._pending += PREFIX.pack(MAGIC, crc32(checked, offset & SEED_MASK)), checked
+        if nbytes > self._largest:
+            self._largest = nbytes
+        self.nbytes += HEADER.size + nbytes
         if self.nbytes - self._written_nbytes >= WRITE_NBYTES:
             self.flush()
         return offset
@@ -94,7 +96,7 @@ class ExtentFile:
             if end > len(window):
                 window, begin = self._read(start, end - at, min(ahead, stop - start)), start
                 continue
-            found = crc32(memoryview(window)[at + PREFIX.size : end], start & SEED_MASK)
+            found = crc32(window[at + PREFIX.size : end], start & SEED_MASK)
             if found != checksum:
                 raise CorruptChunk(
                     f"the extent at byte {start:,} has checksum {found:08x}, not {checksum:08x} as written"

@@ -50,6 +50,7 @@ class RowLayouts:
     def __init__(self, columns: tuple[str, ...]) -> None:
         self._columns = columns
         self._encoder = Encoder()
+        self._written = bytearray()  # a new buffer for the rows of every key takes twice as long as encoding them
         self._kinds: list[type] = [EMPTY] * len(columns)
         self._layouts = [_layout(self._kinds)]
 
@@ -86,8 +87,8 @@ class RowLayouts:
 
     def _encode(self, rows: Sequence[Row]) -> tuple[int, bytes]:
         tagged = self._layouts[-1].tagged
-        payload = self._encoder.encode(self._tag_columns(rows, tagged) if tagged else rows)
-        return len(self._layouts) - 1, payload
+        self._encoder.encode_into(self._tag_columns(rows, tagged) if tagged else rows, self._written)
+        return len(self._layouts) - 1, bytes(self._written)
 
     def _tag_columns(self, rows: Sequence[Row], positions: tuple[int, ...]) -> list[Row]:
         columns: list[Any] = list(zip(*rows))
