@@ -50,14 +50,14 @@ class Converter:
             raise ColumnNameError(
                 f"schema names column {', '.join(map(repr, unknown))}; the result has {', '.join(names)}"
             )
-        self._fields = [_field(column, dialect, wanted.get(column.name)) for column in columns]
+        self._set_fields([_field(column, dialect, wanted.get(column.name)) for column in columns])
         self._decided = False
         self._rows = 0
 
-    @property
-    def schema(self) -> pa.Schema:
-        """What the batches have or will have; columns that nothing was decided about are of the null type."""
-        return pa.schema([(field.name, field.type) for field in self._fields])
+    def _set_fields(self, fields: list[Field]) -> None:
+        self._fields = fields
+        # What the batches have or will have; columns that nothing was decided about are of the null type.
+        self.schema = pa.schema([(field.name, field.type) for field in fields])
 
     def from_rows(self, rows: Sequence[Row]) -> pa.RecordBatch:
         """A record batch of *rows*."""
@@ -73,25 +73,26 @@ class Converter:
     def prepare(self, given: pa.Schema) -> pa.Schema:
         """Take the types of record batches that are to come, where nobody declared others; the schema that they get."""
         self._decided = True
-        self._fields = [_field_of(field, its) for field, its in zip(self._fields, given)]
+        self._set_fields([_field_of(field, its) for field, its in zip(self._fields, given)])
         return self.schema
 
     def from_batch(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """*batch*, which is one of those that `prepare` heard of, with the types of this converter's schema."""
-        schema = self.schema
-        if not batch.schema.equals(schema, check_metadata=True):
+        if not batch.schema.equals(self.schema, check_metadata=True):
             arrays = [self._cast(field, column) for field, column in zip(self._fields, batch.columns)]
-            batch = pa.RecordBatch.from_arrays(arrays, schema=schema)
+            batch = pa.RecordBatch.from_arrays(arrays, schema=self.schema)
         self._rows += batch.num_rows
         return batch
 
     def _decide(self, values: Sequence[Sequence[Any]]) -> None:
         """Types that nobody declared, from the first rows."""
         self._decided = True
-        self._fields = [
-            field if field.base or field.wanted else replace(field, base=self._infer(field, column))
-            for field, column in zip(self._fields, values)
-        ]
+        self._set_fields(
+            [
+                field if field.base or field.wanted else replace(field, base=self._infer(field, column))
+                for field, column in zip(self._fields, values)
+            ]
+        )
 
     def _infer(self, field: Field, values: Sequence[Any]) -> pa.DataType:
         try:

@@ -34,15 +34,19 @@ class ArrowFetcher:
             RowTooLarge: one row alone is larger than the whole budget.
         """
         while (batch := self._rows.fetch(self._batch_size)) is not None:
-            total = batch.nbytes  # type: ignore[attr-defined]
-            fitting = len(batch) * self._budget.share // max(1, total)
-            size = max(1, min(fitting, self._batch_size, len(batch)))
-            for start in range(0, len(batch), size):
-                piece = batch.slice(start, size)  # type: ignore[attr-defined]
-                self._check(piece)
-                yield piece, total if start == 0 else 0
-                del piece
+            total = batch.nbytes  # type: ignore[attr-defined]  # walks over the columns: 40 us for 14 of them
+            if total <= self._budget.share and len(batch) <= self._batch_size:
+                yield batch, total
+            else:
+                yield from self._slices(batch, total)
             del batch
+
+    def _slices(self, batch: Any, total: int) -> Iterator[tuple[Any, int]]:
+        size = max(1, min(len(batch) * self._budget.share // max(1, total), self._batch_size))
+        for start in range(0, len(batch), size):
+            piece = batch.slice(start, size)
+            self._check(piece)
+            yield piece, total if start == 0 else 0
 
     def _check(self, piece: Any) -> None:
         limit = self._budget.max_bytes
