@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from itertools import chain
 from sys import getsizeof
+from types import NoneType
 from typing import Any
+from uuid import UUID
 
 from mesbatch.batch import Row, measure_rows
 
 NESTED = (list, dict, tuple)
+FLAT = frozenset({NoneType, bool, int, float, str, bytes, Decimal, date, datetime, time, timedelta, UUID})
 
 
 def measure_deeply(rows: Sequence[Row]) -> int:
@@ -19,7 +24,7 @@ def measure_deeply(rows: Sequence[Row]) -> int:
     56
     """
     nbytes = measure_rows(rows)
-    if any(issubclass(kind, NESTED) for kind in set(map(type, chain.from_iterable(rows)))):
+    if not FLAT.issuperset(map(type, chain.from_iterable(rows))):
         nbytes += _measure_inside([value for row in rows for value in row if isinstance(value, NESTED)])
     return nbytes
 
