@@ -34,7 +34,7 @@ def test_a_number_takes_less_memory_than_an_int_does():
         for keys in added:
             truth.update((key, len(truth)) for key in keys)
         ints = tracemalloc.get_traced_memory()[0] - held - getsizeof(truth)
-        assert held - getsizeof(truth) < 20 * len(truth)
+        assert held - getsizeof(truth) < 15 * len(truth)
         assert ints > 25 * len(truth)
     finally:
         tracemalloc.stop()
