@@ -52,6 +52,14 @@ def test_batches_aim_at_a_share_of_the_budget():
     assert all(250 * KiB < size < 350 * KiB for size in sizes)
 
 
+@pytest.mark.parametrize(("ahead", "expected"), [(False, 512 * KiB), (True, 1 * MiB)])
+def test_batches_are_no_larger_than_a_cache_however_large_the_budget_is(ahead, expected):
+    endless = (("x" * 1_000,) for _ in count())
+    fetcher = Fetcher(Rows(endless), Budget(64 * MiB, ahead=ahead), None)
+    sizes = [measure_rows(batch) for batch, _ in islice(fetcher.batches(), 10)]
+    assert all(0.85 * expected < size < 1.15 * expected for size in sizes[1:])
+
+
 @pytest.mark.parametrize("position", [0, 1])  # within the sample, and outside of it
 def test_a_large_row_is_counted_once(position):
     rows = [("x" * 1_000,)] * 100

@@ -239,6 +239,7 @@ class Reading:
             return Inline(_in_turn(read, parts, first), first)
         if not driver.moves_between_threads:
             first.close()  # its thread will open another
+        self.request.budget.ahead = True
         return Ahead(read, parts, lanes, ordered=self.request.order == "key")
 
 
