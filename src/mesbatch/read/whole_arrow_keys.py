@@ -15,8 +15,9 @@ class WholeArrowKeys(WholeKeys):
     def cut(self, rows: Any, nbytes: int) -> Any:
         batch = pa.concat_batches([self._held, rows]) if len(self._held) else rows
         keys = batch.column(self._index)
-        last, start = keys[-1], len(keys) - 1
-        self._check(keys[0].as_py(), last.as_py())
+        first, last = keys[0], keys[-1]
+        self._check(first.as_py(), last.as_py())
+        start = len(keys) - 1 if first != last else 0
         while start and keys[start - 1] == last:
             start -= 1
         if start:
