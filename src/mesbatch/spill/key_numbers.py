@@ -31,7 +31,7 @@ class KeyNumbers:
         for start in range(0, len(new), KEYS_PER_TUPLE):
             some = new[start : start + KEYS_PER_TUPLE]
             shared.update(dict.fromkeys(some, (*some, len(shared))))
-        return [together.index(key) + together[-1] for key, together in zip(keys, map(shared.__getitem__, keys))]
+        return list(map(self.__getitem__, keys))
 
     def __getitem__(self, key: Any) -> int:
         together = self._shared[key]

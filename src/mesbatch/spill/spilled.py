@@ -171,7 +171,7 @@ class SpilledGroups:
 
     def _read_window(self, cursors: list[_Cursor], start: int, stop: int) -> list[list[Row]]:
         window: list[list[Row]] = [[] for _ in range(start, stop)]
-        decode, due = self._layouts.decode, []
+        due = []
         while cursors and cursors[0].group < stop:
             due.append(heappop(cursors))
         for cursor in sorted(due, key=attrgetter("offset")):  # runs in the order of their rows' arrival
@@ -179,7 +179,7 @@ class SpilledGroups:
                 if extent.group >= stop:
                     heappush(cursors, _Cursor(extent.group, extent.offset, cursor.stop))
                     break
-                window[extent.group - start] += decode(extent.layout, extent.payload)
+                window[extent.group - start] += self._decode(extent)
         return window
 
 
