@@ -13,7 +13,7 @@
  * @property {number} [maxLineBytes]
  * @property {number} [timeout] seconds that an answer, or the next piece of a stream, may take
  */
-import { Account, JobFailed, Malformed, Refused, Unreachable, inTime, incomplete, readLines, refusal } from './ndjson.js';
+import { Account, JobFailed, Malformed, Refused, Unreachable, inTime, incomplete, onAbort, readLines, refusal } from './ndjson.js';
 
 const PATIENCE_SECONDS = 60; // a restart of a web server takes less
 const FIRST_PAUSE = 0.5;
@@ -23,23 +23,31 @@ const PAGE_ROWS = 5000;
 
 /**
  * Submit and follow: the lines of a trace, whether it is read at once or as a job. Leaving the loop, or aborting the
- * signal, cancels the job. Throws what `submit` and `follow` throw.
+ * signal, cancels the job. Aborting does it at once: in a page that is being left, nothing that waits goes on. Throws
+ * what `submit` and `follow` throw.
  * @param {string} url of the routes, such as `/api/trace`
  * @param {Wanted} wanted
  * @param {Options} [options]
  * @returns {AsyncGenerator<Line, void, void>}
  */
 export async function* trace(url, wanted, options = {}) {
+  const { signal } = options;
   const { response, job } = await submit(url, wanted, options);
   if (response) return yield* readLines(response, options);
-  let whole = false;
+  let open = true;
+  const stop = () => {
+    if (open) cancel(url, job.job_id, options).catch(() => {}); // it may have ended by itself
+    open = false;
+  };
+  const forget = onAbort(signal, stop);
   try {
     for await (const line of follow(url, job.job_id, options)) {
-      whole = line.type === 'complete';
+      open &&= line.type !== 'complete';
       yield line;
     }
   } finally {
-    if (!whole) cancel(url, job.job_id, options).catch(() => {}); // it may have ended by itself
+    forget();
+    stop();
   }
 }
 
@@ -246,7 +254,6 @@ function unlessAborted(promised, signal, late) {
       reject(signal?.reason);
       promised.then(late).catch(() => {});
     };
-    signal?.addEventListener('abort', stop);
-    promised.then(resolve, reject).finally(() => signal?.removeEventListener('abort', stop));
+    promised.then(resolve, reject).finally(onAbort(signal, stop));
   });
 }

@@ -178,7 +178,7 @@ export async function* readLines(
   if (!response.ok || !response.body) throw await refusal(response);
   const reader = response.body.getReader();
   const stop = () => reader.cancel().catch(() => {});
-  signal?.addEventListener('abort', stop);
+  const forget = onAbort(signal, stop);
   const cut = lineCutter(maxLineBytes);
   try {
     for (;;) {
@@ -197,9 +197,19 @@ export async function* readLines(
       }
     }
   } finally {
-    signal?.removeEventListener('abort', stop);
+    forget();
     stop();
   }
+}
+
+/**
+ * Call *stop* when *signal* is aborted, unless what this returns was called before.
+ * @param {AbortSignal | undefined} signal
+ * @param {() => unknown} stop
+ */
+export function onAbort(signal, stop) {
+  signal?.addEventListener('abort', stop);
+  return () => signal?.removeEventListener('abort', stop);
 }
 
 /**

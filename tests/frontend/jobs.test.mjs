@@ -244,6 +244,17 @@ test('an abort ends the stream, and cancels the job that was submitted', async (
   await until(() => server.of('cancel').length === 1 && server.closed === 1);
 });
 
+test('an abort cancels the job at once, whatever the loop waits for', async () => {
+  const controller = new AbortController();
+  const lines = trace(server.url, WANTED, { ...FAST, signal: controller.signal });
+  await lines.next();
+  controller.abort();
+  await until(() => server.of('cancel').length === 1);
+  await assert.rejects(lines.next(), { name: 'AbortError' });
+  await cancel(server.url, server.jobId); // the one and only: it would come after another
+  assert.equal(server.of('cancel').length, 2);
+});
+
 test('leaving the loop cancels the job', async () => {
   for await (const line of trace(server.url, WANTED, FAST)) if (line.type === 'records') break;
   await until(() => server.of('cancel').length === 1);

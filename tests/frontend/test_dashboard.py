@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mesbatch.demo.queries import DOMAINS
 from tests.frontend import rig
 from tests.frontend.conftest import CIDS
 from tests.frontend.rig import wait_for, workers
@@ -129,29 +130,42 @@ def test_rows_pass_without_long_tasks_and_in_a_flat_heap(page, address, place):
 # -- the end of it
 
 
-def test_cancelling_a_job_frees_the_server_within_two_seconds(page, address):
-    started(page, address, keys=CIDS)
+def job_of(asked):
+    """The address of the job whose stream is among the requests *asked*."""
+    return next(url.partition("/stream")[0] for _, url in asked if "/stream" in url)
+
+
+@pytest.fixture
+def asked(page):
+    """Method and address of each request of the page, as they are made."""
+    found = []
+    page.on("request", lambda request: found.append((request.method, request.url)))
+    return found
+
+
+def test_cancelling_a_job_frees_the_server_within_two_seconds(page, address, asked):
+    started(page, address, keys=CIDS, domains=DOMAINS)  # all of them: it would go on for seconds
     assert workers()
     page.click("#cancel")
     until(lambda: not workers(), 2.0)
+    assert page.request.get(job_of(asked)).json()["status"] == "cancelled"
     assert ended(page) == "cancelled"
 
 
 def test_cancelling_a_read_frees_the_server_within_two_seconds(page, address):
-    started(page, address, keys=20_000)
+    started(page, address, keys=20_000, domains=DOMAINS)
     assert memory(page, address)["reads"] == 1
     page.click("#cancel")
     until(lambda: memory(page, address)["reads"] == 0, 2.0)
     assert ended(page) == "cancelled"
 
 
-def test_leaving_the_page_stops_every_request_and_the_job(page, address):
-    asked = []
-    page.on("request", lambda request: asked.append((request.method, request.url)))
-    started(page, address, keys=CIDS)
+def test_leaving_the_page_stops_every_request_and_the_job(page, address, asked):
+    started(page, address, keys=CIDS, domains=DOMAINS)
     page.goto("about:blank")
     before = len(asked)
-    until(lambda: not workers(), 3.0)
+    until(lambda: not workers(), 2.0)
+    assert page.request.get(job_of(asked)).json()["status"] == "cancelled"
     page.wait_for_timeout(1_200)  # two samples of memory would fit
     assert [method for method, _ in asked[before:]] in ([], ["DELETE"])
 
