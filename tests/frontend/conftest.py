@@ -44,3 +44,11 @@ def page(context: Any) -> Any:
     found.on("pageerror", lambda error: errors.append(str(error)))
     yield found
     assert not errors
+
+
+@pytest.fixture
+def asked(page: Any) -> list[tuple[str, str]]:
+    """Method and address of each request of the page, as they are made."""
+    found: list[tuple[str, str]] = []
+    page.on("request", lambda request: found.append((request.method, request.url)))
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -87,6 +88,12 @@ def wait_for(page: Any, expression: str, seconds: float = 60.0) -> Any:
         )
         page.wait_for_timeout(50)
     return found
+
+
+def status_of_job(page: Any, asked: list[tuple[str, str]]) -> str:
+    """What the server says of the job that was followed by one of the requests *asked*."""
+    job = next(found[0] for _, url in asked if (found := re.match(r".*/job/[\w-]+", url)))
+    return page.request.get(job).json()["status"]
 
 
 def workers() -> list[int]:

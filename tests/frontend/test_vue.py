@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from mesbatch.demo.queries import DOMAINS
 from tests.frontend.conftest import CIDS
-from tests.frontend.rig import npm_file, wait_for, workers
+from tests.frontend.rig import npm_file, status_of_job, wait_for, workers
 from tests.frontend.test_dashboard import memory, truth
 from tests.rig.until import until
 
@@ -31,7 +32,7 @@ def serve(route, path):
 
 def test_rows_come_at_once_and_progressively(component, place):
     component.evaluate("begin(20_000, ['rejects'])")
-    assert wait_for(component, "window.firstRow") < 1_000
+    assert wait_for(component, "window.stateThen") == "running"
     assert wait_for(component, ENDED) == "complete"
     assert component.evaluate("came()") == truth(place, CIDS, 20_000, ["rejects"])
     assert component.evaluate("trace.progress.value.rows") == component.evaluate("came()")
@@ -43,27 +44,28 @@ def test_rows_come_at_once_and_progressively(component, place):
 
 def test_a_job_is_followed_through_a_cut(component, place):
     component.evaluate(f"begin({CIDS}, ['rejects'])")
-    assert wait_for(component, "window.firstRow") < 3_000
+    assert wait_for(component, "window.stateThen") == "running"
     component.evaluate("fetch('/demo/cut', { method: 'POST' })")
     assert wait_for(component, ENDED) == "complete"
     assert component.evaluate("came()") == truth(place, CIDS, CIDS, ["rejects"])
     assert component.evaluate("trace.aggregation.value.rejects") == component.evaluate("came()")
 
 
-def test_cancelling_frees_the_server_and_another_trace_may_follow(component, address, place):
-    component.evaluate(f"begin({CIDS}, ['history'])")
+def test_cancelling_frees_the_server_and_another_trace_may_follow(component, address, place, asked):
+    component.evaluate(f"begin({CIDS}, {list(DOMAINS)})")  # all of them: it would go on for seconds
     wait_for(component, "came() > 0")
     assert workers()
     component.evaluate("trace.cancel()")
     assert component.evaluate("trace.state.value") == "cancelled"
     until(lambda: not workers(), 2.0)
+    assert status_of_job(component, asked) == "cancelled"
     component.evaluate("begin(1_000, ['rejects'])")
     assert wait_for(component, ENDED) == "complete"
     assert component.evaluate("came()") == truth(place, CIDS, 1_000, ["rejects"])
 
 
 def test_a_new_trace_ends_the_one_before(component, address, place):
-    component.evaluate("begin(20_000, ['history'])")
+    component.evaluate(f"begin(20_000, {list(DOMAINS)})")
     wait_for(component, "came() > 0")
     component.evaluate("begin(1_000, ['rejects'])")
     assert wait_for(component, ENDED) == "complete"
@@ -72,17 +74,16 @@ def test_a_new_trace_ends_the_one_before(component, address, place):
 
 
 @pytest.mark.parametrize("streams_pass", [True, False])
-def test_nothing_is_asked_after_the_component_has_gone(component, streams_pass):
-    asked = []
+def test_nothing_is_asked_after_the_component_has_gone(component, asked, streams_pass):
     if not streams_pass:  # then it polls
         component.route("**/stream?*", lambda route: route.fulfill(status=404, body="{}"))
-    component.on("request", lambda request: asked.append((request.method, request.url)))
-    component.evaluate(f"begin({CIDS}, ['history'])")
+    component.evaluate(f"begin({CIDS}, {list(DOMAINS)})")
     wait_for(component, "came() > 0" if streams_pass else "trace.progress.value.status === 'started'")
     component.evaluate("unmount()")
     assert component.inner_text("#app") == "gone"
     before = len(asked)
-    until(lambda: not workers(), 3.0)
+    until(lambda: not workers(), 2.0)
+    assert status_of_job(component, asked) == "cancelled"
     component.wait_for_timeout(500)  # ten first pauses between polls
     assert [method for method, _ in asked[before:]] in ([], ["DELETE"])
     assert component.evaluate("trace.state.value") == "cancelled"
