@@ -152,7 +152,7 @@ def test_leaving_the_page_stops_every_request_and_the_job(page, address, asked):
     started(page, address, keys=CIDS, domains=DOMAINS)
     page.goto("about:blank")
     before = len(asked)
-    until(lambda: not workers(), 2.0)
+    until(lambda: not workers())
     assert status_of_job(page, asked) == "cancelled"
     page.wait_for_timeout(1_200)  # two samples of memory would fit
     assert [method for method, _ in asked[before:]] in ([], ["DELETE"])

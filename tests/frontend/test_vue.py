@@ -82,7 +82,7 @@ def test_nothing_is_asked_after_the_component_has_gone(component, asked, streams
     component.evaluate("unmount()")
     assert component.inner_text("#app") == "gone"
     before = len(asked)
-    until(lambda: not workers(), 2.0)
+    until(lambda: not workers())
     assert status_of_job(component, asked) == "cancelled"
     component.wait_for_timeout(500)  # ten first pauses between polls
     assert [method for method, _ in asked[before:]] in ([], ["DELETE"])
