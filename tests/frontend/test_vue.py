@@ -32,7 +32,8 @@ def serve(route, path):
 
 def test_rows_come_at_once_and_progressively(component, place):
     component.evaluate("begin(20_000, ['rejects'])")
-    assert wait_for(component, "window.stateThen") == "running"
+    assert wait_for(component, "window.firstRow") < 1_000
+    assert component.evaluate("stateThen") == "running"
     assert wait_for(component, ENDED) == "complete"
     assert component.evaluate("came()") == truth(place, CIDS, 20_000, ["rejects"])
     assert component.evaluate("trace.progress.value.rows") == component.evaluate("came()")
@@ -44,7 +45,8 @@ def test_rows_come_at_once_and_progressively(component, place):
 
 def test_a_job_is_followed_through_a_cut(component, place):
     component.evaluate(f"begin({CIDS}, ['rejects'])")
-    assert wait_for(component, "window.stateThen") == "running"
+    assert wait_for(component, "window.firstRow") < 3_000
+    assert component.evaluate("stateThen") == "running"
     component.evaluate("fetch('/demo/cut', { method: 'POST' })")
     assert wait_for(component, ENDED) == "complete"
     assert component.evaluate("came()") == truth(place, CIDS, CIDS, ["rejects"])
@@ -82,7 +84,7 @@ def test_nothing_is_asked_after_the_component_has_gone(component, asked, streams
     component.evaluate("unmount()")
     assert component.inner_text("#app") == "gone"
     before = len(asked)
-    until(lambda: not workers())
+    until(lambda: not workers(), 3.0)
     assert status_of_job(component, asked) == "cancelled"
     component.wait_for_timeout(500)  # ten first pauses between polls
     assert [method for method, _ in asked[before:]] in ([], ["DELETE"])
