@@ -13,8 +13,8 @@ LOOPS = "benchmarks.loops.exports"
 FORMATS = ("ndjson", "parquet", "arrow")
 LIMIT = (64 + 24) * MiB  # the default max_bytes, and what the interpreter, the driver and the writer need beside it
 ARROW = ("pyarrow.parquet", "pyarrow.compute")
-OURS = ("mesbatch.export", "mesbatch.source.sqlite", "mesbatch.source.postgres", "apsw")
-OURS_ARROW = ("mesbatch.arrow.reader", "mesbatch.sink.parquet", "mesbatch.source.adbc_url")
+OURS = ("mesbatch.export", "mesbatch.source.sqlite.driver", "mesbatch.source.postgres.driver", "apsw")
+OURS_ARROW = ("mesbatch.arrow.reader", "mesbatch.sink.parquet", "mesbatch.source.adbc.url")
 ADBC = {"sqlite": "adbc_driver_sqlite.dbapi", "postgres": "adbc_driver_postgresql.dbapi"}
 PEERS = {"pandas": ("pandas",), "polars": ("polars",), "connectorx": ("connectorx", "polars")}
 

@@ -12,7 +12,13 @@ from mesbatch.units import MiB
 
 RUNS = 1
 SIZES = ("events_10k", "events_114k", "events_1140k")
-IMPORTS = ("mesbatch.source.postgres", "mesbatch.source.sqlite", "mesbatch.source.strategy", "apsw", "psycopg")
+IMPORTS = (
+    "mesbatch.source.postgres.driver",
+    "mesbatch.source.sqlite.driver",
+    "mesbatch.keys.strategy",
+    "apsw",
+    "psycopg",
+)
 HORSE, READING = 40 * MiB, 16 * MiB  # above the imports, at every size
 
 

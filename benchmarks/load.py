@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
 from mesbatch.admission import Admission, AdmissionPolicy, Admitted, Cost, PressureGauge, ProcessLimiter
-from mesbatch.memory import Memory
+from mesbatch.memory.process import Memory
 from mesbatch.units import GiB
 
 PLACES = 4  # reads at once

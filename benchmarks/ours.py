@@ -20,11 +20,14 @@ STRATEGIES = {
 }
 ARROW = (
     "mesbatch.arrow.reader",
-    "mesbatch.source.adbc_url",
+    "mesbatch.source.adbc.url",
     "adbc_driver_postgresql.dbapi",
     "adbc_driver_sqlite.dbapi",
 )
-IMPORTS = ("mesbatch.source.postgres", "mesbatch.source.sqlite")  # what is imported on use counts to the baseline
+IMPORTS = (
+    "mesbatch.source.postgres.driver",
+    "mesbatch.source.sqlite.driver",
+)  # what is imported on use counts to the baseline
 
 
 def allowed(keys: int) -> int:

@@ -12,10 +12,10 @@ from benchmarks.cache import cache_directory
 from mesbatch import Query, Trace
 from mesbatch.jobs import JobSpec, LocalJobs, Work
 from mesbatch.jobs.run import run_job
-from mesbatch.source.choose import Order, StrategyName
+from mesbatch.keys.choose import Order, StrategyName
 from mesbatch.store import DirectoryStore
 from mesbatch.store.stored_lines import stored_lines
-from mesbatch.trace import TraceReader
+from mesbatch.trace.read import TraceReader
 
 DOMAINS = ("history", "materials")
 PAGE = 5_000

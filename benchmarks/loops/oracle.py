@@ -10,8 +10,8 @@ import oracledb
 
 from mesbatch import read_sql_iter
 from mesbatch.demo.queries import JOBS_KEY, JOBS_SEPARATOR
-from mesbatch.source.choose import StrategyName
-from mesbatch.trace import Trace
+from mesbatch.keys.choose import StrategyName
+from mesbatch.trace.read import Trace
 from tests.oracle.server import PASSWORD, USER
 from tests.oracle.trace import oracle_queries
 
@@ -77,7 +77,7 @@ def sqlite_trace(database: str, keys: list[str]) -> Iterator[Rows]:
     import sqlite3
 
     from mesbatch.demo.queries import KEY, QUERIES
-    from mesbatch.trace import Query
+    from mesbatch.trace.read import Query
 
     separated = {domain: JOBS_SEPARATOR if domain == "jobs" else None for domain in QUERIES}
     queries = {

@@ -11,11 +11,11 @@ import psycopg
 
 from benchmarks.ours import GROUPS_MAX_BYTES
 from mesbatch.batch import Batch
-from mesbatch.fold import fold
-from mesbatch.group import group_by_key, iter_groups
-from mesbatch.reader import BatchReader, read_sql_iter
+from mesbatch.group.by_key import group_by_key, iter_groups
+from mesbatch.group.fold import fold
+from mesbatch.keys.choose import Order, StrategyName
+from mesbatch.read.reader import BatchReader, read_sql_iter
 from mesbatch.sink.ndjson import ndjson_groups
-from mesbatch.source.choose import Order, StrategyName
 
 Rows = list[tuple[Any, ...]]
 KEY = "CONTAINERID"

@@ -12,7 +12,7 @@ from mesbatch.demo.queries import JOBS_KEY, JOBS_SEPARATOR, QUERIES
 from mesbatch.demo.reject_counts import RejectCounts
 from mesbatch.jobs import Work
 from mesbatch.settings import Settings
-from mesbatch.trace import TraceReader
+from mesbatch.trace.read import TraceReader
 
 DATABASE = os.environ["DATABASE_URL"]
 AGGREGATING_PROFILE = "mid_section_defect"

@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 from mesbatch.batch import Batch, Column
 from mesbatch.errors import MesbatchError
-from mesbatch.fold import fold, fold_by_key, project
+from mesbatch.group.fold import fold, fold_by_key, project
 from mesbatch.manifest import Manifest
-from mesbatch.reader import BatchReader, read_sql_iter
-from mesbatch.trace import Query, Trace
+from mesbatch.read.reader import BatchReader, read_sql_iter
+from mesbatch.trace.read import Query, Trace
 from mesbatch.units import GiB, KiB, MiB
 
 if TYPE_CHECKING:
-    from mesbatch.group import group_by_key, iter_groups
-    from mesbatch.groups import Groups
+    from mesbatch.group.by_key import group_by_key, iter_groups
+    from mesbatch.group.groups import Groups
     from mesbatch.source.oracle.source import OracleSource
 
 __all__ = [
@@ -40,10 +40,10 @@ __all__ = [
 # Imported on first use: groups bring the encoder of their spill file, which who only reads need not wait for; Oracle
 # brings its driver.
 _LATER = {
-    "Groups": "mesbatch.groups",
+    "Groups": "mesbatch.group.groups",
     "OracleSource": "mesbatch.source.oracle.source",
-    "group_by_key": "mesbatch.group",
-    "iter_groups": "mesbatch.group",
+    "group_by_key": "mesbatch.group.by_key",
+    "iter_groups": "mesbatch.group.by_key",
 }
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from sys import getsizeof
 from typing import Any, NamedTuple
 
-from mesbatch.errors import ColumnNameError, KeyColumnError
+from mesbatch.errors import ColumnNameError, KeyColumnError, SchemaChanged
 
 Row = tuple[Any, ...]
 
@@ -88,3 +89,36 @@ def find_column(columns: Sequence[str], name: str) -> int:
         return found[0]
     many = "more than one" if found else "no"
     raise KeyColumnError(f"the result has {many} column {name!r}; its columns are {', '.join(columns)}")
+
+
+@contextmanager
+def open_batches(batches: Iterable[Batch]) -> Iterator[Iterator[Batch]]:
+    """One pass over *batches*, whose columns may not change.
+
+    The iterator that this makes is closed at the end, also on an error; an iterator that the caller made, such as a
+    reader, is the caller's to close.
+
+    Raises:
+        SchemaChanged: a later batch has other columns than the first.
+
+    >>> with open_batches([Batch(("ID",), [(1,)]), Batch(("ID",), [(2,)])]) as opened:
+    ...     [batch.rows for batch in opened]
+    [[(1,)], [(2,)]]
+    """
+    iterator = iter(batches)
+    try:
+        yield _with_same_columns(iterator)
+    finally:
+        close = getattr(iterator, "close", None)
+        if close is not None and iterator is not batches:
+            close()
+
+
+def _with_same_columns(batches: Iterator[Batch]) -> Iterator[Batch]:
+    first: tuple[str, ...] | None = None
+    for columns, rows in batches:
+        if first is None:
+            first = tuple(columns)
+        elif tuple(columns) != first:
+            raise SchemaChanged(f"the first batch has the columns {', '.join(first)}, a later one {', '.join(columns)}")
+        yield Batch(first, rows)

@@ -23,7 +23,7 @@ from mesbatch.admission import (
     http_answer,
 )
 from mesbatch.demo.incident import incident
-from mesbatch.group import iter_groups
+from mesbatch.group.by_key import iter_groups
 from mesbatch.sink.ndjson import ndjson_groups
 from mesbatch.units import MiB
 

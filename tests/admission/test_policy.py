@@ -200,7 +200,7 @@ def test_nothing_that_decides_can_reach_a_clock_a_lock_a_file_or_the_environment
         elif isinstance(node, ast.ImportFrom):
             imported.add(node.module)
 
-    acting = {"os", "time", "datetime", "random", "threading", "pathlib", "socket", "mesbatch.memory"}
+    acting = {"os", "time", "datetime", "random", "threading", "pathlib", "socket", "mesbatch.memory.process"}
     assert not imported & acting
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from mesbatch import read_sql_iter
 from mesbatch.admission import Load, Pressure, PressureGauge
 from mesbatch.errors import InvalidLimit
-from mesbatch.memory import Memory
+from mesbatch.memory.process import Memory
 from mesbatch.units import GiB, KiB, MiB
 
 shares = st.floats(0, 1)

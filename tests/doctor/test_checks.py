@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from mesbatch.cgroup import Cage
 from mesbatch.doctor import checks
 from mesbatch.doctor.processes import Running, gunicorn_settings, running
+from mesbatch.memory.cgroup import Cage
 from mesbatch.settings import Settings
 from mesbatch.units import GiB, MiB
 from tests.rig.cgroup import MemoryCage

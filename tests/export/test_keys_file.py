@@ -7,7 +7,7 @@ import pytest
 from mesbatch import MiB
 from mesbatch.errors import InvalidKey
 from mesbatch.export.keys_file import read_keys
-from mesbatch.source.keys import collect_keys
+from mesbatch.keys.collect import collect_keys
 
 
 def test_what_an_editor_adds_is_no_part_of_a_key(tmp_path):

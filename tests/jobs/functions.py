@@ -13,7 +13,7 @@ from typing import Any
 
 from mesbatch import Query, Trace
 from mesbatch.jobs import Work
-from mesbatch.trace import TraceReader
+from mesbatch.trace.read import TraceReader
 
 KEYS = [f"c{n:04d}" for n in range(1_500)]
 BIG_KEY, BIG_ROWS = "c0700", 900  # more rows than a chunk of the tests

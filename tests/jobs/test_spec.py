@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mesbatch.errors import InvalidJob
 from mesbatch.jobs import JobSpec, Work
 from mesbatch.jobs.function import check_call
-from mesbatch.trace import TraceReader
+from mesbatch.trace.read import TraceReader
 
 JSON = st.recursive(
     st.none()

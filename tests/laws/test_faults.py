@@ -263,8 +263,8 @@ def test_a_cut_wire_costs_no_row_of_a_keyed_read(pg, postgres_server, postgres_s
 
 @pytest.mark.parametrize("fault", ["cut", "reset"])
 def test_a_wire_that_stays_cut_leaves_a_named_gap(pg, postgres_server, postgres_schema_url, fault, monkeypatch):
-    monkeypatch.setattr("mesbatch.source.strategy.LIST_SHAPES", (1, 10, 100))
-    monkeypatch.setattr("mesbatch.source.strategy.KEYS_PER_LIST", 100)
+    monkeypatch.setattr("mesbatch.keys.strategy.LIST_SHAPES", (1, 10, 100))
+    monkeypatch.setattr("mesbatch.keys.strategy.KEYS_PER_LIST", 100)
     with (
         through_proxy(postgres_server, postgres_schema_url, fault=fault, after=700_000, times=None) as (_, url),
         read_sql_iter(PG_SQL, url, keys=PG_KEYS, strategy="in-list", on_failure="partial") as reader,

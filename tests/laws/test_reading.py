@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from mesbatch import Batch, BatchReader, MiB, read_sql_iter
 from mesbatch.batch import measure_rows
 from mesbatch.errors import RowTooLarge
-from mesbatch.group import group_by_key, iter_groups
+from mesbatch.group.by_key import group_by_key, iter_groups
 from mesbatch.sink.ndjson import ndjson_lines
 from tests.rig.databases import KEY_TYPES, STRATEGIES
 

@@ -56,7 +56,7 @@ STRATEGY = pytest.mark.parametrize("strategy", STRATEGIES)
 def statements(database, monkeypatch):
     """The database with a table *t*, read in parts of two keys where a strategy cuts at all."""
     database.run(f"create view t as select n, k, v from {database.load('text', ROWS)}")
-    monkeypatch.setattr("mesbatch.source.strategy.LIST_SHAPES", (1, 2))
+    monkeypatch.setattr("mesbatch.keys.strategy.LIST_SHAPES", (1, 2))
     monkeypatch.setattr("mesbatch.read.stream.LIST_SHAPES", (1, 2))
     monkeypatch.setattr("mesbatch.read.stream.FIRST_KEYS_PER_PART", 2)
     return database

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from mesbatch.demo.queries import JOBS_KEY, JOBS_SEPARATOR, KEY, QUERIES
-from mesbatch.trace import Query
+from mesbatch.trace.read import Query
 
 CENTURY = 36_500  # days: the warehouse is younger
 _RECENT = {

@@ -29,7 +29,7 @@ def pg(postgres):
 def small_parts(monkeypatch):
     monkeypatch.setattr("mesbatch.read.stream.FIRST_KEYS_PER_PART", 10)
     monkeypatch.setattr("mesbatch.read.stream.LIST_SHAPES", (1, 10, 1_000))
-    monkeypatch.setattr("mesbatch.source.strategy.LIST_SHAPES", (1, 10, 1_000))
+    monkeypatch.setattr("mesbatch.keys.strategy.LIST_SHAPES", (1, 10, 1_000))
 
 
 def read_while_it_changes(pg, con, **options):

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from mesbatch.cgroup import VERSION_1, VERSION_2, Version, find_groups
+from mesbatch.memory.cgroup import VERSION_1, VERSION_2, Version, find_groups
 from tests.rig.postgres import RigUnavailable
 
 EMPTY_SECONDS = 10.0  # until the kernel has taken the last killed process out of its group

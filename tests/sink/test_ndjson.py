@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mesbatch import Batch, Column, read_sql_iter
-from mesbatch.codec import RowEncoder
+from mesbatch.codec.checksum import Checksum
+from mesbatch.codec.rows import RowEncoder
 from mesbatch.errors import ColumnNameError, SchemaChanged, UnencodableValue
-from mesbatch.sink.checksum import Checksum
 from mesbatch.sink.ndjson import ndjson_groups, ndjson_lines
 
 COLUMNS = ("LOT", "QTY", "NOTE")

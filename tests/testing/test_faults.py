@@ -10,7 +10,7 @@ import pytest
 from mesbatch import Batch, Trace, fold, group_by_key, read_sql_iter
 from mesbatch.errors import MesbatchError
 from mesbatch.testing import Faults, FaultyConnect, FaultyConnection, FaultySource, InjectedFault, each_fault
-from mesbatch.trace import Query
+from mesbatch.trace.read import Query
 
 SQL = "select * from t where k in (:keys)"
 ROWS = [(n, n % 7) for n in range(70)]

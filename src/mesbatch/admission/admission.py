@@ -14,7 +14,7 @@ from mesbatch.admission.permit import HeldBody, Permit
 from mesbatch.admission.policy import AdmissionPolicy
 from mesbatch.admission.pressure import HasBudget, PressureGauge
 from mesbatch.errors import LimiterBusy
-from mesbatch.memory import release
+from mesbatch.memory.process import release
 
 T = TypeVar("T")
 
@@ -43,7 +43,7 @@ class Admission:
     """Says of each request whether it is read now, as a job, or not; nobody reads now without a permit.
 
     >>> from mesbatch.admission import ProcessLimiter
-    >>> from mesbatch.memory import Memory
+    >>> from mesbatch.memory.process import Memory
     >>> gauge = PressureGauge(memory=lambda: Memory(2**30, 2**29, 2**29, used=0.5, rss=2**26))
     >>> admission = Admission(AdmissionPolicy(), ProcessLimiter(permits=2, max_bytes=2**25), gauge)
     >>> match admission.admit(Cost("query_tool", keys=500, streamed=True)):

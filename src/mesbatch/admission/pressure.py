@@ -9,7 +9,7 @@ from typing import Protocol
 
 from mesbatch.admission.load import Load, Pressure
 from mesbatch.errors import InvalidLimit
-from mesbatch.memory import CACHED_SECONDS, Memory, read_memory
+from mesbatch.memory.process import CACHED_SECONDS, Memory, read_memory
 
 ENQUEUE_ABOVE = 0.8  # of the limit: what runs now needs the rest
 REJECT_ABOVE = 0.9

@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Protocol, Self
 
 import pyarrow as pa
 
 from mesbatch.arrow.convert import Converter
-from mesbatch.batch import check_unique
+from mesbatch.batch import Batch, Column, check_unique
 from mesbatch.manifest import Manifest
 
-if TYPE_CHECKING:
-    from mesbatch.reader import BatchReader
+
+class BatchSource(Protocol):
+    """Batches of tuples or of record batches, with what is known of their columns; `BatchReader` is one."""
+
+    manifest: Manifest
+
+    @property
+    def description(self) -> tuple[Column, ...]: ...
+
+    @property
+    def arrow_schema(self) -> Any: ...
+
+    @property
+    def dialect(self) -> str: ...
+
+    def __next__(self) -> Batch: ...
+
+    def fail(self) -> None: ...
+
+    def close(self) -> None: ...
 
 
 class ArrowReader(Iterator[pa.RecordBatch]):
@@ -28,7 +46,7 @@ class ArrowReader(Iterator[pa.RecordBatch]):
     [{'ID': 1, 'LOT': 'a'}]
     """
 
-    def __init__(self, reader: BatchReader, schema: Any = None) -> None:
+    def __init__(self, reader: BatchSource, schema: Any = None) -> None:
         self._reader, self._wanted = reader, schema
         self._converter: Converter | None = None
         self._ready: pa.RecordBatch | None = None

@@ -15,7 +15,7 @@ import msgspec
 import pyarrow as pa
 
 from mesbatch.arrow.types import AWARE, TIMESTAMP
-from mesbatch.column_rules import write_decimal
+from mesbatch.codec.column_rules import write_decimal
 
 DECIMAL_DIGITS = 38
 _json = msgspec.json.Encoder(decimal_format=write_decimal)

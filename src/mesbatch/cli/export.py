@@ -17,7 +17,7 @@ from mesbatch.export import Summary
 from mesbatch.export import export as write_export
 from mesbatch.export.keys_file import read_keys
 from mesbatch.export.statement import key_maker
-from mesbatch.source.keys import Keys, collect_keys
+from mesbatch.keys.collect import Keys, collect_keys
 from mesbatch.units import format_bytes, parse_bytes
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 import click
 
-from mesbatch.source.tokens import tokenize
 from mesbatch.source.urls import POSTGRES_SCHEMES
+from mesbatch.sql.tokens import tokenize
 
 _PYFORMAT = re.compile(r"%\((\w+)\)[sbt]")
 

@@ -11,8 +11,8 @@ from typing import Any, Protocol, Self
 
 import msgspec
 
+from mesbatch.codec.checksum import Checksum
 from mesbatch.errors import CorruptChunk, JobFailed, ReadInterrupted
-from mesbatch.sink.checksum import Checksum
 
 PATIENCE_SECONDS = 60.0  # without a line, while connecting is tried again: a restart of a web server takes less
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0

@@ -15,8 +15,8 @@ from mesbatch.demo.reject_counts import RejectCounts
 from mesbatch.demo.rows import container_ids
 from mesbatch.demo.stream_account import StreamAccount
 from mesbatch.demo.warehouse import connect
-from mesbatch.sink.trace_lines import trace_lines
-from mesbatch.trace import Query, Trace
+from mesbatch.trace.ndjson import trace_lines
+from mesbatch.trace.read import Query, Trace
 
 TRACE = Trace(
     {name: Query(sql, key=KEY) for name, sql in QUERIES.items()}

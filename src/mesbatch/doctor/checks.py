@@ -11,14 +11,14 @@ from contextlib import closing
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
-from mesbatch.cgroup import find_cages
 from mesbatch.doctor.finding import Finding
 from mesbatch.doctor.plan import SMALLEST, make_plan
 from mesbatch.doctor.processes import Running, gunicorn_settings, running
 from mesbatch.errors import InvalidSetting
-from mesbatch.memory import read_memory
+from mesbatch.group.spill.unlinked import distrust
+from mesbatch.memory.cgroup import find_cages
+from mesbatch.memory.process import read_memory
 from mesbatch.settings import Settings
-from mesbatch.spill.unlinked import distrust
 from mesbatch.units import GiB, MiB, format_bytes
 
 SPILL_BYTES = 2 * GiB  # what four large groups of 440 MB leave on disk

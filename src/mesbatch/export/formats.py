@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol, get_args
 
 from mesbatch.batch import Column
-from mesbatch.codec import RowEncoder
+from mesbatch.codec.rows import RowEncoder
 from mesbatch.errors import ExportError
 from mesbatch.export.journal import Plan
 

@@ -8,10 +8,10 @@ from itertools import chain
 from typing import Any
 
 from mesbatch.batch import find_column
-from mesbatch.codec import RowEncoder
+from mesbatch.codec.rows import RowEncoder
 from mesbatch.errors import KeyColumnError
 from mesbatch.manifest import Manifest
-from mesbatch.reader import BatchReader
+from mesbatch.read.reader import BatchReader
 from mesbatch.units import MiB
 
 PART_BYTES = 32 * MiB  # a part is what a resumed export repeats at most

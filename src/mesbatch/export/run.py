@@ -18,10 +18,10 @@ from mesbatch.export.output import Output
 from mesbatch.export.rows import ReadRows
 from mesbatch.export.statement import digest, key_column, steady
 from mesbatch.export.write import PartsWriter
+from mesbatch.keys.collect import Keys, collect_keys
 from mesbatch.manifest import Manifest
+from mesbatch.read.reader import BatchReader, read_sql_iter
 from mesbatch.read.request import check_positive
-from mesbatch.reader import BatchReader, read_sql_iter
-from mesbatch.source.keys import Keys, collect_keys
 from mesbatch.source.session import Params
 from mesbatch.units import MiB
 

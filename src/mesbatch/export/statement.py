@@ -10,14 +10,14 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import msgspec
 
 from mesbatch.errors import NotSplittable
-from mesbatch.source.choose import examine
+from mesbatch.keys.choose import examine
+from mesbatch.keys.collect import CHECKED_AT_ONCE, Keys
 from mesbatch.source.connect import find_source
-from mesbatch.source.keys import CHECKED_AT_ONCE, Keys
 from mesbatch.source.session import Params
-from mesbatch.source.splittable import check_splittable
-from mesbatch.source.sql import check_reads, find_keys
-from mesbatch.source.statement import KeyedStatement
 from mesbatch.source.urls import POSTGRES_SCHEMES
+from mesbatch.sql.keyed import KeyedStatement
+from mesbatch.sql.query import check_reads, find_keys
+from mesbatch.sql.splittable import check_splittable
 
 # Without these a large table is read from where another scan is just now, or by several workers as they please: the
 # rows of one statement then come in another order each time.

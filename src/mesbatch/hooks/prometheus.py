@@ -14,7 +14,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from mesbatch.admission import Limiter
 from mesbatch.events import BatchRead, Event, FetchOverBudget, PartFailed, PartRead, PartRetried
 from mesbatch.hooks.logging import NamedHook
-from mesbatch.memory import read_memory
+from mesbatch.memory.process import read_memory
 
 
 @dataclass(frozen=True, slots=True)

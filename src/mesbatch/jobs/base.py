@@ -20,8 +20,8 @@ from mesbatch.jobs.recovery import end_if_due
 from mesbatch.jobs.shards import children_of, progress_of
 from mesbatch.jobs.spec import JobSpec
 from mesbatch.jobs.status import may_become
+from mesbatch.keys.collect import CHECKED_AT_ONCE, Keys, collect_keys
 from mesbatch.sink.stream import ByteStream
-from mesbatch.source.keys import CHECKED_AT_ONCE, Keys, collect_keys
 from mesbatch.store import ResultReader, check_job_id, new_job_id, store_keys
 from mesbatch.store.protocol import ENDED, Facts, Store
 from mesbatch.store.stored_lines import stored_lines

@@ -12,9 +12,9 @@ import msgspec
 from mesbatch.batch import Batch
 from mesbatch.errors import InvalidJob
 from mesbatch.jobs.spec import JobSpec
+from mesbatch.keys.collect import Keys
 from mesbatch.read.part import OnFailure
-from mesbatch.source.keys import Keys
-from mesbatch.trace import TraceReader
+from mesbatch.trace.read import TraceReader
 
 
 class Aggregation(Protocol):

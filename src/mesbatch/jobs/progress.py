@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from mesbatch.source.keys import CHECKED_AT_ONCE, Keys
+from mesbatch.keys.collect import CHECKED_AT_ONCE, Keys
 
 
 @dataclass(slots=True)
@@ -57,7 +57,7 @@ class Progress:
 class KeysDone:
     """Counts the keys up to one that only ascends, walking over the sorted keys once.
 
-    >>> from mesbatch.source.keys import collect_keys
+    >>> from mesbatch.keys.collect import collect_keys
     >>> done = KeysDone(collect_keys(["a", "c", "e"]))
     >>> done.up_to("b"), done.up_to("e")
     (1, 3)

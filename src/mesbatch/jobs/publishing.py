@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from mesbatch.batch import Batch
-from mesbatch.column_rules import write_decimal
+from mesbatch.codec.column_rules import write_decimal
 from mesbatch.errors import InvalidJob, SchemaChanged
 from mesbatch.jobs.function import Aggregation
 from mesbatch.jobs.progress import DomainProgress, Progress

@@ -8,7 +8,7 @@ from itertools import accumulate, repeat
 from typing import Any
 
 from mesbatch.batch import Batch, Row, find_column
-from mesbatch.codec import RowEncoder
+from mesbatch.codec.rows import RowEncoder
 from mesbatch.errors import InvalidJob, NotSplittable
 from mesbatch.jobs.chunks import Cut, Cutter
 from mesbatch.jobs.function import JobFunction, Work
@@ -16,10 +16,10 @@ from mesbatch.jobs.progress import KeysDone
 from mesbatch.jobs.publishing import Publishing
 from mesbatch.jobs.spec import JobSpec
 from mesbatch.jobs.stop import Stop, Stopped
+from mesbatch.keys.collect import Keys
 from mesbatch.sink.ndjson import check_columns
-from mesbatch.source.keys import Keys
 from mesbatch.store.account import Key
-from mesbatch.trace import TraceReader
+from mesbatch.trace.read import TraceReader
 
 FIRST_RANGE = 1_000  # keys: what a read with order="any" begins with, so that its first rows come at once
 RANGE_GROWTH = 4  # each range is so many times the one before

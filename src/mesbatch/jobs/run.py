@@ -30,7 +30,7 @@ from mesbatch.jobs.shards import Joining, failure_of, progress_of
 from mesbatch.jobs.spec import JobSpec
 from mesbatch.jobs.status import may_become
 from mesbatch.jobs.stop import Stop, Stopped
-from mesbatch.source.keys import Keys, collect_keys
+from mesbatch.keys.collect import Keys, collect_keys
 from mesbatch.store import KeyList, read_keys
 from mesbatch.store.protocol import Facts, Lease, Store
 from mesbatch.units import format_bytes

@@ -10,13 +10,13 @@ from typing import Any
 
 import msgspec
 
+from mesbatch.codec.joined_crc import joined_crc
 from mesbatch.errors import ChunkLost, InvalidJob, JobNotFound, SchemaChanged
 from mesbatch.jobs.function import Aggregation, JobFunction, Work
 from mesbatch.jobs.job import ending
 from mesbatch.jobs.progress import DomainProgress, Progress
 from mesbatch.jobs.publishing import COUNTED
 from mesbatch.jobs.spec import JobSpec
-from mesbatch.sink.joined_crc import joined_crc
 from mesbatch.store import Chunk, DomainAccount, MissingKeys, ResultManifest, ResultWriter
 from mesbatch.store.protocol import ENDED, Facts, Lease, Store
 from mesbatch.store.writer import read_journal

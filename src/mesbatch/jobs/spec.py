@@ -8,11 +8,11 @@ from typing import Any
 
 import msgspec
 
-from mesbatch.codec import DatetimeSeparator, Shape
+from mesbatch.codec.rows import DatetimeSeparator, Shape
 from mesbatch.errors import InvalidJob
+from mesbatch.keys.choose import Order
 from mesbatch.read.part import OnFailure
-from mesbatch.sink.trace_lines import BATCH_SIZE
-from mesbatch.source.choose import Order
+from mesbatch.trace.ndjson import BATCH_SIZE
 from mesbatch.units import MiB
 
 MOST_BYTES = 64 * 1024  # of a spec: the keys have a place of their own, and nothing else in it is large

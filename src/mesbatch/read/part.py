@@ -12,14 +12,14 @@ from typing import Any, Literal, NamedTuple
 from mesbatch.batch import Column, Row, find_column
 from mesbatch.errors import KeyColumnError, KeyMismatch, ReadInterrupted, RowTooLarge, SchemaChanged
 from mesbatch.events import PartFailed, PartRead, PartRetried
+from mesbatch.keys.choose import Order
+from mesbatch.keys.collect import Keys
+from mesbatch.keys.strategy import Part, Query, Strategy
 from mesbatch.read.columnar import ArrowFetcher, is_columnar
 from mesbatch.read.fetch import Budget, Fetcher
 from mesbatch.read.lane import Lane
 from mesbatch.read.whole_keys import WholeKeys
-from mesbatch.source.choose import Order
-from mesbatch.source.keys import Keys
 from mesbatch.source.session import Rows, Session
-from mesbatch.source.strategy import Part, Query, Strategy
 
 PAUSES = (0.4, 4.0)  # seconds at most before the second and the third try; at least half, so that readers spread out
 

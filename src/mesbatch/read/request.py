@@ -8,13 +8,13 @@ from typing import Any
 
 from mesbatch.batch import Column
 from mesbatch.errors import InvalidKey, StatementError
+from mesbatch.keys.choose import STRATEGIES, Order, StrategyName
+from mesbatch.keys.collect import Keys, collect_keys
 from mesbatch.read.fetch import Budget
 from mesbatch.read.part import OnFailure
-from mesbatch.source.choose import STRATEGIES, Order, StrategyName
 from mesbatch.source.connect import find_source
-from mesbatch.source.keys import Keys, collect_keys
 from mesbatch.source.session import Params, Source
-from mesbatch.source.sql import check_reads, find_keys
+from mesbatch.sql.query import check_reads, find_keys
 
 Converters = list[Callable[[Any], Any] | None]  # what a SQLAlchemy type makes of the driver's value, by column
 
@@ -97,6 +97,6 @@ def _as_text(
         return sql, params, None
     if not hasattr(sql, "compile"):
         raise StatementError(f"sql must be text or a SQLAlchemy statement, got {type(sql).__name__}")
-    from mesbatch.source.sqlalchemy import compile_statement
+    from mesbatch.source.sqlalchemy.statement import compile_statement
 
     return compile_statement(sql, con, params, keyed=keyed)

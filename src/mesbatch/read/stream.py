@@ -9,6 +9,9 @@ from typing import Any
 from mesbatch.batch import Column
 from mesbatch.errors import SchemaChanged
 from mesbatch.events import PartRead
+from mesbatch.keys.choose import choose, examine
+from mesbatch.keys.collect import CHECKED_AT_ONCE, KeyList, Keys, collect_keys
+from mesbatch.keys.strategy import LIST_SHAPES, InList, Part, Strategy
 from mesbatch.manifest import Manifest
 from mesbatch.read.ahead import Ahead
 from mesbatch.read.deadline import interrupted_at
@@ -17,12 +20,9 @@ from mesbatch.read.lane import Lane
 from mesbatch.read.measure import measure_deeply
 from mesbatch.read.part import Fetched, Item, PartReader, StatementReader
 from mesbatch.read.request import Request
-from mesbatch.source.choose import choose, examine
 from mesbatch.source.dbapi import DbapiDriver
-from mesbatch.source.keys import CHECKED_AT_ONCE, KeyList, Keys, collect_keys
 from mesbatch.source.session import Rows, Session, Source
-from mesbatch.source.statement import KeyedStatement
-from mesbatch.source.strategy import LIST_SHAPES, InList, Part, Strategy
+from mesbatch.sql.keyed import KeyedStatement
 
 FIRST_KEYS_PER_PART = 100  # with several connections, before it is known how many bytes a key has
 WHOLE = Part([], None, None, 0)  # the one part of a read without keys
@@ -101,7 +101,7 @@ class Reading:
         self._learn(rows.columns)
 
     def _given_arrow(self) -> Generator[Item]:
-        from mesbatch.source.arrow import TupleRows, open_stream
+        from mesbatch.source.adbc.rows import TupleRows, open_stream
 
         self.manifest.parts_planned += 1
         given = open_stream(self.request.con)

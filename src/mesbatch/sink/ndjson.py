@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 
 from mesbatch.batch import Batch, Column, Row
-from mesbatch.codec import DatetimeSeparator, Group, RowEncoder, Shape
+from mesbatch.codec.checksum import Checksum
+from mesbatch.codec.rows import DatetimeSeparator, Group, RowEncoder, Shape
 from mesbatch.errors import SchemaChanged
-from mesbatch.key_groups import KeyGroups
-from mesbatch.sink.checksum import Checksum
+from mesbatch.group.key_groups import KeyGroups
 from mesbatch.sink.stream import ByteStream
 from mesbatch.units import KiB
 

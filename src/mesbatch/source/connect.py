@@ -20,7 +20,7 @@ def find_source(con: Any, timeout: float | None = None) -> Source:
         return from_url(con, timeout)
     family = family_of(con)
     if family == "sqlalchemy":
-        from mesbatch.source.sqlalchemy import from_sqlalchemy
+        from mesbatch.source.sqlalchemy.statement import from_sqlalchemy
 
         return from_sqlalchemy(con)
     if hasattr(con, "as_source"):

@@ -22,15 +22,15 @@ def driver_of(connection: Any) -> Driver:
     """
     match family_of(connection):
         case "sqlite3":
-            from mesbatch.source.sqlite import SqliteDriver
+            from mesbatch.source.sqlite.driver import SqliteDriver
 
             return SqliteDriver()
         case "apsw":
-            from mesbatch.source.sqlite import ApswDriver
+            from mesbatch.source.sqlite.driver import ApswDriver
 
             return ApswDriver()
         case "psycopg":
-            from mesbatch.source.postgres import PsycopgDriver
+            from mesbatch.source.postgres.driver import PsycopgDriver
 
             return PsycopgDriver()
         case "oracledb":
@@ -38,7 +38,7 @@ def driver_of(connection: Any) -> Driver:
 
             return OracleDriver()
         case "adbc_driver_manager":
-            from mesbatch.source.adbc import AdbcDriver
+            from mesbatch.source.adbc.driver import AdbcDriver
 
             return AdbcDriver(connection)
     if not hasattr(connection, "cursor"):

@@ -49,7 +49,7 @@ def _arrow_connect(scheme: str, url: str) -> Callable[[str], Session | None] | N
         return None
 
     def connect(sql: str) -> Session | None:
-        session: Session | None = getattr(import_module("mesbatch.source.adbc_url"), opening)(place, sql)
+        session: Session | None = getattr(import_module("mesbatch.source.adbc.url"), opening)(place, sql)
         return session
 
     return connect if found else None
@@ -86,7 +86,7 @@ def _psycopg_connect(url: str, timeout: float | None) -> Callable[[], Session]:
 
 def _sqlalchemy_connect(url: str) -> Callable[[], Session]:
     def connect() -> Session:
-        from mesbatch.source.sqlalchemy import connect_url
+        from mesbatch.source.sqlalchemy.statement import connect_url
 
         return connect_url(url)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from mesbatch.codec import Shape
+from mesbatch.codec.rows import Shape
 from mesbatch.manifest import Status
 
 Key = str | int | float | None

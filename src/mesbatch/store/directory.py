@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mesbatch.errors import ResultStoreFull, StoreRefused, StoreUnavailable
-from mesbatch.spill.unlinked import distrust
+from mesbatch.group.spill.unlinked import distrust
 from mesbatch.store.protocol import LEASE_SECONDS, TTL_SECONDS
 from mesbatch.store.write_once import WriteOnceStore
 

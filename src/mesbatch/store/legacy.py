@@ -9,8 +9,8 @@ from typing import TypeVar
 
 import msgspec
 
+from mesbatch.codec.checksum import Checksum
 from mesbatch.errors import ChunkLost, CorruptChunk
-from mesbatch.sink.checksum import Checksum
 from mesbatch.store.account import Chunk, DomainAccount, Entry, ResultManifest
 
 

@@ -7,9 +7,9 @@ from collections.abc import Generator, Sequence
 import msgspec
 
 from mesbatch.sink.stream import ByteStream
-from mesbatch.sink.trace_json import failure_members
 from mesbatch.store.account import ResultManifest
 from mesbatch.store.reader import Page, ResultReader
+from mesbatch.trace.json import failure_members
 
 
 def result_json(

@@ -9,14 +9,14 @@ from typing import Any
 
 import msgspec
 
-from mesbatch.codec import Shape
+from mesbatch.codec.checksum import Checksum
+from mesbatch.codec.rows import Shape
 from mesbatch.errors import ChunkLost, CorruptChunk, InvalidPage, JobFailed, JobNotFound, ResultChanged, ResultExpired
-from mesbatch.sink import lines
-from mesbatch.sink.checksum import Checksum
 from mesbatch.sink.stream import ByteStream
 from mesbatch.store.account import DomainAccount, Entry, ResultManifest
 from mesbatch.store.protocol import ENDED, Facts, Store
 from mesbatch.store.reader import ResultReader
+from mesbatch.trace import lines
 
 POLL_SECONDS = 0.2  # how late a chunk is seen, against what asking costs the store
 PROGRESS_SECONDS = 5.0  # the contract's longest silence

@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 import msgspec
 
-from mesbatch.codec import Shape
-from mesbatch.column_rules import write_decimal
+from mesbatch.codec.checksum import Checksum
+from mesbatch.codec.column_rules import write_decimal
+from mesbatch.codec.rows import Shape
 from mesbatch.errors import InvalidDomain, JobNotComplete
-from mesbatch.sink.checksum import Checksum
 from mesbatch.store.account import Chunk, DomainAccount, Entry, Key, MissingKeys, ResultManifest
 from mesbatch.store.protocol import Lease, Store
 

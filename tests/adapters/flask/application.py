@@ -16,7 +16,7 @@ from mesbatch.adapters.flask import Dialect, Limits, trace_blueprint
 from mesbatch.admission import AdmissionPolicy, ProcessLimiter
 from mesbatch.jobs import LocalJobs, Work
 from mesbatch.store import DirectoryStore
-from mesbatch.trace import TraceReader
+from mesbatch.trace.read import TraceReader
 from mesbatch.units import MiB
 
 NDJSON = "application/x-ndjson"

@@ -9,12 +9,12 @@ from typing import Any, Protocol
 from mesbatch.admission import Admitted, Permit
 from mesbatch.batch import Batch, Column
 from mesbatch.manifest import Manifest
-from mesbatch.reader import BatchReader
-from mesbatch.sink.trace_lines import TraceRead
+from mesbatch.read.reader import BatchReader
+from mesbatch.trace.ndjson import TraceRead
 
 
 class LiveRead(TraceRead, Protocol):
-    """A trace that is read now: `mesbatch.trace.TraceReader`, or what looks like it."""
+    """A trace that is read now: `mesbatch.trace.read.TraceReader`, or what looks like it."""
 
     max_bytes: int
 

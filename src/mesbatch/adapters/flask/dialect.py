@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mesbatch.codec import DatetimeSeparator
-from mesbatch.sink.trace_lines import BATCH_SIZE
+from mesbatch.codec.rows import DatetimeSeparator
+from mesbatch.trace.ndjson import BATCH_SIZE
 from mesbatch.units import MiB
 
 Envelope = Callable[[Mapping[str, Any]], Any]

@@ -16,13 +16,13 @@ from mesbatch.adapters.flask.dialect import Dialect, Limits
 from mesbatch.adapters.flask.pump import Pump
 from mesbatch.adapters.flask.wire import NDJSON, streamed
 from mesbatch.admission import Admitted, Permit
-from mesbatch.codec import Shape
-from mesbatch.reader import BatchReader
-from mesbatch.sink import lines
+from mesbatch.codec.rows import Shape
+from mesbatch.read.reader import BatchReader
 from mesbatch.sink.stream import ByteStream
-from mesbatch.sink.trace_json import trace_json
-from mesbatch.sink.trace_lines import trace_lines
-from mesbatch.trace import TraceReader
+from mesbatch.trace import lines
+from mesbatch.trace.json import trace_json
+from mesbatch.trace.ndjson import trace_lines
+from mesbatch.trace.read import TraceReader
 
 FIRST_BATCH_SECONDS = 2.0  # that an answer waits for its first batch, so that an early error is still a status
 # A gone client is noticed with the second write after it left, so within 5 s.
@@ -43,7 +43,7 @@ def stream_ndjson(
     dialect: Dialect = Dialect(),  # noqa: B008
     limits: Limits = Limits(),  # noqa: B008
 ) -> Response:
-    """*read* as the NDJSON stream of `mesbatch.sink.trace_lines`, written as it is read.
+    """*read* as the NDJSON stream of `mesbatch.trace.ndjson`, written as it is read.
 
     A `BatchReader` becomes a trace of the one domain *domain*. *read* and *permit* are given over: they are closed and
     given back when the answer ends, fails, or loses its client, also if nothing of it was sent. What fails within the
@@ -70,7 +70,7 @@ def stream_json(
     dialect: Dialect = Dialect(),  # noqa: B008
     limits: Limits = Limits(),  # noqa: B008
 ) -> Response:
-    """*read* as the classic JSON object of `mesbatch.sink.trace_json`, written as it is read.
+    """*read* as the classic JSON object of `mesbatch.trace.json`, written as it is read.
 
     Like `stream_ndjson`, except that a failure after the first batch leaves the object open, so that no client can
     parse it, and that a blank stands for ``progress``. The domains must not alternate: ``domains_at_once=1``.

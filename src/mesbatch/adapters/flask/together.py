@@ -8,9 +8,9 @@ from typing import Any
 from mesbatch.batch import Batch, Column
 from mesbatch.jobs import Aggregation, Work
 from mesbatch.jobs.function import JobFunction
+from mesbatch.keys.collect import Keys
 from mesbatch.manifest import Manifest
-from mesbatch.source.keys import Keys
-from mesbatch.trace import TraceReader
+from mesbatch.trace.read import TraceReader
 
 
 class Together:

@@ -18,12 +18,12 @@ from mesbatch.adapters.flask.together import Together
 from mesbatch.adapters.flask.wanted import Principal
 from mesbatch.adapters.flask.wire import NDJSON
 from mesbatch.admission import Admission, AdmissionPolicy, Admitted, Cost, Enqueue, Limiter, Reject
-from mesbatch.codec import Shape
+from mesbatch.codec.rows import Shape
 from mesbatch.errors import InvalidJob, InvalidRequest, NoWorker, StoreUnavailable
 from mesbatch.jobs import Jobs, JobSpec
 from mesbatch.jobs.function import check_call
-from mesbatch.source.keys import Keys, collect_keys
-from mesbatch.trace import Trace
+from mesbatch.keys.collect import Keys, collect_keys
+from mesbatch.trace.read import Trace
 
 _logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ import msgspec
 from flask import request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from mesbatch.codec import Shape
+from mesbatch.codec.rows import Shape
 from mesbatch.errors import BodyTooLarge, InvalidPage, InvalidRequest, NoPrincipal, NotAcceptable
 
 Principal = Callable[[], str]

@@ -18,7 +18,7 @@ from mesbatch.demo.queries import DOMAINS
 from mesbatch.demo.rows import FIRST_ID, ID_STEP
 from mesbatch.demo.runs import TRACE
 from mesbatch.jobs import Jobs
-from mesbatch.memory import read_memory
+from mesbatch.memory.process import read_memory
 from mesbatch.units import MiB
 
 PAGE = Path(__file__).parent / "page"

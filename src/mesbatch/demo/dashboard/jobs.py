@@ -13,7 +13,7 @@ from mesbatch.demo.runs import TRACE
 from mesbatch.jobs import LocalJobs
 from mesbatch.jobs.function import Work
 from mesbatch.store import DirectoryStore
-from mesbatch.trace import TraceReader
+from mesbatch.trace.read import TraceReader
 
 URL, STORE = "MESBATCH_DEMO_URL", "MESBATCH_DEMO_STORE"
 

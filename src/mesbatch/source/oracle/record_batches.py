@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from mesbatch.arrow.types import arrow_type
 from mesbatch.batch import Column
-from mesbatch.source.arrow import ArrowRows
+from mesbatch.source.adbc.rows import ArrowRows
 from mesbatch.source.session import Params, Rows
 
 BATCH_ROWS = 5_000  # taking a batch over costs 0.2 ms, and the client's time a row is flat from here on

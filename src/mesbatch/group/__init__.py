@@ -1,0 +1,1 @@
+"""Rows of one key together: neighbours, mappings, folds, and groups on disk."""

@@ -1,0 +1,125 @@
+"""Rows of one key together: one group at a time where they are neighbours, else all groups."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+from mesbatch.batch import Batch, Row, find_column, open_batches
+from mesbatch.errors import InvalidKey
+from mesbatch.group.groups import Groups
+from mesbatch.group.key_groups import KeyGroups
+from mesbatch.group.key_runs import Order
+from mesbatch.group.spill.extents import ExtentFile
+from mesbatch.group.spill.spilled import SpilledGroups, estimate_nbytes
+from mesbatch.group.spill.unlinked import open_unlinked
+from mesbatch.units import MiB
+
+GROUP_NBYTES = 200  # beside its rows: a list with four slots, its entry in a dict, its place in a run
+
+
+def iter_groups(batches: Iterable[Batch], key: str, *, order: Order = "key") -> KeyGroups:
+    """Each key of the column *key* with all its rows, from input whose rows of one key are neighbours.
+
+    Holds one batch and one group, whatever the number of keys; given to `mesbatch.sink.ndjson.ndjson_groups` only one
+    batch, however large a group is. Key values stay as they come, so those of a CHAR column keep their trailing blanks.
+
+    With ``order="key"`` the keys must ascend (strings by code point, NULL once and anywhere), and a key that comes back
+    is an error. With ``order="any"`` the rows of one key need only be neighbours, and that is trusted: telling would
+    take a memory of all keys, so a key that comes back gives a second group. `group_by_key` takes rows in any order.
+
+    Raises:
+        KeyColumnError: no column, or more than one, is called *key*.
+        KeyMismatch: the keys do not ascend, and ``order="any"`` was not asked for.
+        SchemaChanged: the columns of a later batch are not those of the first.
+
+    >>> batches = [Batch(("LOT", "QTY"), [("a", 1), ("b", 2)]), Batch(("LOT", "QTY"), [("b", 3)])]
+    >>> list(iter_groups(batches, "LOT"))
+    [('a', [('a', 1)]), ('b', [('b', 2), ('b', 3)])]
+    """
+    return KeyGroups(batches, key, order)
+
+
+def group_by_key(
+    batches: Iterable[Batch], key: str, *, max_bytes: int = 64 * MiB, directory: str | os.PathLike[str] | None = None
+) -> Groups:
+    """All rows of *batches*, in any order, by their value in the column *key*: a mapping that need not fit in memory.
+
+    Reads *batches* to the end. Holds about *max_bytes* of rows and one batch; beyond that, rows go to a file without a
+    name in *directory*, by default in the system's directory for temporary files, and the index of their keys stays in
+    memory (`Groups.index_nbytes`). Key values stay as they come, so those of a CHAR column keep their trailing blanks.
+
+    Rows on disk come back as plain tuples of None, bool, int, float, str, bytes, Decimal, date, time, datetime,
+    timedelta, UUID and lists of these, every value with its type; of a time zone its offset from UTC is kept.
+
+    Raises:
+        KeyColumnError: no column, or more than one, is called *key*.
+        InvalidKey: a key is not hashable.
+        SchemaChanged: the columns of a later batch are not those of the first, or a row is longer or shorter.
+        SpillError: *directory* is not to be trusted or not writable (before anything is read), or the disk is full.
+        UnencodableValue: a value of another type would have to go to disk.
+
+    >>> batches = [Batch(("LOT", "QTY"), [("b", 1), ("a", 2)]), Batch(("LOT", "QTY"), [("b", 3)])]
+    >>> with group_by_key(batches, "LOT") as groups:
+    ...     print(len(groups), groups["b"], list(groups))
+    2 [('b', 1), ('b', 3)] ['b', 'a']
+    """
+    os.close(open_unlinked(directory))  # to fail now rather than after a million rows
+    gathering = _Gathering(key, max_bytes, directory)
+    try:
+        with open_batches(batches) as opened:
+            for batch in opened:
+                gathering.add(batch)
+        columns = gathering.columns or tuple(getattr(batches, "columns", ()))
+        return Groups(columns, gathering.finish())
+    except BaseException:
+        gathering.close()
+        raise
+
+
+class _Gathering:
+    """Groups in the making."""
+
+    def __init__(self, key: str, max_bytes: int, directory: str | os.PathLike[str] | None) -> None:
+        self._key = key
+        self._max_bytes = max_bytes
+        self._directory = directory
+        self._groups: defaultdict[Any, list[Row]] = defaultdict(list)
+        self._nbytes = 0.0
+        self._spilled: SpilledGroups | None = None
+        self.columns: tuple[str, ...] = ()
+
+    def add(self, batch: Batch) -> None:
+        self.columns, rows = batch
+        position, groups = find_column(self.columns, self._key), self._groups
+        try:
+            for row in rows:
+                groups[row[position]].append(row)
+        except TypeError as error:
+            raise InvalidKey(f"column {self._key!r} holds a value that cannot be a key: {error}") from error
+        self._nbytes += estimate_nbytes(rows)
+        if self._nbytes + len(groups) * GROUP_NBYTES > self._max_bytes:
+            self._spill()
+
+    def finish(self) -> dict[Any, list[Row]] | SpilledGroups:
+        """All groups: in memory if none was spilled, else all on disk, so that reading them has the whole budget."""
+        if self._spilled is None:
+            self._groups.default_factory = None  # a missing key is a KeyError from now on
+            return self._groups
+        self._spill()
+        return self._spilled
+
+    def close(self) -> None:
+        if self._spilled is not None:
+            self._spilled.close()
+
+    def _spill(self) -> None:
+        if self._spilled is None:
+            extents = ExtentFile(open_unlinked(self._directory))
+            self._spilled = SpilledGroups(self.columns, extents, self._max_bytes)
+        if self._groups:
+            self._spilled.add(self._groups, self._nbytes + len(self._groups) * GROUP_NBYTES)
+        self._groups.clear()
+        self._nbytes = 0.0

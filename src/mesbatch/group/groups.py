@@ -1,0 +1,115 @@
+"""The mapping of keys to rows that `group_by_key` returns, whether they lie in memory or on disk."""
+
+from __future__ import annotations
+
+from collections.abc import ItemsView, Iterator, Mapping, ValuesView
+from operator import itemgetter
+from types import TracebackType
+from typing import Any, TypeVar
+
+from mesbatch.batch import Row
+from mesbatch.errors import GroupsClosed
+from mesbatch.group.spill.spilled import SpilledGroups
+
+T = TypeVar("T")
+
+
+class Groups(Mapping[Any, list[Row]]):
+    """Keys and their rows, in the order in which the keys were first seen; made by `group_by_key`.
+
+    A mapping like the dict that it replaces, and a context manager: after `close` it is empty of rows and raises
+    `GroupsClosed`. *columns* are those of the rows; none when no batch came and the reader does not know them.
+
+    `items` and `values` read what is on disk in one pass and hold half of *max_bytes*, or one group where that is more;
+    ``groups[key]`` reads that key's rows alone; `iter_rows` takes a key whose rows are too many for memory. What is
+    read from disk is checked: bytes that are not those written raise `CorruptChunk`.
+    """
+
+    def __init__(self, columns: tuple[str, ...], groups: dict[Any, list[Row]] | SpilledGroups) -> None:
+        self.columns = columns
+        self._groups = groups
+        self._closed = False
+
+    @property
+    def spilled_nbytes(self) -> int:
+        """Bytes on disk; 0 when all groups are in memory or closed."""
+        return self._groups.nbytes if isinstance(self._groups, SpilledGroups) else 0
+
+    @property
+    def index_nbytes(self) -> int:
+        """Bytes that the keys of groups on disk hold in memory; walks over the keys."""
+        return self._groups.index_nbytes if isinstance(self._groups, SpilledGroups) else 0
+
+    def __getitem__(self, key: Any) -> list[Row]:
+        return self._open_groups()[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._open_groups()
+
+    def __len__(self) -> int:
+        return len(self._open_groups())
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._while_open(iter(self._open_groups()))
+
+    def iter_rows(self, key: Any) -> Iterator[Row]:
+        """The rows of *key*, holding 256 KiB of those on disk at a time.
+
+        Raises:
+            KeyError: there is no such key.
+        """
+        groups = self._open_groups()
+        rows = groups.iter_rows(key) if isinstance(groups, SpilledGroups) else iter(groups[key])
+        return self._while_open(rows)
+
+    def _iter_items(self) -> Iterator[tuple[Any, list[Row]]]:
+        return self._while_open(iter(self._open_groups().items()))
+
+    def items(self) -> ItemsView[Any, list[Row]]:
+        return _Items(self)
+
+    def values(self) -> ValuesView[list[Row]]:
+        return _Values(self)
+
+    def close(self) -> None:
+        """Give memory and disk space back; may be called twice."""
+        self._closed = True
+        if isinstance(self._groups, SpilledGroups):
+            self._groups.close()
+        else:
+            self._groups.clear()  # a generator that was left open may still refer to it
+        self._groups = {}
+
+    def __enter__(self) -> Groups:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _open_groups(self) -> dict[Any, list[Row]] | SpilledGroups:
+        if self._closed:
+            raise GroupsClosed("these groups were closed, and their rows are gone")
+        return self._groups
+
+    def _while_open(self, values: Iterator[T]) -> Iterator[T]:
+        for value in values:
+            yield value
+            self._open_groups()
+
+
+class _Items(ItemsView[Any, list[Row]]):
+    """Items in one pass, where the inherited view would look up each key."""
+
+    _mapping: Groups
+
+    def __iter__(self) -> Iterator[tuple[Any, list[Row]]]:
+        return self._mapping._iter_items()
+
+
+class _Values(ValuesView[list[Row]]):
+    _mapping: Groups
+
+    def __iter__(self) -> Iterator[list[Row]]:
+        return map(itemgetter(1), self._mapping._iter_items())

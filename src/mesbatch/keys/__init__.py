@@ -1,0 +1,1 @@
+"""The keys of a read: checked, sorted, and brought into statements."""

@@ -1,0 +1,1 @@
+"""ADBC connections, and rows that are Arrow record batches from the start."""

@@ -1,0 +1,77 @@
+"""The caller's SQL with a place for keys in it: text goes around it and binds go in, in the driver's own style."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mesbatch.errors import StatementError
+from mesbatch.source.session import Params
+from mesbatch.sql.query import KeyPlace, find_keys
+from mesbatch.sql.tokens import tokenize
+
+# How a bind is written when parameters go by position, and when they go by name; the words are PEP 249's.
+BINDS = {
+    "qmark": ("?", ":{}"),
+    "named": (":{}", ":{}"),
+    "format": ("%s", "%({})s"),
+    "pyformat": ("%s", "%({})s"),
+}
+NUMBERED = "numeric_dollar"  # ADBC's PostgreSQL; not a word of PEP 249
+
+
+@dataclass(frozen=True)
+class KeyedStatement:
+    """A query with one ``IN (:keys)``; *paramstyle* is DB-API's word for how the driver writes binds."""
+
+    text: str
+    params: Params
+    place: KeyPlace
+    paramstyle: str
+
+    @classmethod
+    def parse(cls, text: str, params: Params, paramstyle: str) -> KeyedStatement:
+        """Find ``:keys`` in *text*.
+
+        Raises:
+            StatementError: it is missing, doubled or not in ``IN (:keys)``; or the driver numbers its binds.
+        """
+        if paramstyle not in BINDS and paramstyle != NUMBERED:
+            raise StatementError(
+                f"keys need a driver whose paramstyle is one of {', '.join(BINDS)}; this one's is {paramstyle!r}"
+            )
+        if params is None and paramstyle in {"format", "pyformat"}:
+            text = text.replace("%", "%%")  # nothing was to be bound, so a percent sign was only itself
+        return cls(text, params, find_keys(text), paramstyle)
+
+    def placeholders(self, count: int) -> list[str]:
+        """*count* binds for keys, as they are written in the text."""
+        if self.paramstyle == NUMBERED:  # counts on after the caller's own
+            first = len(self.params or ()) + 1
+            return [f"${i}" for i in range(first, first + count)]
+        by_position, by_name = BINDS[self.paramstyle]
+        style = by_name if isinstance(self.params, Mapping) else by_position
+        return [style.format(f"mesbatch_{i}") for i in range(count)]
+
+    def with_keys(
+        self, inside: str, values: Sequence[Any] = (), *, head: str = "", tail: str = ""
+    ) -> tuple[str, Params]:
+        """The text with *inside* in place of ``:keys``, *head* before and *tail* after it, and all parameters.
+
+        The *values* belong to the placeholders in *head* when it has any, else to those in *inside*.
+        """
+        before, after = self.place.before, self.place.after
+        text = f"{head}{before}({inside}){after}{tail}"
+        if isinstance(self.params, Mapping):
+            return text, {**self.params, **{f"mesbatch_{i}": value for i, value in enumerate(values)}}
+        given = tuple(self.params or ())
+        if self.paramstyle == NUMBERED:
+            return text, (*given, *values)
+        split = 0 if head else self._count_binds(before)
+        return text, (*given[:split], *values, *given[split:])
+
+    def _count_binds(self, text: str) -> int:
+        """The driver's own binds in *text*: for psycopg a question mark is an operator, and ``[1:2]`` a slice."""
+        mark = BINDS[self.paramstyle][0][0]
+        return sum(token.kind == "bind" and token.text.startswith(mark) for token in tokenize(text))

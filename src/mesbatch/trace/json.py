@@ -1,0 +1,122 @@
+"""A trace as the one JSON object that its older clients know, written as it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from mesbatch.batch import Batch
+from mesbatch.codec.checksum import Checksum
+from mesbatch.codec.column_rules import write_decimal
+from mesbatch.codec.rows import DatetimeSeparator, RowEncoder
+from mesbatch.errors import ReadInterrupted
+from mesbatch.manifest import Manifest
+from mesbatch.sink.ndjson import check_columns
+from mesbatch.sink.stream import ByteStream
+from mesbatch.trace.ndjson import BATCH_SIZE, TraceRead
+
+FAILURE = "one or more domains failed"  # the text of the first implementation, beside its code
+
+_encoder = msgspec.json.Encoder(decimal_format=write_decimal)
+
+
+def trace_json(
+    trace_read: TraceRead, *, datetime_separator: DatetimeSeparator = "T", batch_size: int = BATCH_SIZE
+) -> ByteStream:
+    """``{"stage":"events","results":{domain:{"data":[...],"count":...}},"aggregation":...}``, in pieces as it is read.
+
+    The domains of *trace_read* come one after the other. A domain that failed stands in ``failed_domains``, beside
+    ``error`` and ``code``; one that failed before its first row has no result. A piece has at most *batch_size* rows,
+    and white space may stand between any two. Holds the batch that is being written, and one piece. The manifests get
+    their checksums. The stream closes *trace_read* when it ends, fails or is closed.
+
+    Whatever goes wrong raises while this is read and leaves the object open, so that no client can parse it.
+    """
+    return ByteStream(_body(trace_read, datetime_separator, batch_size), trace_read)
+
+
+def failure_members(failed_domains: Iterable[str]) -> bytes:
+    """What a partial result has beside its rows, from the comma on; nothing where it is whole.
+
+    >>> failure_members([]), failure_members(["holds"])[:28]
+    (b'', b',"error":"one or more domain')
+    """
+    failed = list(failed_domains)
+    members = {"error": FAILURE, "code": "EVENTS_PARTIAL_FAILURE", "failed_domains": failed}
+    return b"," + _encoder.encode(members)[1:-1] if failed else b""
+
+
+def _body(trace_read: TraceRead, separator: DatetimeSeparator, batch_size: int) -> Generator[bytes]:
+    yield b'{"stage":"events","results":{'
+    yield from _results(trace_read, separator, batch_size)
+    failed = [name for name, manifest in trace_read.manifests.items() if not manifest.complete]
+    yield b'},"aggregation":%b%b}' % (_encoder.encode(trace_read.aggregation), failure_members(failed))
+
+
+def _results(trace_read: TraceRead, separator: DatetimeSeparator, batch_size: int) -> Iterator[bytes]:
+    waiting = list(trace_read.domains)
+    open_domain: _OpenDomain | None = None
+    comma = b""
+    for name, batch in trace_read:
+        if open_domain is None or open_domain.name != name:
+            if open_domain is not None:
+                yield open_domain.end(trace_read.manifests[open_domain.name])
+            if name not in waiting:
+                raise ReadInterrupted(f"the rows of {name!r} alternate with others: read with domains_at_once=1")
+            while waiting[0] != name:  # ended without a row
+                empty = _ended_empty(waiting.pop(0), trace_read, comma)
+                comma = b"," if empty else comma
+                yield empty
+            open_domain = _OpenDomain(waiting.pop(0), trace_read.descriptions[name], separator)
+            yield open_domain.start(comma)
+            comma = b","
+        yield from open_domain.pieces(batch, batch_size)
+    if open_domain is not None:
+        yield open_domain.end(trace_read.manifests[open_domain.name])
+    for name in waiting:
+        empty = _ended_empty(name, trace_read, comma)
+        comma = b"," if empty else comma
+        yield empty
+
+
+class _OpenDomain:
+    """The domain whose rows are being written."""
+
+    def __init__(self, name: str, columns: Any, separator: DatetimeSeparator) -> None:
+        self.name = name
+        self._encoder = RowEncoder(columns, datetime_separator=separator)
+        self._checksum, self._rows = Checksum(), 0
+
+    def start(self, comma: bytes) -> bytes:
+        return comma + _encoder.encode(self.name) + b':{"data":['
+
+    def pieces(self, batch: Batch, batch_size: int) -> Iterator[bytes]:
+        check_columns(self._encoder, batch)
+        for first in range(0, batch.num_rows, batch_size):
+            rows = batch.rows[first : first + batch_size]
+            data = self._encoder.encode_list(rows)
+            self._checksum.update_list(data)
+            yield (b"," if self._rows else b"") + data[1:-1]
+            self._rows += len(rows)
+
+    def end(self, manifest: Manifest) -> bytes:
+        _check_ended(self.name, manifest)
+        manifest.checksum = self._checksum.hexdigest()
+        return b'],"count":%d}' % self._rows
+
+
+def _ended_empty(name: str, trace_read: TraceRead, comma: bytes) -> bytes:
+    """A domain without rows; nothing where it failed before it could have any."""
+    manifest = trace_read.manifests[name]
+    _check_ended(name, manifest)
+    if manifest.status == "failed" or (manifest.failed and not manifest.keys_read):
+        return b""
+    manifest.checksum = Checksum().hexdigest()
+    return comma + _encoder.encode(name) + b':{"data":[],"count":0}'
+
+
+def _check_ended(name: str, manifest: Manifest) -> None:
+    if manifest.status in {"reading", "truncated"}:
+        raise ReadInterrupted(f"the rows of {name!r} stopped before their end")

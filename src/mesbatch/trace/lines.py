@@ -1,0 +1,80 @@
+"""The lines of a trace's stream, written here only, whether it is read now or was stored by a job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from mesbatch.codec.column_rules import write_decimal
+from mesbatch.codec.rows import Shape
+from mesbatch.problem import problem_of
+
+VERSION = 1  # of the stream; a line may get more members without a new one
+
+_encoder = msgspec.json.Encoder(decimal_format=write_decimal)
+
+
+def meta(job_id: str | None, profile: str | None, domains: Sequence[str], cid_count: int | None, shape: Shape) -> bytes:
+    return _line(
+        "meta", job_id=job_id, profile=profile, domains=domains, version=VERSION, cid_count=cid_count, shape=shape
+    )
+
+
+def domain_start(domain: str, total: int | None, columns: Sequence[Mapping[str, Any]]) -> bytes:
+    return _line("domain_start", domain=domain, total=total, columns=columns)
+
+
+def records(domain: str, batch: int, count: int, shape: Shape, rows: bytes) -> bytes:
+    """*rows*, a JSON array, become part of the line as they are.
+
+    >>> records("holds", 0, 1, "objects", b'[{"ID":1}]')
+    b'{"type":"records","domain":"holds","batch":0,"count":1,"data":[{"ID":1}]}\\n'
+    """
+    member = b"data" if shape == "objects" else b"rows"
+    members = (_encoder.encode(domain), batch, count, member, rows)
+    return b'{"type":"records","domain":%b,"batch":%d,"count":%d,"%b":%b}\n' % members
+
+
+def domain_end(domain: str, count: int, status: str, checksum: str) -> bytes:
+    return _line("domain_end", domain=domain, count=count, status=status, checksum=checksum)
+
+
+def aggregation(data: Any) -> bytes:
+    """*data* may be a `msgspec.Raw`: JSON already."""
+    return _line("aggregation", data=data)
+
+
+def warning(failed_domains: Sequence[str], failed_keys: Sequence[Any]) -> bytes:
+    return _line("warning", code="EVENTS_PARTIAL_FAILURE", failed_domains=failed_domains, failed_keys=failed_keys)
+
+
+def progress(elapsed_seconds: float, rows: int, told: Mapping[str, Any]) -> bytes:
+    """That the job goes on: *rows* sent, and what the job itself *told*, which has the last word."""
+    return _line("progress", **{"elapsed_seconds": elapsed_seconds, "rows": rows, **told})
+
+
+def complete(domains: Mapping[str, tuple[int, str]], elapsed_seconds: float) -> bytes:
+    """The last line of a whole result: rows and checksum of each of *domains*."""
+    return _line(
+        "complete",
+        total_records=sum(rows for rows, _ in domains.values()),
+        domains={name: {"rows": rows, "checksum": checksum} for name, (rows, checksum) in domains.items()},
+        elapsed_seconds=round(elapsed_seconds, 3),
+    )
+
+
+def full_result(data: bytes) -> bytes:
+    """A result of the first implementation's oldest layout: *data*, a JSON object, as it is."""
+    return _line("full_result", data=msgspec.Raw(data.replace(b"\n", b" ")))  # JSON has no line break within a text
+
+
+def error(failure: Exception) -> bytes:
+    """The last line of a stream that failed; never any SQL."""
+    problem = problem_of(failure)
+    return _line("error", message=problem.detail, problem=problem.members())
+
+
+def _line(kind: str, **members: Any) -> bytes:
+    return _encoder.encode({"type": kind, **members}) + b"\n"

@@ -1,0 +1,170 @@
+"""A trace as the NDJSON stream that its clients know, from ``meta`` to ``complete``."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from typing import Any, Protocol
+
+from mesbatch.batch import Batch, Column, Row
+from mesbatch.codec.checksum import Checksum
+from mesbatch.codec.rows import DatetimeSeparator, RowEncoder, Shape
+from mesbatch.errors import ReadInterrupted
+from mesbatch.manifest import Manifest
+from mesbatch.sink.ndjson import check_columns
+from mesbatch.sink.stream import ByteStream
+from mesbatch.trace import lines
+
+BATCH_SIZE = 5_000  # rows in a line at most: what the clients of TRACE_STREAM_BATCH_SIZE were written for
+
+_logger = logging.getLogger(__name__)
+
+
+class TraceRead(Protocol):
+    """What `trace_lines` asks of a trace that is being read.
+
+    *descriptions* has a domain's columns from its first batch on, or from its end if it had no rows; its manifest stops
+    saying ``reading`` when it ended. *aggregation* is there after the last batch.
+    """
+
+    @property
+    def domains(self) -> tuple[str, ...]: ...
+    @property
+    def cid_count(self) -> int | None: ...
+    @property
+    def descriptions(self) -> Mapping[str, tuple[Column, ...]]: ...
+    @property
+    def manifests(self) -> Mapping[str, Manifest]: ...
+    @property
+    def aggregation(self) -> Mapping[str, Any] | None: ...
+
+    def __iter__(self) -> Iterator[tuple[str, Batch]]: ...
+    def close(self) -> None: ...
+
+
+def trace_lines(
+    trace_read: TraceRead,
+    *,
+    job_id: str | None = None,
+    profile: str | None = None,
+    shape: Shape = "objects",
+    datetime_separator: DatetimeSeparator = "T",
+    batch_size: int = BATCH_SIZE,
+    clock: Callable[[], float] = time.monotonic,
+) -> ByteStream:
+    """Write *trace_read* as its clients read it, one line a chunk: ``meta``, the domains, ``complete``.
+
+    Each domain has a ``domain_start``, ``records`` lines of at most *batch_size* rows, and a ``domain_end``; lines of
+    two domains read at once may alternate. A domain that failed before its first row has none of them and stands in the
+    ``warning``. Holds the batch that is being written, and one line. The manifests get their checksums.
+
+    Raises nothing while it is read: a failure becomes the last line, ``error``, which never carries SQL, and is logged
+    with its traceback. The stream closes *trace_read* when it ends or is closed.
+    """
+    return ByteStream(
+        _lines(_DomainLines(trace_read, shape, datetime_separator, batch_size), job_id, profile, clock), trace_read
+    )
+
+
+def _lines(
+    domains: _DomainLines, job_id: str | None, profile: str | None, clock: Callable[[], float]
+) -> Generator[bytes]:
+    started = clock()
+    try:
+        yield domains.meta(job_id, profile)
+        yield from domains.records()
+        yield from domains.aggregation()
+        yield from domains.warning()
+        yield domains.complete(clock() - started)
+    except Exception as error:  # the status went out long ago: only a line can tell the client
+        _logger.exception("the stream ends with an error line")
+        yield lines.error(error)
+
+
+class _Domain:
+    """What was sent of one domain, and how to send more."""
+
+    def __init__(self, name: str, encoder: RowEncoder, shape: Shape) -> None:
+        self.encoder, self.checksum = encoder, Checksum()
+        self.rows = self.batches = 0
+        self._name, self._shape = name, shape
+
+    def line(self, rows: list[Row]) -> bytes:
+        data = self.encoder.encode_list(rows)
+        self.checksum.update_list(data)
+        line = lines.records(self._name, self.batches, len(rows), self._shape, data)
+        self.batches += 1
+        self.rows += len(rows)
+        return line
+
+
+class _DomainLines:
+    """The lines of a stream between its first and its last."""
+
+    def __init__(
+        self, trace_read: TraceRead, shape: Shape, datetime_separator: DatetimeSeparator, batch_size: int
+    ) -> None:
+        self._read, self._shape, self._batch_size = trace_read, shape, batch_size
+        self._datetime_separator = datetime_separator
+        self._started: dict[str, _Domain] = {}
+        self._ended: set[str] = set()
+
+    def meta(self, job_id: str | None, profile: str | None) -> bytes:
+        return lines.meta(job_id, profile, self._read.domains, self._read.cid_count, self._shape)
+
+    def records(self) -> Iterator[bytes]:
+        for name, batch in self._read:
+            yield from self._ends(at_the_end=False)
+            if name not in self._started:
+                yield self._start(name)
+            domain = self._started[name]
+            check_columns(domain.encoder, batch)
+            for first in range(0, batch.num_rows, self._batch_size):
+                yield domain.line(batch.rows[first : first + self._batch_size])
+        yield from self._ends(at_the_end=True)
+
+    def aggregation(self) -> Iterator[bytes]:
+        if self._read.aggregation is not None:
+            yield lines.aggregation(self._read.aggregation)
+
+    def warning(self) -> Iterator[bytes]:
+        failed = {name: manifest for name, manifest in self._read.manifests.items() if not manifest.complete}
+        if failed:
+            ranges = [
+                {"domain": name, "first": keys.first, "last": keys.last, "count": keys.count}
+                for name, manifest in failed.items()
+                for keys in manifest.failed
+            ]
+            yield lines.warning(list(failed), ranges)
+
+    def complete(self, elapsed_seconds: float) -> bytes:
+        sent = {name: (domain.rows, domain.checksum.hexdigest()) for name, domain in self._started.items()}
+        return lines.complete(sent, elapsed_seconds)
+
+    def _start(self, name: str) -> bytes:
+        columns = self._read.descriptions.get(name, ())  # without keys no statement is run
+        encoder = RowEncoder(columns, shape=self._shape, datetime_separator=self._datetime_separator)
+        self._started[name] = _Domain(name, encoder, self._shape)
+        return lines.domain_start(name, None, encoder.columns)
+
+    def _ends(self, *, at_the_end: bool) -> Iterator[bytes]:
+        """The last lines of the domains that ended since we looked, but not before the last of their rows."""
+        for name in self._read.domains:
+            manifest = self._read.manifests.get(name)
+            sent = self._started[name].rows if name in self._started else 0
+            ended = manifest is not None and manifest.status != "reading" and sent >= manifest.rows
+            if name not in self._ended and (ended or at_the_end):
+                self._ended.add(name)
+                yield from self._end(name, manifest)
+
+    def _end(self, name: str, manifest: Manifest | None) -> Iterator[bytes]:
+        if manifest is None or manifest.status in {"reading", "truncated"}:
+            raise ReadInterrupted(f"the rows of {name!r} stopped before their end")
+        if name not in self._started:
+            if manifest.status == "failed" or (manifest.failed and not manifest.keys_read):
+                return  # nothing came of it: it stands in the warning
+            yield self._start(name)
+        domain = self._started[name]
+        manifest.checksum = domain.checksum.hexdigest()
+        yield lines.domain_end(name, domain.rows, manifest.status, manifest.checksum)

@@ -1,0 +1,309 @@
+"""Several named queries over one list of keys, read side by side: what the dashboard calls a trace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from threading import Event as Flag
+from types import TracebackType
+from typing import Any, Protocol, Self
+from warnings import warn
+
+from mesbatch.batch import Batch, Column, find_column
+from mesbatch.errors import KeyColumnError, StatementError
+from mesbatch.events import Event
+from mesbatch.keys.choose import StrategyName
+from mesbatch.keys.collect import Keys, collect_keys
+from mesbatch.manifest import FailedKeys, Manifest
+from mesbatch.read.ahead import Ahead
+from mesbatch.read.inline import Inline
+from mesbatch.read.part import OnFailure
+from mesbatch.read.reader import BatchReader, read_sql_iter
+from mesbatch.read.request import check_positive
+from mesbatch.source.connect import find_source
+from mesbatch.source.session import Params
+from mesbatch.units import MiB
+
+
+@dataclass(frozen=True)
+class Query:
+    """One domain: SQL with ``IN (:keys)``, and the result's column that holds the key where that is not the filter's.
+
+    With a *separator* the column *key* holds several keys as one text, such as ``"a1,b2"``. No index serves that, so
+    the SQL has no ``:keys``: it is one scan, and a row is given out, once, when any of its keys was asked for. Else
+    *strategy* says how the keys get into the statement, as in `read_sql_iter`.
+
+    Raises:
+        KeyColumnError: a *separator* without a *key*.
+        StatementError: a *separator* with a *strategy*.
+    """
+
+    sql: Any
+    key: str | None = None
+    params: Params = None
+    separator: str | None = None
+    strategy: StrategyName = "auto"
+
+    def __post_init__(self) -> None:
+        if self.separator is not None and not (self.separator and self.key):
+            raise KeyColumnError(f"separator={self.separator!r}: it must not be empty, and key must name its column")
+        if self.separator is not None and self.strategy != "auto":
+            raise StatementError(f"strategy={self.strategy!r}: no keys get into a statement whose rows hold several")
+
+
+Stream = Inline[tuple[str, Batch]] | Ahead["_Worker", str, tuple[str, Batch]]
+
+
+class Aggregation(Protocol):
+    """What is counted on the way, batch by batch, in place of rows that are kept."""
+
+    def add(self, domain: str, batch: Batch) -> None: ...
+
+    def result(self) -> dict[str, Any]: ...
+
+
+class Trace:
+    """Named queries that are read with one list of keys.
+
+    >>> import sqlite3
+    >>> con = sqlite3.connect(":memory:")
+    >>> _ = con.executescript("create table holds (id text, reason text); insert into holds values ('a', 'dust')")
+    >>> trace = Trace({"holds": Query("select * from holds where id in (:keys)")})
+    >>> [(domain, batch.rows) for domain, batch in trace.read(con, ["a", "b"])]
+    [('holds', [('a', 'dust')])]
+    """
+
+    def __init__(self, queries: Mapping[str, Query]) -> None:
+        self.queries = dict(queries)
+
+    def read(
+        self,
+        con: Any,
+        keys: Iterable[Any] | Keys,
+        domains: Sequence[str] | None = None,
+        *,
+        on_failure: OnFailure = "raise",
+        aggregation: Aggregation | None = None,
+        domains_at_once: int = 1,
+        parallel: int = 1,
+        max_bytes: int = 8 * MiB,
+        batch_size: int | None = None,
+        timeout: float | None = None,
+        on_event: Callable[[str, Event], None] | None = None,
+    ) -> TraceReader:
+        """Read *domains* (all of them, if None), *domains_at_once* side by side, within *max_bytes* in all.
+
+        With ``on_failure="partial"`` a domain that fails ends, named in its manifest, and the others go on; with
+        ``"raise"`` its failure ends the read. *timeout* is for each domain, and *on_event* hears the domain beside what
+        happened. The other options are those of `read_sql_iter`.
+
+        Raises:
+            ValueError: an unknown domain, or *domains_at_once* above 1 on the caller's own connection.
+            InvalidKey, StatementError, UnknownSource: as `read_sql_iter`, for every domain before any is read.
+        """
+        chosen = tuple(self.queries if domains is None else domains)
+        if unknown := [domain for domain in chosen if domain not in self.queries]:
+            raise ValueError(f"unknown domain {', '.join(map(repr, unknown))}; known are {', '.join(self.queries)}")
+        if domains_at_once < 1 or (domains_at_once > 1 and not find_source(con).owned):
+            raise ValueError(
+                f"domains_at_once={domains_at_once}: it must be 1 on the caller's own connection, and never below; "
+                "pass an engine, a pool, a URL or a function that connects"
+            )
+        at_once = max(1, min(domains_at_once, len(chosen)))
+        collected = collect_keys(keys)
+        own = None if isinstance(keys, Keys) else collected
+
+        def reader(domain: str) -> BatchReader:
+            query = self.queries[domain]
+            return read_sql_iter(
+                query.sql, con, query.params, keys=None if query.separator else collected,
+                key=None if query.separator else query.key, strategy=query.strategy, on_failure=on_failure,
+                max_bytes=max_bytes // at_once, batch_size=batch_size, timeout=timeout,
+                parallel=1 if query.separator else parallel,
+                on_event=None if on_event is None else partial(on_event, domain),
+            )  # fmt: skip
+
+        try:
+            readers = {domain: reader(domain) for domain in chosen}
+        except BaseException:
+            if own is not None:
+                own.close()
+            raise
+        return TraceReader(self.queries, readers, collected, on_failure, aggregation, at_once, own)
+
+
+class TraceReader(Iterator[tuple[str, Batch]]):
+    """The batches of a trace, each with its domain; those of two domains may alternate.
+
+    *manifests* has the account of each domain, *descriptions* its columns from its first batch on (or its end), as
+    *key_columns* the one by which it is in order of keys (None: it is in none), and *aggregation*, after the end, what
+    was counted on the way.
+    """
+
+    def __init__(
+        self,
+        queries: Mapping[str, Query],
+        readers: dict[str, BatchReader],
+        keys: Keys,
+        on_failure: OnFailure,
+        aggregation: Aggregation | None,
+        at_once: int,
+        own_keys: Keys | None,
+    ) -> None:
+        self.domains = tuple(readers)
+        self.cid_count = len(keys)
+        self.manifests: dict[str, Manifest] = {domain: reader.manifest for domain, reader in readers.items()}
+        self.descriptions: dict[str, tuple[Column, ...]] = {}
+        self.key_columns: dict[str, str | None] = {}
+        self.aggregation: dict[str, Any] | None = None
+        self._work = _Domains(
+            queries, readers, keys, self.cid_count, on_failure, self.descriptions, self.key_columns, own_keys
+        )
+        self._counting, self._at_once = aggregation, at_once
+        self._stream: Stream | None = None
+        self._closed = False
+
+    @property
+    def max_bytes(self) -> int:
+        """What the trace may hold in all; may be set while it reads, as that of a `BatchReader`."""
+        return self._at_once * min((reader.max_bytes for reader in self._work.readers.values()), default=1)
+
+    @max_bytes.setter
+    def max_bytes(self, value: int) -> None:
+        check_positive("max_bytes", value)
+        for reader in self._work.readers.values():
+            reader.max_bytes = max(1, value // self._at_once)
+
+    @property
+    def movable(self) -> bool:
+        """Whether another thread may read it, as that of a `BatchReader`."""
+        return self._stream is None and all(reader.movable for reader in self._work.readers.values())
+
+    def __next__(self) -> tuple[str, Batch]:
+        try:
+            item = self._take()
+        except BaseException as error:
+            self.close()
+            if isinstance(error, StopIteration):  # of an aggregation
+                raise RuntimeError("StopIteration is not the end of this trace, which failed") from error
+            raise
+        if item is None:
+            self.close()
+            raise StopIteration
+        return item
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop all domains and give everything back; may be called twice."""
+        self._closed = True
+        if self._stream is not None:
+            self._stream.close()
+        self._work.close()
+
+    def interrupt(self) -> None:
+        """Make a read that blocks in another thread fail soon, and with it the query in the database."""
+        for reader in self._work.readers.values():
+            reader.interrupt()
+
+    def __del__(self) -> None:
+        if not getattr(self, "_closed", True) and self._stream is not None:
+            warn("a TraceReader was neither read to its end nor closed: use it in a with statement", ResourceWarning, 2)
+            self.close()
+
+    def _take(self) -> tuple[str, Batch] | None:
+        if self._closed:
+            return None
+        if self._stream is None:
+            self._stream = self._work.begin(self._at_once)
+        item = self._stream.take()
+        if self._counting is not None:
+            if item is None:
+                self.aggregation = self._counting.result()
+            else:
+                self._counting.add(*item)
+        return item
+
+
+@dataclass(frozen=True)
+class _Domains:
+    """What the threads of a trace work with; not the `TraceReader`, which may so be collected while they run."""
+
+    queries: Mapping[str, Query]
+    readers: dict[str, BatchReader]
+    keys: Keys
+    cid_count: int
+    on_failure: OnFailure
+    descriptions: dict[str, tuple[Column, ...]]
+    key_columns: dict[str, str | None]
+    own_keys: Keys | None  # those that the caller collected are the caller's to close
+
+    def begin(self, at_once: int) -> Stream:
+        if at_once == 1:
+            return Inline(item for domain in self.readers for item in self._read(domain))
+        workers = [_Worker(self.readers.values()) for _ in range(at_once)]
+        return Ahead(lambda _, domain: self._read(domain), iter(self.readers), workers, ordered=False)
+
+    def close(self) -> None:
+        for reader in self.readers.values():
+            reader.close()
+        if self.own_keys is not None:
+            self.own_keys.close()
+
+    def _read(self, domain: str) -> Generator[tuple[str, Batch]]:
+        reader, query = self.readers[domain], self.queries[domain]
+        try:
+            with reader:
+                self.descriptions[domain] = reader.description
+                self.key_columns[domain] = None if query.separator else reader.key_column
+                wanted = _rows_with_any(self.keys, query, reader.columns)
+                for batch in reader:
+                    kept = wanted(batch)
+                    reader.manifest.rows -= len(batch.rows) - len(kept.rows)
+                    if kept.rows:
+                        yield domain, kept
+                    del batch, kept
+        except Exception as error:
+            if self.on_failure == "raise":
+                error.add_note(f"while reading domain {domain!r}")
+                raise
+            missing = self.cid_count - reader.manifest.keys_read
+            reader.manifest.failed.append(FailedKeys(None, None, missing, f"{type(error).__name__}: {error}"))
+
+
+class _Worker:
+    """A thread that reads one domain after the other."""
+
+    def __init__(self, readers: Iterable[BatchReader]) -> None:
+        self.stopped = Flag()
+        self._readers = readers
+
+    def interrupt(self) -> None:
+        for reader in self._readers:
+            reader.interrupt()
+
+    def close(self) -> None:
+        """The readers close themselves."""
+
+
+def _rows_with_any(keys: Keys, query: Query, columns: Sequence[str]) -> Callable[[Batch], Batch]:
+    """Keeps the rows of which any key was asked for, all of them where the SQL has ``:keys``.
+
+    Looks each key up in the sorted ones, so that nothing more is held.
+    """
+    if query.separator is None:
+        return lambda batch: batch
+    index, separator = find_column(columns, query.key or ""), query.separator
+
+    def wanted(batch: Batch) -> Batch:
+        rows = [row for row in batch.rows if any(key.strip() in keys for key in (row[index] or "").split(separator))]
+        return Batch(batch.columns, rows)
+
+    return wanted

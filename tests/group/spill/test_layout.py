@@ -1,0 +1,80 @@
+"""Every value comes back as it went, and what cannot is refused by name."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mesbatch.errors import SchemaChanged, UnencodableValue
+from mesbatch.group.spill.layout import RowLayouts
+from mesbatch.testing import strategies
+from mesbatch.testing.strategies import COLUMNS, SCALARS
+from tests.rig.batches import exactly
+
+
+@pytest.mark.parametrize("kind", SCALARS)
+@given(data=st.data())
+def test_a_value_comes_back_with_its_type(kind, data):
+    rows = data.draw(st.lists(st.tuples(st.one_of(st.none(), SCALARS[kind])), min_size=1))
+    layouts = RowLayouts(("v",))
+    layouts.learn(rows)
+    assert exactly(layouts.decode(*layouts.encode(rows))) == exactly(rows)
+
+
+@given(strategies.batches())
+def test_what_was_encoded_before_a_type_was_met_is_still_read(batches):
+    layouts = RowLayouts(COLUMNS)
+    lists_of_rows = [rows for _, rows in batches if rows]
+    encoded = []
+    for rows in lists_of_rows:
+        layouts.learn(rows)
+        encoded.append(layouts.encode(rows))
+    assert exactly([layouts.decode(*one) for one in encoded]) == exactly(lists_of_rows)
+    assert max((layout for layout, _ in encoded), default=0) <= 2 * len(COLUMNS)
+
+
+@pytest.mark.parametrize("text", ["NaN", "sNaN123", "-Infinity", "-0.00", "1E+400", "1E+999999999999999999"])
+def test_a_special_decimal_comes_back(text):
+    layouts = RowLayouts(("v",))
+    layouts.learn([(Decimal(text),)])
+    assert layouts.decode(*layouts.encode([(Decimal(text),)]))[0][0].as_tuple() == Decimal(text).as_tuple()
+
+
+def test_of_a_time_zone_its_offset_is_kept():
+    layouts = RowLayouts(("v",))
+    late = datetime(2026, 10, 25, 2, 30, tzinfo=ZoneInfo("Europe/Berlin"), fold=1)
+    layouts.learn([(late,)])
+    [(value,)] = layouts.decode(*layouts.encode([(late,)]))
+    assert value.utcoffset() == timedelta(hours=1)
+    assert value.astimezone(UTC) == late.astimezone(UTC)
+
+
+def test_a_time_without_an_offset_is_refused():
+    layouts = RowLayouts(("v",))
+    rows = [(time(2, 30, tzinfo=ZoneInfo("Europe/Berlin")),)]
+    layouts.learn(rows)
+    with pytest.raises(UnencodableValue, match=r"column 'v' holds .* has no offset"):
+        layouts.encode(rows)
+
+
+class Text(str):
+    """Would come back as another type."""
+
+    __slots__ = ()
+
+
+@pytest.mark.parametrize("value", [Text("a"), object(), {1}, {"a": 1}, (1,), 1j])
+def test_a_value_of_another_type_is_refused(value):
+    layouts = RowLayouts(("id", "v"))
+    with pytest.raises(UnencodableValue, match="column 'v' holds a "):
+        layouts.learn([(1, None), (2, value)])
+
+
+def test_a_row_of_another_length_is_refused():
+    with pytest.raises(SchemaChanged, match="1 values for the 2 columns"):
+        RowLayouts(("id", "v")).learn([(1, 2), (1,)])
