@@ -1,20 +1,72 @@
-"""What can go wrong, one class each; every message shows the value beside its limit."""
+"""All errors that mesbatch raises itself, as one tree: a branch a concern, each error with `retryable`."""
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 
 class MesbatchError(Exception):
-    """The base of every error that mesbatch raises itself."""
+    """The base of every error that mesbatch raises itself.
+
+    *retryable* says that the same call, made again later and unchanged, may succeed.
+    """
+
+    retryable: ClassVar[bool] = False
 
 
-# -- what the caller asked for, found before a row is read ----------------------------------------
+# -- source: connections and the database behind them ----------------------------------------------
 
 
-class UnknownSource(MesbatchError, TypeError):
+class SourceError(MesbatchError):
+    """The database, or the way to it, could not give what was asked for."""
+
+
+class UnknownSource(SourceError, TypeError):
     """*con* is nothing that rows can be read from."""
 
 
-class StatementError(MesbatchError, ValueError):
+class ConnectionClosed(SourceError):
+    """The connection that the caller passed is closed."""
+
+
+class ConnectionLost(SourceError):
+    """The database, or the way to it, went away."""
+
+    retryable = True
+
+
+class DatabaseTimeout(SourceError, TimeoutError):
+    """The database did not answer within *timeout*."""
+
+    retryable = True
+
+
+class DatabaseBusy(SourceError):
+    """The database, or the pool in front of it, has no connection or lock to give now."""
+
+    retryable = True
+
+
+class SnapshotTooOld(SourceError):
+    """The database can no longer show the data as it was when the read began; read it again."""
+
+    retryable = True
+
+
+class ReadInterrupted(SourceError):
+    """The read ended early after rows had been delivered; the message says which, and what is missing."""
+
+    retryable = True
+
+
+# -- statement and keys: what the caller asked for --------------------------------------------------
+
+
+class QueryError(MesbatchError):
+    """The statement or its keys cannot be read as they are."""
+
+
+class StatementError(QueryError, ValueError):
     """The SQL is not one statement that returns rows, or its ``:keys`` is missing, doubled or misplaced."""
 
 
@@ -26,104 +78,204 @@ class TooManyKeys(StatementError):
     """A statement holds more keys than its database takes; `strategy` "array" and "temporary-table" take any number."""
 
 
-class KeyColumnError(MesbatchError, ValueError):
+class KeyColumnError(QueryError, ValueError):
     """The result has no column of the key's name, or more than one."""
 
 
-class InvalidKey(MesbatchError, ValueError):
+class InvalidKey(QueryError, ValueError):
     """A key that no row can have: blank, None, too long, of another type, or with a NUL in it."""
 
 
-class ColumnNameError(MesbatchError, ValueError):
+class KeyMismatch(QueryError):
+    """The database gave a row whose key was not asked for, or not in the order that it promised."""
+
+
+# -- values: what the rows turned out to be ---------------------------------------------------------
+
+
+class DataError(MesbatchError):
+    """The rows hold something that cannot be given as it is."""
+
+
+class ColumnNameError(DataError, ValueError):
     """Two columns share one name, so that a row cannot be an object."""
 
 
-# -- whether to read at all ------------------------------------------------------------------------
+class SchemaChanged(DataError):
+    """The columns of a later batch are not those of the first."""
 
 
-class PolicyError(MesbatchError, ValueError):
+class UnencodableValue(DataError, TypeError):
+    """A value that has no place in the output; the message names its column and row."""
+
+
+# -- budget: what may be held -----------------------------------------------------------------------
+
+
+class BudgetError(MesbatchError):
+    """Rows or groups do not fit into what may be held of them, in memory or on disk."""
+
+
+class RowTooLarge(BudgetError):
+    """One row alone is larger than everything the reader may hold."""
+
+
+class SpillError(BudgetError, OSError):
+    """Groups could not be moved to disk: the directory is full, unwritable or not ours to trust."""
+
+
+class GroupsClosed(BudgetError, ValueError):
+    """Groups were used after they had been closed."""
+
+
+# -- admission: whether to read at all --------------------------------------------------------------
+
+
+class AdmissionError(MesbatchError):
+    """A rule, a limit or a permit stands against the request."""
+
+
+class PolicyError(AdmissionError, ValueError):
     """A table of rules has a gap, a rule that never decides, or a limit that is none; the message names the rule."""
 
 
-class UnknownProfile(MesbatchError, ValueError):
+class UnknownProfile(AdmissionError, ValueError):
     """A cost names a profile that the policy has no rules for."""
 
 
-class InvalidLimit(MesbatchError, ValueError):
+class InvalidLimit(AdmissionError, ValueError):
     """A number that cannot be a limit, a cost or a load: negative, no integer, or above what it is part of."""
 
 
-class PermitTooLarge(MesbatchError, ValueError):
+class PermitTooLarge(AdmissionError, ValueError):
     """More bytes were asked for than the limiter has in all: waiting would be useless."""
 
 
-class LimiterBusy(MesbatchError):
-    """No permit within the time that the caller would wait, or the line is full; *retry_after* is in seconds."""
+class LimiterBusy(AdmissionError):
+    """No permit within the time that the caller would wait, or the queue is full; *retry_after* is in seconds."""
+
+    retryable = True
 
     def __init__(self, message: str, retry_after: float) -> None:
         super().__init__(message)
         self.retry_after = retry_after
 
 
-class PermitReleased(MesbatchError):
+class PermitReleased(AdmissionError):
     """A permit was given back a second time, or used after it had been given back."""
 
 
-class PermitLost(MesbatchError):
+class PermitLost(AdmissionError):
     """The lease of a permit ran out while it was held: somebody else may have it now, so stop reading."""
 
-
-class LimiterUnavailable(MesbatchError):
-    """What the limiter keeps its permits in does not answer; nobody is let through meanwhile."""
+    retryable = True
 
 
-# -- what the rows turned out to be ----------------------------------------------------------------
+class LimiterUnavailable(AdmissionError):
+    """The limiter's server or file does not answer; nobody is let through meanwhile."""
+
+    retryable = True
 
 
-class RowTooLarge(MesbatchError):
-    """One row alone is larger than everything the reader may hold."""
+# -- store: bytes that outlive a process ------------------------------------------------------------
 
 
-class KeyMismatch(MesbatchError):
-    """The database gave a row whose key was not asked for, or not in the order that it promised."""
+class StoreError(MesbatchError):
+    """The store refuses: it cannot be reached, is full or not to be trusted, or lacks what was written to it."""
 
 
-class SchemaChanged(MesbatchError):
-    """The columns of a later batch are not those of the first."""
+class StoreUnavailable(StoreError, OSError):
+    """The store did not answer, or could not do what was asked."""
+
+    retryable = True
 
 
-class UnencodableValue(MesbatchError, TypeError):
-    """A value that has no place in the output; the message names its column and row."""
+class ResultStoreFull(StoreError, OSError):
+    """The store has no room for more of this result."""
+
+    retryable = True
 
 
-# -- what happened on the way ----------------------------------------------------------------------
+class StoreRefused(StoreError, PermissionError):
+    """A directory that is not ours alone: others could change what is read back from it."""
 
 
-class ReadInterrupted(MesbatchError):
-    """The read ended early after rows had been delivered; the message says which, and what is missing."""
+class ChunkLost(StoreError):
+    """A chunk that was published is no longer there."""
 
 
-class ConnectionClosed(MesbatchError):
-    """The connection that the caller passed is closed."""
+class CorruptChunk(StoreError):
+    """Bytes on disk are not the bytes that were written."""
 
 
-class ConnectionLost(MesbatchError):
-    """The database, or the way to it, went away."""
+# -- jobs: results made by other processes ----------------------------------------------------------
 
 
-class DatabaseTimeout(MesbatchError, TimeoutError):
-    """The database did not answer within *timeout*."""
+class JobError(MesbatchError):
+    """A job, or what was asked of its result, is not as the caller or the worker thought."""
 
 
-class DatabaseBusy(MesbatchError):
-    """The database, or the pool in front of it, has no connection or lock to give now."""
+class JobNotFound(JobError, LookupError):
+    """There is no such job: never, no longer, or not for this caller."""
 
 
-class SnapshotTooOld(MesbatchError):
-    """The database can no longer show the data as it was when the read began; read it again."""
+class InvalidJobId(JobNotFound):
+    """A text that cannot be the id of a job; nothing was looked up with it."""
 
 
-# -- what is written ---------------------------------------------------------------------------------
+class InvalidJob(JobError, ValueError):
+    """A job that no worker could do: not allowed, arguments that do not fit, no JSON; nothing was touched."""
+
+
+class InvalidDomain(JobError, ValueError):
+    """The name of a domain that cannot become part of a store's own names."""
+
+
+class InvalidPage(JobError, ValueError):
+    """A page that no result can have: a negative or too large offset, a negative limit, an unknown domain."""
+
+
+class NoWorker(JobError):
+    """No worker listens on the queue: the job would wait for nobody."""
+
+    retryable = True
+
+
+class JobNotComplete(JobError):
+    """The job has no whole result yet, or ended without one."""
+
+    retryable = True
+
+
+class JobFailed(JobError):
+    """The job whose result was being followed ended without one."""
+
+
+class StatusConflict(JobError):
+    """The job is in another status than this change starts from; an ended job stays as it ended."""
+
+
+class LeaseHeld(JobError):
+    """Another worker holds the job's lease, and is alive."""
+
+    retryable = True
+
+
+class LeaseLost(JobError):
+    """A newer worker holds the job, or the store no longer knows it: nothing was published."""
+
+
+class ResultExpired(JobError, LookupError):
+    """The job had a result, and its time is over."""
+
+
+class ResultChanged(JobError):
+    """A retry gave other rows than those that this stream had sent already: begin again at the start."""
+
+    retryable = True
+
+
+# -- export: results as files -----------------------------------------------------------------------
 
 
 class ExportError(MesbatchError):
@@ -134,96 +286,14 @@ class OutputExists(ExportError):
     """Something lies where the output is to be."""
 
 
-# -- what lies on disk -----------------------------------------------------------------------------
+# -- client: both ends of a request -----------------------------------------------------------------
 
 
-class SpillError(MesbatchError, OSError):
-    """Groups could not be moved to disk: the directory is full, unwritable or not ours to trust."""
+class ClientError(MesbatchError):
+    """A request, its client or its server did not do what the other end expected."""
 
 
-class GroupsClosed(MesbatchError, ValueError):
-    """Groups were used after they had been closed."""
-
-
-class CorruptChunk(MesbatchError):
-    """Bytes on disk are not the bytes that were written."""
-
-
-# -- what a job leaves behind ----------------------------------------------------------------------
-
-
-class JobNotFound(MesbatchError, LookupError):
-    """There is no such job: never, no longer, or not for this caller."""
-
-
-class InvalidJobId(JobNotFound):
-    """A text that cannot be the id of a job; nothing was looked up with it."""
-
-
-class JobNotComplete(MesbatchError):
-    """The job has no whole result yet, or ended without one."""
-
-
-class JobFailed(MesbatchError):
-    """The job whose result was being followed ended without one."""
-
-
-class StatusConflict(MesbatchError):
-    """The job is in another status than this change starts from; an ended job stays as it ended."""
-
-
-class LeaseHeld(MesbatchError):
-    """Another worker holds the job's lease, and is alive."""
-
-
-class LeaseLost(MesbatchError):
-    """A newer worker holds the job, or the store no longer knows it: nothing was published."""
-
-
-class ResultExpired(MesbatchError, LookupError):
-    """The job had a result, and its time is over."""
-
-
-class InvalidDomain(MesbatchError, ValueError):
-    """The name of a domain that cannot become part of a store's own names."""
-
-
-class InvalidPage(MesbatchError, ValueError):
-    """A page that no result can have: a negative or too large offset, a negative limit, an unknown domain."""
-
-
-class ChunkLost(MesbatchError):
-    """A chunk that was published is no longer there."""
-
-
-class ResultChanged(MesbatchError):
-    """A retry gave other rows than those that this stream had sent already: begin again at the start."""
-
-
-class ResultStoreFull(MesbatchError, OSError):
-    """The store has no room for more of this result."""
-
-
-class StoreUnavailable(MesbatchError, OSError):
-    """The store did not answer, or could not do what was asked."""
-
-
-class StoreRefused(MesbatchError, PermissionError):
-    """A directory that is not ours alone: others could change what is read back from it."""
-
-
-# -- what a job is to do ---------------------------------------------------------------------------
-
-
-class InvalidJob(MesbatchError, ValueError):
-    """A job that no worker could do: not allowed, arguments that do not fit, no JSON; nothing was touched."""
-
-
-class NoWorker(MesbatchError):
-    """No worker listens on the queue: the job would wait for nobody."""
-
-
-class RequestRefused(MesbatchError):
+class RequestRefused(ClientError):
     """A server did not do what a client asked for; *status* is that of HTTP, None when there was no answer."""
 
     def __init__(self, message: str, status: int | None) -> None:
@@ -231,10 +301,7 @@ class RequestRefused(MesbatchError):
         self.status = status
 
 
-# -- what a request got wrong ----------------------------------------------------------------------
-
-
-class InvalidRequest(MesbatchError, ValueError):
+class InvalidRequest(ClientError, ValueError):
     """A request whose body or parameters are not what the route takes; nothing was touched."""
 
 
@@ -246,12 +313,15 @@ class NotAcceptable(InvalidRequest):
     """None of the media types that the client accepts can be served."""
 
 
-class NoPrincipal(MesbatchError):
+class NoPrincipal(ClientError):
     """The application named nobody on whose behalf a request is made."""
 
 
-class ClientTooSlow(MesbatchError, TimeoutError):
+class ClientTooSlow(ClientError, TimeoutError):
     """The client did not take the answer within the time that a response may last."""
+
+
+# -- settings ---------------------------------------------------------------------------------------
 
 
 class InvalidSetting(MesbatchError, ValueError):
