@@ -40,8 +40,8 @@ class Lane:
 
     @property
     def dialect(self) -> str:
-        """The kind of database, by the driver's name for it."""
-        return self._driver.name
+        """The kind of database, such as ``postgres``."""
+        return self._driver.dialect
 
     def is_transient(self, error: Exception) -> bool:
         """Whether the same read may succeed on another connection of this source."""

@@ -14,11 +14,12 @@ from mesbatch.errors import KeyColumnError, KeyMismatch, ReadInterrupted, RowToo
 from mesbatch.events import PartFailed, PartRead, PartRetried
 from mesbatch.keys.choose import Order
 from mesbatch.keys.collect import Keys
-from mesbatch.keys.strategy import Part, Query, Strategy
+from mesbatch.keys.strategy import Part, Strategy
 from mesbatch.read.columnar import ArrowFetcher, is_columnar
 from mesbatch.read.fetch import Budget, Fetcher
 from mesbatch.read.lane import Lane
 from mesbatch.read.whole_keys import WholeKeys
+from mesbatch.source.key_forms import KeyedQuery
 from mesbatch.source.session import Rows, Session
 
 PAUSES = (0.4, 4.0)  # seconds at most before the second and the third try; at least half, so that readers spread out
@@ -95,7 +96,7 @@ class PartReader:
 
     statements: StatementReader
     strategy: Strategy
-    query: Query
+    query: KeyedQuery
     order: Order
     padded: bool
     on_failure: OnFailure

@@ -10,7 +10,7 @@ from mesbatch.batch import Column
 from mesbatch.errors import SchemaChanged
 from mesbatch.events import PartRead
 from mesbatch.keys.choose import choose, examine
-from mesbatch.keys.collect import CHECKED_AT_ONCE, KeyList, Keys, collect_keys
+from mesbatch.keys.collect import CHECKED_AT_ONCE, Keys, SortedKeys, collect_keys
 from mesbatch.keys.strategy import LIST_SHAPES, InList, Part, Strategy
 from mesbatch.manifest import Manifest
 from mesbatch.read.ahead import Ahead
@@ -176,7 +176,7 @@ class Reading:
             self._share_snapshot(source)
         elif request.parallel > 1:
             raise ValueError(
-                f"consistent=True reads {driver.name} on one connection: parallel must be 1, got {request.parallel}"
+                f"consistent=True reads {driver.dialect} on one connection: parallel must be 1, got {request.parallel}"
             )
         else:
             self._lanes[0].close()
@@ -194,7 +194,7 @@ class Reading:
     def _strip(self, keys: Keys) -> Keys:
         """The same keys for a column that pads with blanks: some may now be equal."""
         flat = (key for some in keys.slices(lambda: CHECKED_AT_ONCE) for key in some)
-        stripped = collect_keys(list(flat) if isinstance(keys, KeyList) else flat, strip_blanks=True)
+        stripped = collect_keys(list(flat) if isinstance(keys, SortedKeys) else flat, strip_blanks=True)
         if self._own_keys is not None:
             self._own_keys.close()
         self._own_keys = stripped

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mesbatch.batch import Column, Row
 from mesbatch.errors import MesbatchError
+
+if TYPE_CHECKING:
+    from mesbatch.source.key_forms import KeyForms
 
 Params = Mapping[str, Any] | Sequence[Any] | None
 
@@ -26,21 +29,22 @@ class Rows(Protocol):
 
 
 class Driver(Protocol):
-    """What differs between drivers; it holds no state of a connection.
+    """Knowledge of one database and its driver; it holds no state of a connection.
 
-    *waits_for_fetch* says that the database sends rows only when they are asked for, so that asking ahead in a thread
-    pays. *max_binds* is the most binds that one statement may carry. *bounded_values* says that `execute` itself
-    refuses a value above *max_bytes*; values of *padded_types* come padded with blanks. *shares_snapshots* says that
-    several connections can see one state of the data, and *moves_between_threads* that a connection may be used by
-    another thread than the one that opened it. *waits_for_goodbye* says that closing a connection waits for an answer.
+    *dialect* is the database's kind, such as ``postgres``, and *keys* its ways with keys. *waits_for_fetch* says that
+    the database sends rows only when they are asked for, so that asking ahead in a thread pays. *max_binds* is the most
+    binds that one statement may carry. *bounded_values* says that `execute` itself refuses a value above *max_bytes*.
+    *shares_snapshots* says that several connections can see one state of the data, and *moves_between_threads* that a
+    connection may be used by another thread than the one that opened it. *waits_for_goodbye* says that closing a
+    connection waits for an answer.
     """
 
-    name: str
+    dialect: str
+    keys: KeyForms
     waits_for_fetch: bool
     max_binds: int
     paramstyle: str
     bounded_values: bool
-    padded_types: frozenset[str]
     shares_snapshots: bool
     moves_between_threads: bool
     waits_for_goodbye: bool
