@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from mesbatch.errors import StatementError
 from mesbatch.keys.collect import Keys
+from mesbatch.keys.resume import ResumePoint
 from mesbatch.source.key_forms import KEYS_PER_LIST, KeyedQuery, KeyText
 from mesbatch.source.session import Params, Rows, Session
 
@@ -33,6 +35,15 @@ class Part:
             yield from (self.keys[i : i + size] for i in range(0, len(self.keys), size))
         else:
             yield from self.keys.slices(lambda: size)
+
+    def after(self, point: ResumePoint) -> Part:
+        """The keys above *point*."""
+        if isinstance(self.keys, list):
+            keys: list[Any] | Keys = self.keys[bisect_right(self.keys, point.key) :]
+        else:
+            keys = self.keys.above(point.key)
+        rest = Part(keys, None, self.last, len(keys))
+        return replace(rest, first=next(rest.lists(1))[0]) if rest.count else rest
 
     def flat(self) -> list[Any]:
         """All keys as one list."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from random import uniform
 from typing import Any, Literal, NamedTuple
 
@@ -13,7 +12,7 @@ from mesbatch.batch import Column, Row, find_column
 from mesbatch.errors import KeyColumnError, KeyMismatch, ReadInterrupted, RowTooLarge, SchemaChanged
 from mesbatch.events import PartFailed, PartRead, PartRetried
 from mesbatch.keys.choose import Order
-from mesbatch.keys.collect import Keys
+from mesbatch.keys.resume import ResumePoint
 from mesbatch.keys.strategy import Part, Strategy
 from mesbatch.read.columnar import ArrowFetcher, is_columnar
 from mesbatch.read.fetch import Budget, Fetcher
@@ -116,7 +115,7 @@ class PartReader:
             progress = _Progress()
             try:
                 yield from self._read_once(lane.session(), rest, progress)
-                rest = _above(rest, rest.last)
+                rest = rest.after(ResumePoint(rest.last))
             except Exception as error:  # noqa: BLE001 - raised again, or kept in the manifest
                 lane.spend()
                 rest = progress.not_given_out(rest, error)
@@ -173,14 +172,4 @@ class _Progress:
             ) from error
         if self.keys is None and self.given_out:
             raise ReadInterrupted(f"rows in no order of keys were delivered when the read failed: {error}") from error
-        return part if self.keys is None or self.keys.last_whole is None else _above(part, self.keys.last_whole)
-
-
-def _above(part: Part, key: Any) -> Part:
-    """What is left of *part* once *key* and all before it were given out."""
-    if isinstance(part.keys, list):
-        keys: list[Any] | Keys = part.keys[bisect_right(part.keys, key) :]
-    else:
-        keys = part.keys.above(key)
-    rest = Part(keys, None, part.last, len(keys))
-    return replace(rest, first=next(rest.lists(1))[0]) if rest.count else rest
+        return part if self.keys is None or self.keys.resume is None else part.after(self.keys.resume)
