@@ -58,8 +58,8 @@ def as_asked(value: Any, key_type: type | None, *, padded: bool) -> Any:
     """The key that *value*, which a database gave for it, was asked for as: without the blanks that pad a column, and
     a number of the type of the keys.
 
-    >>> as_asked("a\t   ", str, padded=True), as_asked(Decimal("7"), int, padded=False)
-    ('a\t', 7)
+    >>> as_asked("a1   ", str, padded=True), as_asked(Decimal("7"), int, padded=False)
+    ('a1', 7)
     """
     if padded and isinstance(value, str):
         return value.rstrip(" ")
