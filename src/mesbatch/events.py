@@ -25,6 +25,15 @@ class FetchOverBudget:
 
 
 @dataclass(frozen=True, slots=True)
+class StrategyChosen:
+    """*strategy* brings *keys* keys into statements; *one_statement* says why there may be only one of these."""
+
+    strategy: str
+    keys: int
+    one_statement: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PartRead:
     """All rows of the keys from *first* to *last* were delivered."""
 
@@ -57,5 +66,5 @@ class PartFailed:
     keys_read: int = 0
 
 
-Event = BatchRead | FetchOverBudget | PartRead | PartRetried | PartFailed
+Event = BatchRead | FetchOverBudget | StrategyChosen | PartRead | PartRetried | PartFailed
 Hook = Callable[[Event], None]

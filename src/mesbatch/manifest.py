@@ -28,7 +28,9 @@ class Manifest:
     caller had asked for ``on_failure="partial"``), ``truncated`` (closed before its end) or ``failed``.
     A part is one statement; *keys* counts distinct keys asked for,
     *keys_read* those whose rows all came, and *nbytes* what the rows held in memory, estimated
-    from samples. *checksum* comes from the sink that wrote the rows.
+    from samples. *checksum* comes from the sink that wrote the rows. *strategy* is the one by which keys are read, and
+    *one_statement* the reason why one statement reads all of them: such a read cannot go on after a failure once rows
+    were given out.
     """
 
     status: Status = "reading"
@@ -40,6 +42,8 @@ class Manifest:
     nbytes: int = 0
     failed: list[FailedKeys] = field(default_factory=list)
     checksum: str | None = None
+    strategy: str | None = None
+    one_statement: str | None = None
 
     @property
     def complete(self) -> bool:

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from mesbatch.errors import NotSplittable
-from mesbatch.keys.choose import examine
 from mesbatch.keys.collect import CHECKED_AT_ONCE, Keys
+from mesbatch.keys.examine import examine
 from mesbatch.source.connect import find_source
 from mesbatch.source.databases import database_of_scheme
 from mesbatch.source.session import Params
@@ -55,6 +55,6 @@ def key_maker(sql: str, con: Any, params: Params, key: str | None) -> Callable[[
         query = examine(session, KeyedStatement.parse(text, params, session.driver.paramstyle), key, splittable=True)
     finally:
         session.close()
-    column = query.key
+    column = query.query.key
     whole = column is not None and not column.scale and any(word in (column.type or "") for word in INTEGERS)
     return int if whole and "interval" not in (column.type or "" if column else "") else str

@@ -53,7 +53,16 @@ class KeyedStatement:
             return [f"${i}" for i in range(first, first + count)]
         by_position, by_name = BINDS[self.paramstyle]
         style = by_name if isinstance(self.params, Mapping) else by_position
-        return [style.format(f"mesbatch_{i}") for i in range(count)]
+        return [style.format(self.bind_name(i)) for i in range(count)]
+
+    def bind_name(self, number: int) -> str:
+        """The name of the bind of a key, where binds go by name."""
+        return f"mesbatch_{number}"
+
+    def count_binds_before(self) -> int:
+        """The driver's own binds before ``:keys``: for psycopg a question mark is an operator, ``[1:2]`` a slice."""
+        mark = BINDS[self.paramstyle][0][0]
+        return sum(token.kind == "bind" and token.text.startswith(mark) for token in tokenize(self.place.before))
 
     def with_keys(
         self, inside: str, values: Sequence[Any] = (), *, head: str = "", tail: str = ""
@@ -65,14 +74,9 @@ class KeyedStatement:
         before, after = self.place.before, self.place.after
         text = f"{head}{before}({inside}){after}{tail}"
         if isinstance(self.params, Mapping):
-            return text, {**self.params, **{f"mesbatch_{i}": value for i, value in enumerate(values)}}
+            return text, {**self.params, **{self.bind_name(i): value for i, value in enumerate(values)}}
         given = tuple(self.params or ())
         if self.paramstyle == NUMBERED:
             return text, (*given, *values)
-        split = 0 if head else self._count_binds(before)
+        split = 0 if head else self.count_binds_before()
         return text, (*given[:split], *values, *given[split:])
-
-    def _count_binds(self, text: str) -> int:
-        """The driver's own binds in *text*: for psycopg a question mark is an operator, and ``[1:2]`` a slice."""
-        mark = BINDS[self.paramstyle][0][0]
-        return sum(token.kind == "bind" and token.text.startswith(mark) for token in tokenize(text))
