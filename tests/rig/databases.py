@@ -1,4 +1,4 @@
-"""One small table in each database that we know, and the ways to reach it."""
+"""One small table in each known database, and the ways to reach it."""
 
 from __future__ import annotations
 
