@@ -252,7 +252,7 @@ def _raise_for_text(some: list[Any], position: int) -> None:
 
 
 def _to_stored(key_type: type) -> Callable[[Any], Any]:
-    """How a key is kept in SQLite so that SQLite's order is Python's."""
+    """The conversion of keys into values that SQLite orders as Python orders the keys."""
     if issubclass(key_type, str | int | bytes | float):
         return _itself
     if key_type is date:

@@ -39,7 +39,7 @@ Item = Fetched | PartRead | PartRetried | PartFailed
 
 @dataclass(frozen=True)
 class StatementReader:
-    """What every statement of a read has in common.
+    """The common part of all statements of a read: fetching, cutting and converting.
 
     *converters* make the values of a SQLAlchemy statement's types; *on_rows* hears of each statement before its rows
     are fetched.
@@ -91,7 +91,7 @@ def _converted(rows: list[Row], converters: Sequence[Callable[[Any], Any] | None
 
 @dataclass(frozen=True)
 class PartReader:
-    """How the parts of a keyed read are read; *padded* says that the key's column pads its values with blanks."""
+    """Reads the parts of a keyed read; *padded* says that the key's column pads its values with blanks."""
 
     statements: StatementReader
     strategy: Strategy
@@ -159,13 +159,13 @@ class PartReader:
 
 @dataclass
 class _Progress:
-    """How far one try of a part came; *keys* is None where its rows come in no order of keys."""
+    """The progress of one try of a part; *keys* is None where its rows come in no order of keys."""
 
     keys: WholeKeys | None = None
     given_out: bool = False
 
     def not_given_out(self, part: Part, error: Exception) -> Part:
-        """What of *part* may be read again."""
+        """The keys of *part* that may be read again."""
         if self.keys is not None and self.keys.open_key is not None:
             raise ReadInterrupted(
                 f"key {self.keys.open_key!r} was delivered in part when the read failed: {error}"

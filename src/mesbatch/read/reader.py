@@ -105,7 +105,7 @@ class BatchReader(Iterator[Batch]):
 
     @property
     def max_bytes(self) -> int:
-        """What the reader may hold in all; may be set while it reads, and is looked at before each fetch."""
+        """The bytes that the reader may hold in all; may be set while it reads, and is looked at before each fetch."""
         return self._request.budget.max_bytes
 
     @max_bytes.setter
@@ -115,7 +115,7 @@ class BatchReader(Iterator[Batch]):
 
     @property
     def description(self) -> tuple[Column, ...]:
-        """What the database declares about each column; runs the query if nothing has yet.
+        """The columns as the database declares them; runs the query if nothing has yet.
 
         Empty where no SQL ran, for no keys.
         """
@@ -139,7 +139,7 @@ class BatchReader(Iterator[Batch]):
 
     @property
     def movable(self) -> bool:
-        """Whether another thread may read it: not on the caller's own connection, nor once the query runs."""
+        """True while another thread may read it: not on the caller's own connection, nor once the query runs."""
         source = self._request.source
         return source is not None and source.owned and self._reading.stream is None
 

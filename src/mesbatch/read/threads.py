@@ -14,7 +14,7 @@ from mesbatch.read.deadline import AGAIN_SECONDS, interrupted_at
 
 
 class Worker(Protocol):
-    """What a thread works with: a connection, or something like it."""
+    """The tool of a thread: a connection, or something like it."""
 
     stopped: Flag
 
@@ -59,7 +59,7 @@ class _Stopped(BaseException):
 
 
 class _Feed(Generic[T]):
-    """What one thread reads of one part: an item at a time, the next one made only once this one is taken."""
+    """The items of one part that one thread reads: each is made only once the one before it is taken."""
 
     def __init__(self) -> None:
         self.items: deque[T] = deque()

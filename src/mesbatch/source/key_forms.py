@@ -116,7 +116,7 @@ class KeyForms:
         return ""
 
     def extends_order(self, query: KeyedQuery) -> bool:
-        """Whether the key may stand before the terms of the statement's own ORDER BY."""
+        """True where the key may stand before the terms of the statement's own ORDER BY."""
         return True
 
     def check_wrapped(self, sql: str, query: KeyedQuery) -> None:

@@ -55,7 +55,7 @@ class Driver(Protocol):
         """The columns of a query without running it; None where the driver cannot tell."""
 
     def cost_of(self, session: Session, sql: str, params: Params) -> float | None:
-        """What the database's planner thinks that a query costs; None where it does not say so cheaply."""
+        """The cost of a query by the database's planner; None where it does not say so cheaply."""
 
     def run(self, session: Session, sql: str) -> None:
         """Execute a statement that returns no rows."""
@@ -68,7 +68,7 @@ class Driver(Protocol):
         """Which of our errors the driver's error is; None where it is only itself."""
 
     def is_transient(self, error: BaseException) -> bool:
-        """Whether the same statement may succeed on another connection."""
+        """True for an error after which the same statement may succeed on another connection."""
 
     def interrupt(self, connection: Any) -> None:
         """Make a fetch that blocks in another thread fail soon; never touches a dead session."""
@@ -127,7 +127,7 @@ class Session:
 
 @dataclass(frozen=True)
 class Source:
-    """Where sessions come from: *open* makes one; *label* names it in messages, without a password.
+    """The origin of sessions: *open* makes one; *label* names it in messages, without a password.
 
     *open_for_arrow* makes one that gives record batches of the query that it is told, where *open* could not.
     """

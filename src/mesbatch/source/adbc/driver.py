@@ -83,7 +83,7 @@ class AdbcDriver(DbapiDriver):
             raise
 
     def _schema_of(self, reader: pa.RecordBatchReader) -> pa.Schema:
-        """What `_checked` makes of the reader's batches."""
+        """The schema of the batches that `_checked` gives."""
         return reader.schema
 
     def _checked(self, batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -31,7 +31,7 @@ NLS_SORT = "SELECT value FROM nls_session_parameters WHERE parameter = 'NLS_SORT
 
 @dataclass(frozen=True)
 class FetchModes:
-    """How values are fetched; the same for all statements of a source. See `OracleSource`."""
+    """Choices of fetching values, the same for all statements of a source. See `OracleSource`."""
 
     lobs: LobPolicy = "whole"
     lob_limit: int | None = None
@@ -136,7 +136,7 @@ class OracleDriver(DbapiDriver):
         return cursor
 
     def _row_bytes_of(self, marked: str) -> float | None:
-        """What a row holds, where the same text ran before: the next thousand keys of a read."""
+        """The bytes of a row where the same text ran before, as for the next thousand keys of a read."""
         return self._last[1].row_bytes if self._last is not None and self._last[0] == marked else None
 
     def _marked(self, sql: str) -> str:

@@ -67,11 +67,11 @@ class OracleSource:
 
     @property
     def dialect_of(self) -> Any:
-        """What a SQLAlchemy statement is compiled for."""
+        """The engine, connection or URL whose dialect a SQLAlchemy statement is compiled for."""
         return self.con if "sqlalchemy" in modules_of(self.con) else "oracle+oracledb://"
 
     def as_source(self) -> Source:
-        """What the reader opens its sessions with."""
+        """The source that the reader opens its sessions with."""
         source = self._source()
         return Source(lambda: self._open(source), source.owned, source.label)
 

@@ -92,7 +92,7 @@ class PostgresKeys(KeyForms):
 
 
 def _look_ups_pay(session: Session, query: KeyedQuery, keys: KeysOfRead) -> bool:
-    """Whether the planner sees an index: without one, each look-up reads the whole table.
+    """True where the planner sees an index: without one, each look-up reads the whole table.
 
     The cheaper of two keys counts: one that has most of the rows says nothing of the others.
     """

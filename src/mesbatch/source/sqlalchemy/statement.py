@@ -63,7 +63,7 @@ def _converters(statement: Select[Any], dialect: Dialect, columns: tuple[Column,
 
 
 def _oracle_converter(type_: Integer | Numeric[Any]) -> Converter:
-    """What the dialect's own type handler, which belongs to its cursors, makes of a NUMBER."""
+    """The conversion of a NUMBER by the dialect's own type handler, which belongs to its cursors."""
     wanted: type = int if isinstance(type_, Integer) else Decimal if type_.asdecimal else float
 
     def convert(value: Any) -> Any:

@@ -57,7 +57,7 @@ class SqliteRows:
 
 
 class SqliteDriver(DbapiDriver):
-    """What sqlite3 and apsw have in common: a database inside this process."""
+    """A database inside this process: the common part of sqlite3 and apsw."""
 
     dialect = "sqlite"
     keys: KeyForms = SqliteKeys()
