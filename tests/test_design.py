@@ -133,6 +133,11 @@ def test_every_step_of_a_walk_names_a_definition_of_its_file():
             assert re.search(rf"\b(class|def|function\*?) {part}\b", text), f"{path} defines no {part}"
 
 
+def test_the_example_of_a_database_is_the_line_of_the_table():
+    (line,) = re.findall(r"`(Database\(.*?\))`", PAGE)
+    assert line in (SOURCES / "source/databases.py").read_text()
+
+
 def test_the_walks_are_short():
     down, up = (PAGE.partition(f"### {way}")[2].partition("\n#")[0] for way in ("Down", "Up"))
     assert 0 < len(STEP.findall(down)) <= 10

@@ -195,7 +195,7 @@ def test_a_job_whose_worker_is_killed_goes_on_to_the_exact_number_of_rows(page, 
 def test_a_network_that_goes_away_and_comes_back_loses_no_row(page, context, address, place):
     started(page, address, keys=CIDS, domains=["rejects"])
     context.set_offline(True)
-    page.request.post(f"{address}demo/cut")  # what is open stays open in an emulated network
+    page.request.post(f"{address}demo/cut")  # open connections stay open in an emulated network
     page.wait_for_timeout(1_500)
     context.set_offline(False)
     assert ended(page) == "complete"

@@ -18,7 +18,7 @@ LONG_LENGTH, NULL_ELEMENT = 254, 255
 
 @dataclass(frozen=True)
 class ListType:
-    """A varray in the schema SYS; *element* describes what it holds in the driver's own shorthand."""
+    """A varray in the schema SYS; *element* describes its elements in the driver's own shorthand."""
 
     name: str
     oid: bytes

@@ -18,7 +18,7 @@ EMPTY_SECONDS = 10.0  # until the kernel has taken the last killed process out o
 
 
 class MemoryCage:
-    """A group of processes that may hold *limit* bytes together, and no swap; leaving kills what is still in it.
+    """A group of processes that may hold *limit* bytes together, and no swap; leaving kills the rest of them.
 
     Raises:
         RigUnavailable: on entering, where no control group may be made.

@@ -28,7 +28,7 @@ START_SECONDS = "60"
 
 
 class RigUnavailable(RuntimeError):
-    """This machine cannot run the server; the message says what it lacks."""
+    """This machine cannot run the server; the message names the missing part."""
 
 
 class PrivatePostgres:
