@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from mesbatch.errors import StatementError
-from mesbatch.source.session import Params
 from mesbatch.sql.query import KeyPlace, find_keys
 from mesbatch.sql.tokens import tokenize
+
+Params = Mapping[str, Any] | Sequence[Any] | None  # the caller's own, in the driver's style
 
 # How a bind is written when parameters go by position, and when they go by name; the words are PEP 249's.
 BINDS = {
