@@ -10,51 +10,56 @@ from typing import Any
 
 from mesbatch.errors import (
     BodyTooLarge,
-    ConnectionLost,
-    DatabaseBusy,
     DatabaseTimeout,
     InvalidDomain,
-    InvalidJobId,
     InvalidKey,
     InvalidPage,
     InvalidRequest,
     JobNotComplete,
     JobNotFound,
+    LeaseHeld,
     LimiterBusy,
-    LimiterUnavailable,
     MesbatchError,
     NoPrincipal,
     NotAcceptable,
     NoWorker,
+    PermitLost,
     PermitTooLarge,
+    ReadInterrupted,
+    ResultChanged,
     ResultExpired,
-    ResultStoreFull,
+    SnapshotTooOld,
     StatementError,
-    StoreUnavailable,
     UnknownProfile,
 )
 
 RETRY_SECONDS = 5.0  # a server that restarts, or a permit, is back by then
 
-_KNOWN: dict[type[BaseException], tuple[HTTPStatus, str]] = {
+# Status and code of an error and of every class below it; a code of None is the name of the class itself. What has no
+# entry, nor a base that has one, is 503 where the same request may succeed later (`retryable`), and 500 elsewhere.
+_TABLE: dict[type, tuple[HTTPStatus, str | None]] = {
     InvalidKey: (HTTPStatus.BAD_REQUEST, "INVALID_PARAMS"),
     InvalidDomain: (HTTPStatus.BAD_REQUEST, "INVALID_PARAMS"),
     InvalidPage: (HTTPStatus.BAD_REQUEST, "INVALID_PARAMS"),
     InvalidRequest: (HTTPStatus.BAD_REQUEST, "INVALID_PARAMS"),
     UnknownProfile: (HTTPStatus.BAD_REQUEST, "INVALID_PROFILE"),
-    NoPrincipal: (HTTPStatus.UNAUTHORIZED, "NO_PRINCIPAL"),
-    InvalidJobId: (HTTPStatus.NOT_FOUND, "JOB_NOT_FOUND"),
+    NoPrincipal: (HTTPStatus.UNAUTHORIZED, None),
     JobNotFound: (HTTPStatus.NOT_FOUND, "JOB_NOT_FOUND"),
     ResultExpired: (HTTPStatus.NOT_FOUND, "JOB_RESULT_EXPIRED"),
-    JobNotComplete: (HTTPStatus.CONFLICT, "JOB_NOT_COMPLETE"),
-    NotAcceptable: (HTTPStatus.NOT_ACCEPTABLE, "NOT_ACCEPTABLE"),
-    BodyTooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "BODY_TOO_LARGE"),
+    JobNotComplete: (HTTPStatus.CONFLICT, None),
+    NotAcceptable: (HTTPStatus.NOT_ACCEPTABLE, None),
+    BodyTooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, None),
     PermitTooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "ANSWER_TOO_LARGE"),
     LimiterBusy: (HTTPStatus.SERVICE_UNAVAILABLE, "BUSY"),
     NoWorker: (HTTPStatus.SERVICE_UNAVAILABLE, "BUSY"),
-    DatabaseTimeout: (HTTPStatus.GATEWAY_TIMEOUT, "DATABASE_TIMEOUT"),
+    DatabaseTimeout: (HTTPStatus.GATEWAY_TIMEOUT, None),
+    # Retryable, and no 503: these end a read or a job that had begun, while the service itself is not busy.
+    SnapshotTooOld: (HTTPStatus.INTERNAL_SERVER_ERROR, None),
+    ReadInterrupted: (HTTPStatus.INTERNAL_SERVER_ERROR, None),
+    PermitLost: (HTTPStatus.INTERNAL_SERVER_ERROR, None),
+    LeaseHeld: (HTTPStatus.INTERNAL_SERVER_ERROR, None),
+    ResultChanged: (HTTPStatus.INTERNAL_SERVER_ERROR, None),
 }
-_BUSY = (DatabaseBusy, ConnectionLost, StoreUnavailable, LimiterUnavailable, ResultStoreFull)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +104,7 @@ def problem_of(error: BaseException) -> Problem:
     >>> problem_of(JobNotFound("there is no job x")).status, problem_of(KeyError("select 1")).detail
     (404, 'the read failed: KeyError')
     """
-    kind = type(error)
-    status, code = _KNOWN.get(kind, (HTTPStatus.INTERNAL_SERVER_ERROR, _code(kind)))
-    if isinstance(error, _BUSY):
-        status = HTTPStatus.SERVICE_UNAVAILABLE
+    status, code = _status_and_code(type(error))
     busy = status is HTTPStatus.SERVICE_UNAVAILABLE
     return Problem(int(status), code, tell(error), getattr(error, "retry_after", RETRY_SECONDS) if busy else None)
 
@@ -114,5 +116,8 @@ def tell(error: BaseException) -> str:
     return f"the read failed: {type(error).__name__}"
 
 
-def _code(kind: type[BaseException]) -> str:
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).upper()
+def _status_and_code(kind: type[BaseException]) -> tuple[HTTPStatus, str]:
+    retryable = issubclass(kind, MesbatchError) and kind.retryable
+    unlisted = HTTPStatus.SERVICE_UNAVAILABLE if retryable else HTTPStatus.INTERNAL_SERVER_ERROR
+    status, code = next((_TABLE[base] for base in kind.__mro__ if base in _TABLE), (unlisted, None))
+    return status, code or re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).upper()

@@ -13,7 +13,7 @@ from weakref import WeakSet
 from mesbatch.admission.check import check_count, check_seconds
 from mesbatch.admission.line import LINE, InFlight, Limit
 from mesbatch.admission.permit import Permit
-from mesbatch.errors import LimiterBusy, LimiterUnavailable, PermitLost, PermitTooLarge
+from mesbatch.errors import AdmissionError, LimiterBusy, PermitTooLarge
 from mesbatch.units import format_bytes
 
 WAIT_SECONDS = 10.0  # what a user waits before "try again" is the better answer
@@ -112,7 +112,7 @@ class Limiter(ABC):
         with suppress(Empty):
             while True:
                 ticket = self._abandoned.get_nowait()
-                with suppress(LimiterUnavailable, PermitLost):  # its lease ends by itself
+                with suppress(AdmissionError):  # its lease ends by itself
                     self._leave(ticket)
 
     def _check_request(self, nbytes: int, timeout: float) -> None:

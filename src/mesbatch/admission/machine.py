@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from mesbatch.admission.limiter import Limiter
 from mesbatch.admission.line import LINE, InFlight, count_claims, digest, draw_claim, next_claim
 from mesbatch.admission.permit_file import PermitFile
-from mesbatch.errors import LimiterUnavailable
+from mesbatch.errors import AdmissionError
 
 PAUSE_SECONDS = 0.002  # between two looks at the number of changes, one system call each
 
@@ -91,5 +91,5 @@ class MachineLimiter(Limiter):
         """The kernel takes it from the dead only."""
 
     def _abandon(self, ticket: int) -> None:
-        with suppress(LimiterUnavailable):  # it was closed: nothing is held
+        with suppress(AdmissionError):  # it was closed: nothing is held
             self._file.drop(self._own.pop(ticket).index)  # one system call; the others find it when they look

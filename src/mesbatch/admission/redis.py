@@ -19,7 +19,7 @@ from mesbatch.admission.check import check_seconds
 from mesbatch.admission.limiter import Limiter
 from mesbatch.admission.line import LINE, InFlight, digest
 from mesbatch.admission.redis_script import SCRIPT
-from mesbatch.errors import LimiterUnavailable, PermitLost
+from mesbatch.errors import AdmissionError, LimiterUnavailable, PermitLost
 
 LEASE_SECONDS = 15.0  # a dead holder is noticed after that; a live one renews three times meanwhile
 ANSWER_SHARE = 1 / 4  # of a lease: two tries of a renewal, which begins after a third of it, end before it does
@@ -135,7 +135,7 @@ class RedisLimiter(Limiter):
             for own in claims:
                 if own.holding and not own.lost:
                     # If no round succeeds before the lease runs out, `check` will say so.
-                    with suppress(LimiterUnavailable):
+                    with suppress(AdmissionError):
                         self._renew(own)
 
     def _call(self, operation: str, ticket: int = 0, nonce: str = "0", principal: str = "0", nbytes: int = 0) -> Any:

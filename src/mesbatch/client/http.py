@@ -98,9 +98,9 @@ class JobClient:
         try:
             with self._open(method, path, body) as response:
                 answer: dict[str, Any] = json.loads(response.read() or b"{}")
+        except MesbatchError:
+            raise
         except (Cut, OSError, http.client.HTTPException, ValueError) as error:
-            if isinstance(error, MesbatchError):
-                raise
             raise RequestRefused(f"{method} {path}: no answer that is JSON: {error}", None) from error
         return answer
 

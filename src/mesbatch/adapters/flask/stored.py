@@ -11,7 +11,7 @@ from flask import Response, request
 from mesbatch.adapters.flask.answers import JSON
 from mesbatch.adapters.flask.live import SILENCE_SECONDS
 from mesbatch.adapters.flask.wire import NDJSON, streamed
-from mesbatch.errors import JobNotComplete, JobNotFound, ResultExpired
+from mesbatch.errors import JobError
 from mesbatch.sink.stream import ByteStream
 from mesbatch.store import ResultReader, Store
 from mesbatch.store.account import ResultManifest
@@ -49,7 +49,7 @@ def stream_job(store: Store, job_id: str, *, from_: int = 0) -> Response:
 def _manifest(store: Store, job_id: str) -> ResultManifest | None:
     try:
         return ResultReader(store, job_id).manifest
-    except (JobNotComplete, JobNotFound, ResultExpired):
+    except JobError:  # no whole result, or none that is left: nothing to compare an ETag with
         return None
 
 

@@ -19,7 +19,7 @@ from mesbatch.adapters.flask.wanted import Principal
 from mesbatch.adapters.flask.wire import NDJSON
 from mesbatch.admission import Admission, AdmissionPolicy, Admitted, Cost, Enqueue, Limiter, Reject
 from mesbatch.codec.rows import Shape
-from mesbatch.errors import InvalidJob, InvalidRequest, NoWorker, StoreUnavailable
+from mesbatch.errors import InvalidJob, InvalidRequest, NoWorker, StoreError
 from mesbatch.jobs import Jobs, JobSpec
 from mesbatch.jobs.function import check_call
 from mesbatch.keys.collect import Keys, collect_keys
@@ -153,7 +153,7 @@ class _EventsRoute:
             return False
         try:
             self.jobs.check_listening()
-        except (NoWorker, StoreUnavailable) as error:
+        except (NoWorker, StoreError) as error:
             _logger.info("no job is possible: %s", error)
             return False
         return True
