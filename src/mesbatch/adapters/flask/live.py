@@ -5,15 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Generator
-from itertools import chain
-from typing import Any, cast
 
 from flask import Response
 
 from mesbatch.adapters.flask.answers import JSON, problem
-from mesbatch.adapters.flask.begun import Begun, LiveRead, OneDomain
+from mesbatch.adapters.flask.body import ReadBody, SameThreadBody, ThreadBody, Write
 from mesbatch.adapters.flask.dialect import Dialect, Limits
-from mesbatch.adapters.flask.pump import Pump
+from mesbatch.adapters.flask.reads import HeldRead, LiveRead, OneDomain
 from mesbatch.adapters.flask.wire import NDJSON, streamed
 from mesbatch.admission import Admitted, Permit
 from mesbatch.codec.rows import Shape
@@ -53,13 +51,13 @@ def stream_ndjson(
     A read on a connection that the caller opened stays in this thread: it sends no ``progress``.
     """
 
-    def write(begun: Begun) -> ByteStream:
+    def write(held: HeldRead) -> ByteStream:
         return trace_lines(
-            begun, profile=profile, shape=shape, datetime_separator=dialect.datetime_separator,
+            held, profile=profile, shape=shape, datetime_separator=dialect.datetime_separator,
             batch_size=dialect.batch_size,
         )  # fmt: skip
 
-    return _answer(read, permit, domain, write, _ndjson, NDJSON, dialect, limits)
+    return _answer(read, permit, domain, write, _ndjson_pieces, NDJSON, dialect, limits)
 
 
 def stream_json(
@@ -76,71 +74,38 @@ def stream_json(
     parse it, and that a blank stands for ``progress``. The domains must not alternate: ``domains_at_once=1``.
     """
 
-    def write(begun: Begun) -> ByteStream:
-        return trace_json(begun, datetime_separator=dialect.datetime_separator, batch_size=dialect.batch_size)
+    def write(held: HeldRead) -> ByteStream:
+        return trace_json(held, datetime_separator=dialect.datetime_separator, batch_size=dialect.batch_size)
 
-    return _answer(read, permit, domain, write, _json, JSON, dialect, limits)
-
-
-Pieces = Callable[[Callable[[float | None], bytes | None], Begun], Generator[bytes]]
+    return _answer(read, permit, domain, write, _json_pieces, JSON, dialect, limits)
 
 
 def _answer(
-    read: Live, permit: Permit | Admitted | None, domain: str, write: Callable[[Begun], ByteStream], pieces: Pieces,
-    mimetype: str, dialect: Dialect, limits: Limits,
+    read: Live, permit: Permit | Admitted | None, domain: str, write: Write,
+    pieces: Callable[[ReadBody], Generator[bytes]], mimetype: str, dialect: Dialect, limits: Limits,
 ) -> Response:  # fmt: skip
     live: LiveRead = OneDomain(read, domain) if isinstance(read, BatchReader) else read
-    movable = live.movable
-    begun = Begun(live, permit)
-    body = write(begun)
+    held = HeldRead(live, permit)
+    body = ThreadBody(held, write, limits.timeout) if held.movable else SameThreadBody(held, write)
     try:
-        taken = _begin_apart(body, begun, limits) if movable else _begin_here(body, begun)
+        body.begin(FIRST_BATCH_SECONDS)
     except Exception as error:  # noqa: BLE001  # an early failure is still a status
-        body.close()
         return problem(error, dialect=dialect)
-    response = streamed(ByteStream(pieces(taken.take, begun), taken), mimetype)
+    response = streamed(ByteStream(pieces(body), body), mimetype)
     if isinstance(permit, Admitted) and permit.answer.warning is not None:
         response.headers["X-Mesbatch-Warning"] = permit.answer.warning
     return response
 
 
-def _begin_apart(body: ByteStream, begun: Begun, limits: Limits) -> Pump:
-    """Read in another thread, and wait for the first batch."""
-    pump = Pump(body, begun.interrupt, limits.timeout)
-    pump.start()
-    begun.began.wait(FIRST_BATCH_SECONDS)
-    if begun.failure is not None:
-        pump.close()
-        raise begun.failure
-    return pump
-
-
-class _Here:
-    """The pieces of *body*, of which *first* were taken already, in the thread that takes them."""
-
-    def __init__(self, first: list[bytes], body: ByteStream) -> None:
-        self._pieces, self.close = chain(first, body), body.close
-
-    def take(self, timeout: float | None) -> bytes | None:
-        return next(self._pieces)
-
-
-def _begin_here(body: ByteStream, begun: Begun) -> _Here:
-    first: list[bytes] = []
-    while not begun.began.is_set() and (piece := next(body, None)) is not None:
-        first.append(piece)
-    if begun.failure is not None:
-        raise begun.failure
-    return _Here(first, body)
-
-
-def _ndjson(take: Callable[[float | None], bytes | None], begun: Begun) -> Generator[bytes]:
-    started, patience = time.monotonic(), None  # nothing may come before the first line
+def _ndjson_pieces(body: ReadBody) -> Generator[bytes]:
+    """The pieces of *body*, with a ``progress`` line in each silence."""
+    started = time.monotonic()
+    patience: float | None = None  # nothing may come before the first line
     try:
         while True:
-            line = take(patience)
-            yield lines.progress(round(time.monotonic() - started, 3), begun.rows, begun.told) if line is None else line
-            patience = cast("Any", SILENCE_SECONDS)
+            line = body.take(patience)
+            yield _progress(body.read, time.monotonic() - started) if line is None else line
+            patience = SILENCE_SECONDS
     except StopIteration:
         return
     except Exception as error:
@@ -148,10 +113,15 @@ def _ndjson(take: Callable[[float | None], bytes | None], begun: Begun) -> Gener
         yield lines.error(error)
 
 
-def _json(take: Callable[[float | None], bytes | None], begun: Begun) -> Generator[bytes]:
+def _progress(read: HeldRead, elapsed_seconds: float) -> bytes:
+    return lines.progress(round(elapsed_seconds, 3), read.rows, read.progress)
+
+
+def _json_pieces(body: ReadBody) -> Generator[bytes]:
+    """The pieces of *body*, with a blank in each silence."""
     while True:
         try:
-            piece = take(SILENCE_SECONDS)
+            piece = body.take(SILENCE_SECONDS)
         except StopIteration:
             return
         if piece != b"":

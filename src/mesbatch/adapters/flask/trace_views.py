@@ -11,10 +11,10 @@ from flask import Blueprint, Response
 from mesbatch.adapters.flask import wanted
 from mesbatch.adapters.flask.answers import JSON, rejected
 from mesbatch.adapters.flask.dialect import Dialect, Limits
+from mesbatch.adapters.flask.function_read import FunctionRead
 from mesbatch.adapters.flask.guarded import guarded_blueprint
 from mesbatch.adapters.flask.job_views import PREFIX, add_job_routes, job_started
 from mesbatch.adapters.flask.live import stream_json, stream_ndjson
-from mesbatch.adapters.flask.together import Together
 from mesbatch.adapters.flask.wanted import Principal
 from mesbatch.adapters.flask.wire import NDJSON
 from mesbatch.admission import Admission, AdmissionPolicy, Admitted, Cost, Enqueue, Limiter, Reject
@@ -109,7 +109,7 @@ class _EventsRoute:
 
     def _read_now(self, asked: _Asked, admitted: Admitted) -> Response:
         spec, as_json = asked.spec, asked.mimetype == JSON
-        read = Together(
+        read = FunctionRead(
             self.jobs.functions[self.function], spec.arguments, asked.keys, spec.domains, self.limits.max_bytes,
             one_by_one=as_json,
         )  # fmt: skip

@@ -1,0 +1,65 @@
+"""A job's function called within a request: the same rows by the same code, now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from mesbatch.adapters.flask.reads import ReadsInTurn
+from mesbatch.batch import Batch
+from mesbatch.jobs import Aggregation, Work
+from mesbatch.jobs.function import JobFunction
+from mesbatch.keys.collect import Keys
+from mesbatch.trace.read import TraceReader
+
+
+class FunctionRead(ReadsInTurn):
+    """The rows of *domains* for *keys* that *function* reads, as one trace; *one_by_one* calls it for each domain.
+
+    A domain that fails is named and the others go on, as the trace's contract wants. What the function counts is
+    counted here, with one object for all domains. The *keys* are closed with it.
+
+    Raises:
+        Whatever *function* raises; it reads nothing yet.
+    """
+
+    def __init__(
+        self, function: JobFunction, arguments: Mapping[str, Any], keys: Keys, domains: Sequence[str], max_bytes: int,
+        *, one_by_one: bool,
+    ) -> None:  # fmt: skip
+        readers: list[TraceReader] = []
+        super().__init__(readers)
+        self._keys, self._key_count = keys, len(keys)
+        self._counting: Aggregation | None = None
+        self._counted: Mapping[str, Any] | None = None
+        try:
+            for some in [(domain,) for domain in domains] if one_by_one else [tuple(domains)]:
+                work = Work(keys, some, max_bytes, "partial", self._aggregate)
+                readers.append(function(work, **arguments))
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def cid_count(self) -> int:
+        return self._key_count
+
+    @property
+    def aggregation(self) -> Mapping[str, Any] | None:
+        return self._counted
+
+    def __iter__(self) -> Iterator[tuple[str, Batch]]:
+        for domain, batch in super().__iter__():
+            if self._counting is not None:
+                self._counting.add(domain, batch)
+            yield domain, batch
+            del batch
+        if self._counting is not None:
+            self._counted = self._counting.result()
+
+    def close(self) -> None:
+        super().close()
+        self._keys.close()
+
+    def _aggregate(self, make: Callable[[], Aggregation]) -> None:
+        self._counting = self._counting or make()
