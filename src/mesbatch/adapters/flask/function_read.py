@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from mesbatch.adapters.flask.reads import ReadsInTurn
+from mesbatch.admission import LearnedBytes
 from mesbatch.batch import Batch
 from mesbatch.jobs import Aggregation, Work
 from mesbatch.jobs.function import JobFunction
@@ -17,7 +18,8 @@ class FunctionRead(ReadsInTurn):
     """The rows of *domains* for *keys* that *function* reads, as one trace; *one_by_one* calls it for each domain.
 
     A domain that fails is named and the others go on, as the trace's contract wants. What the function counts is
-    counted here, with one object for all domains. The *keys* are closed with it.
+    counted here, with one object for all domains. Every domain that is complete at the end teaches *learned* its bytes
+    per key. The *keys* are closed with it.
 
     Raises:
         Whatever *function* raises; it reads nothing yet.
@@ -25,11 +27,11 @@ class FunctionRead(ReadsInTurn):
 
     def __init__(
         self, function: JobFunction, arguments: Mapping[str, Any], keys: Keys, domains: Sequence[str], max_bytes: int,
-        *, one_by_one: bool,
+        learned: LearnedBytes, *, one_by_one: bool,
     ) -> None:  # fmt: skip
         readers: list[TraceReader] = []
         super().__init__(readers)
-        self._keys, self._key_count = keys, len(keys)
+        self._keys, self._key_count, self._learned = keys, len(keys), learned
         self._counting: Aggregation | None = None
         self._counted: Mapping[str, Any] | None = None
         try:
@@ -56,10 +58,16 @@ class FunctionRead(ReadsInTurn):
             del batch
         if self._counting is not None:
             self._counted = self._counting.result()
+        self._learn()
 
     def close(self) -> None:
         super().close()
         self._keys.close()
+
+    def _learn(self) -> None:
+        for domain, manifest in self.manifests.items():
+            if manifest.complete:
+                self._learned.add(domain, keys=manifest.keys, nbytes=manifest.nbytes)
 
     def _aggregate(self, make: Callable[[], Aggregation]) -> None:
         self._counting = self._counting or make()

@@ -17,7 +17,7 @@ from mesbatch.adapters.flask.job_views import PREFIX, add_job_routes, job_starte
 from mesbatch.adapters.flask.live import stream_json, stream_ndjson
 from mesbatch.adapters.flask.wanted import Principal
 from mesbatch.adapters.flask.wire import NDJSON
-from mesbatch.admission import Admission, AdmissionPolicy, Admitted, Cost, Enqueue, Limiter, Reject
+from mesbatch.admission import Admission, AdmissionPolicy, Admitted, Cost, Enqueue, LearnedBytes, Limiter, Reject
 from mesbatch.codec.rows import Shape
 from mesbatch.errors import InvalidJob, InvalidRequest, NoWorker, StoreError
 from mesbatch.jobs import Jobs, JobSpec
@@ -38,6 +38,7 @@ def trace_blueprint(
     function: str = "events",
     url_prefix: str = PREFIX,
     enqueue: bool = True,
+    learned: LearnedBytes | None = None,
     dialect: Dialect = Dialect(),  # noqa: B008
     limits: Limits = Limits(),  # noqa: B008
 ) -> Blueprint:
@@ -48,7 +49,8 @@ def trace_blueprint(
     parameters is the client's to set.
     *policy* says whether a request is read now, a job, or refused; *limiter* gives the permit that the answer holds
     until its last byte. *principal* names the user of a request, who alone sees the jobs of it. With *enqueue* False
-    there are no new jobs.
+    there are no new jobs. Every complete read teaches *learned* the bytes per key of its domains, which the cost of
+    later requests has; an application passes its own to ask it for answers that it builds in memory.
 
     Raises:
         InvalidJob: *jobs* does not allow *function*.
@@ -57,8 +59,9 @@ def trace_blueprint(
         raise InvalidJob(f"the function {function!r} is not allowed; allowed are {', '.join(jobs.functions)}")
     blueprint = guarded_blueprint("mesbatch_trace", url_prefix, dialect)
     route = _EventsRoute(
-        trace, Admission(policy, limiter), jobs, principal, function, url_prefix, enqueue, dialect, limits
-    )
+        trace, Admission(policy, limiter), learned or LearnedBytes(), jobs, principal, function, url_prefix, enqueue,
+        dialect, limits,
+    )  # fmt: skip
     blueprint.add_url_rule("/events", "events", route.answer, methods=["POST"])
     add_job_routes(blueprint, jobs, principal)
     return blueprint
@@ -78,6 +81,7 @@ class _Asked:
 class _EventsRoute:
     trace: Trace
     admission: Admission
+    learned: LearnedBytes
     jobs: Jobs
     principal: Principal
     function: str
@@ -95,9 +99,9 @@ class _EventsRoute:
             return self._decide(asked, worker_listens=False)
 
     def _decide(self, asked: _Asked, *, worker_listens: bool) -> Response:
-        limits = self.limits
-        cost = Cost(asked.spec.profile or "", keys=len(asked.keys), buffers=limits.max_bytes, streamed=True)
-        decision = self.admission.admit(cost, worker_listens=worker_listens, principal=asked.owner, timeout=limits.wait)
+        decision = self.admission.admit(
+            self._cost(asked), worker_listens=worker_listens, principal=asked.owner, timeout=self.limits.wait
+        )
         match decision:
             case Admitted():
                 with decision.permit:
@@ -107,11 +111,17 @@ class _EventsRoute:
             case Reject():
                 return rejected(decision, dialect=self.dialect)
 
+    def _cost(self, asked: _Asked) -> Cost:
+        """The cost of a streamed answer: what is held of it is *max_bytes*, however large it is."""
+        keys = len(asked.keys)
+        nbytes = self.learned.estimate(asked.spec.domains, keys=keys)
+        return Cost(asked.spec.profile or "", keys, nbytes, self.limits.max_bytes, streamed=True)
+
     def _read_now(self, asked: _Asked, admitted: Admitted) -> Response:
         spec, as_json = asked.spec, asked.mimetype == JSON
         read = FunctionRead(
             self.jobs.functions[self.function], spec.arguments, asked.keys, spec.domains, self.limits.max_bytes,
-            one_by_one=as_json,
+            self.learned, one_by_one=as_json,
         )  # fmt: skip
         if as_json:
             return stream_json(read, permit=admitted, dialect=self.dialect, limits=self.limits)
