@@ -62,8 +62,8 @@ class Hands:
 class RemoteHands:
     """`Hands` in a process of its own."""
 
-    def __init__(self, place: Place, permits: int, max_bytes: int, line: int) -> None:
-        arguments = {"place": describe(place), "limits": [permits, max_bytes], "line": line}
+    def __init__(self, place: Place, permits: int, max_bytes: int, max_waiting: int) -> None:
+        arguments = {"place": describe(place), "limits": [permits, max_bytes], "max_waiting": max_waiting}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.admission.hands", json.dumps(arguments)],
             cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
@@ -113,7 +113,8 @@ class RemoteHands:
 
 def main() -> None:
     arguments = json.loads(sys.argv[1])
-    hands = Hands(find(arguments["place"]).limiter(*arguments["limits"], line=arguments["line"]))
+    place, max_waiting = find(arguments["place"]), arguments["max_waiting"]
+    hands = Hands(place.limiter(*arguments["limits"], max_waiting=max_waiting))
     for line in sys.stdin:
         method, *parameters = json.loads(line)
         try:

@@ -22,7 +22,7 @@ from mesbatch.admission import (
     ProcessLimiter,
     Reject,
 )
-from mesbatch.admission.line import InFlight
+from mesbatch.admission.claims import InFlight
 from mesbatch.admission.policy import MAX_ANSWER_BYTES
 from mesbatch.errors import UnknownProfile
 from mesbatch.units import GiB, MiB
@@ -40,7 +40,7 @@ def weather():
 
 @pytest.fixture
 def admission(weather):
-    return Admission(AdmissionPolicy(), ProcessLimiter(2, 64 * MiB, line=1), PressureGauge(memory=weather))
+    return Admission(AdmissionPolicy(), ProcessLimiter(2, 64 * MiB, max_waiting=1), PressureGauge(memory=weather))
 
 
 def test_who_is_admitted_has_a_permit_for_what_it_costs(admission):

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from tests.admission.hands import ENDS, Hands, RemoteHands
 from tests.admission.places import Place, RedisPlace
 
-PERMITS, MAX_BYTES, LINE = 3, 100, 4
+PERMITS, MAX_BYTES, MAX_WAITING = 3, 100, 4
 PEOPLE = 3
 RECLAIM_SECONDS = 20.0  # the lease, and time for a machine that is busy with other things
 
@@ -27,12 +27,12 @@ class AnyInterleaving(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.watching = Hands(self.place.limiter(PERMITS, MAX_BYTES, line=LINE))
+        self.watching = Hands(self.place.limiter(PERMITS, MAX_BYTES, max_waiting=MAX_WAITING))
         self.people: list[Hands | RemoteHands] = [self.somebody() for _ in range(PEOPLE)]
         self.held: list[dict[int, int]] = [{} for _ in range(PEOPLE)]
 
     def somebody(self) -> Hands | RemoteHands:
-        return RemoteHands(self.place, PERMITS, MAX_BYTES, LINE) if self.place.shared else self.watching
+        return RemoteHands(self.place, PERMITS, MAX_BYTES, MAX_WAITING) if self.place.shared else self.watching
 
     @rule(who=people, nbytes=st.integers(0, MAX_BYTES), principal=st.sampled_from("ab"))
     def ask(self, who, nbytes, principal):

@@ -18,7 +18,7 @@ from threading import Barrier, Event
 import pytest
 
 from mesbatch.admission import MachineLimiter
-from mesbatch.admission.line import InFlight
+from mesbatch.admission.claims import InFlight
 from tests.admission.hands import ROOT
 from tests.admission.test_limiters import most_at_once
 

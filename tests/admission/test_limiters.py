@@ -18,7 +18,7 @@ from threading import Event, Thread
 import pytest
 
 from mesbatch.admission import Limiter
-from mesbatch.admission.line import InFlight
+from mesbatch.admission.claims import InFlight
 from mesbatch.errors import InvalidLimit, LimiterBusy, PermitReleased, PermitTooLarge
 from tests.admission.hands import ENDS, Hands, RemoteHands
 from tests.admission.places import Place, describe
@@ -84,14 +84,14 @@ def test_who_waits_gets_the_permit_that_is_given_back(place):
     assert limiter.in_flight == NOBODY
 
 
-def test_the_line_is_bounded(place):
-    limiter = place.limiter(1, 100, line=2)
+def test_a_bounded_number_of_requests_wait(place):
+    limiter = place.limiter(1, 100, max_waiting=2)
     first = limiter.permit(1)
     with ThreadPoolExecutor(2) as pool:
         waiting = [pool.submit(limiter.permit, 1, timeout=30) for _ in range(2)]
         wait_until(lambda: limiter.in_flight.waiting == 2)
         began = time.monotonic()
-        with pytest.raises(LimiterBusy, match=r"the line is full.*2 in line"):
+        with pytest.raises(LimiterBusy, match=r"too many wait already.*2 may wait"):
             limiter.permit(1, timeout=30)
         assert time.monotonic() - began < 10
         first.release()
@@ -100,8 +100,8 @@ def test_the_line_is_bounded(place):
     assert limiter.in_flight == NOBODY
 
 
-def test_without_a_line_a_free_permit_is_still_given(place):
-    limiter = place.limiter(1, 100, line=0)
+def test_where_nobody_may_wait_a_free_permit_is_still_given(place):
+    limiter = place.limiter(1, 100, max_waiting=0)
     with limiter.permit(1), pytest.raises(LimiterBusy):
         limiter.permit(1, timeout=30)
 
@@ -215,9 +215,9 @@ def test_a_request_that_makes_no_sense_is_refused(place, wrong):
 
 @pytest.mark.parametrize("wrong", [(0, 1), (1, 0), (-1, 1), (1.5, 1), ("3", 1), (1, 1, -1), (1, 1, 0.5)])
 def test_a_limit_that_is_no_count_is_refused(place, wrong):
-    permits, max_bytes, *line = wrong
+    permits, max_bytes, *waiting = wrong
     with pytest.raises(InvalidLimit, match="must be an integer"):
-        place.limiter(permits, max_bytes, **({"line": line[0]} if line else {}))
+        place.limiter(permits, max_bytes, **({"max_waiting": waiting[0]} if waiting else {}))
 
 
 def test_a_killed_holder_gives_its_permit_back(shared_place):
@@ -254,7 +254,7 @@ def shared_place(place: Place) -> Place:
 
 
 def served(place: Place, requests: list[tuple[str, int]], permits: int, held: int = 1) -> list[str]:
-    """In which order *requests* (principal, bytes), which line up one by one, get permits once one is free."""
+    """Order in which *requests* (principal, bytes), which arrive one by one, get permits once one is free."""
     limiter = place.limiter(permits, 100)
     first, order = limiter.permit(held), []
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 redis = pytest.importorskip("redis", reason="no redis client: redis is not installed")
 
-from mesbatch.admission.line import Claim, InFlight, Limit, count_claims, draw_claim, next_claim  # noqa: E402
+from mesbatch.admission.claims import Claim, InFlight, Limit, count_claims, draw_claim, next_claim  # noqa: E402
 from mesbatch.admission.redis import RedisLimiter  # noqa: E402
 from mesbatch.errors import InvalidLimit, LimiterUnavailable, PermitLost  # noqa: E402
 from tests.admission.hands import RemoteHands  # noqa: E402
@@ -139,21 +139,21 @@ steps = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 100), st.boole
 
 @settings(max_examples=60)
 @given(st.integers(1, 4), st.integers(1, 100), st.integers(0, 6), steps)
-def test_the_script_lines_up_as_the_arithmetic_does(valkey, permits, max_bytes, line, steps):
+def test_the_script_orders_claims_as_the_arithmetic_does(valkey, permits, max_bytes, waiting, steps):
     """The same requests, with the same ends in between, through the script and the module it was written after."""
-    limit = Limit(permits, max_bytes, line)
-    with closing(RedisLimiter(valkey.url, uuid4().hex, permits, max_bytes, line=line)) as limiter:
-        line_up(limiter, limit, steps)
+    limit = Limit(permits, max_bytes, waiting)
+    with closing(RedisLimiter(valkey.url, uuid4().hex, permits, max_bytes, max_waiting=waiting)) as limiter:
+        make_claims(limiter, limit, steps)
 
 
-def line_up(limiter: RedisLimiter, limit: Limit, steps: list[tuple[str, int, bool]]) -> None:
+def make_claims(limiter: RedisLimiter, limit: Limit, steps: list[tuple[str, int, bool]]) -> None:
     claims: dict[int, Claim] = {}  # by the number that the limiter knows them by
     for ticket, (principal, size, leaves) in enumerate(steps, 1):
         claim = draw_claim(claims.values(), limit, ticket, principal, min(size, limit.nbytes))
         together = [*claims.values(), claim]
         number = limiter._join(claim.nbytes, principal)
         assert (number is None) == (
-            next_claim(together, limit) != claim and count_claims(together).waiting > limit.line
+            next_claim(together, limit) != claim and count_claims(together).waiting > limit.waiting
         )
         if number is not None:
             claims[number] = claim

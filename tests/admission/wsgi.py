@@ -21,7 +21,7 @@ class Application:
     """Gunicorn makes one in each worker, from the arguments in its command line."""
 
     def __init__(self, directory: str, permits: int) -> None:
-        self._limiter = MachineLimiter(Path(directory) / "permits", permits, max_bytes=100, line=4)
+        self._limiter = MachineLimiter(Path(directory) / "permits", permits, max_bytes=100, max_waiting=4)
         self._spans = Path(directory) / "spans"
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

@@ -13,11 +13,11 @@ because it needs redis, `mesbatch.admission.redis.RedisLimiter`.
 
 from mesbatch.admission.admission import Admission, Admitted
 from mesbatch.admission.answer import Accept, Decision, Enqueue, Reject
+from mesbatch.admission.claims import InFlight
 from mesbatch.admission.cost import Cost
 from mesbatch.admission.http import HttpAnswer, http_answer
 from mesbatch.admission.learned import LearnedBytes
 from mesbatch.admission.limiter import Limiter
-from mesbatch.admission.line import InFlight
 from mesbatch.admission.load import Lack, Load, Pressure
 from mesbatch.admission.machine import MachineLimiter
 from mesbatch.admission.permit import HeldBody, Permit

@@ -1,4 +1,4 @@
-"""What every limiter does: permits to read, by count and by bytes, and a line to wait in."""
+"""Base of all limiters: permits to read, by count and by bytes, and a bounded wait for them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from queue import Empty, SimpleQueue
 from weakref import WeakSet
 
 from mesbatch.admission.check import check_count, check_seconds
-from mesbatch.admission.line import LINE, InFlight, Limit
+from mesbatch.admission.claims import MAX_WAITING, InFlight, Limit
 from mesbatch.admission.permit import Permit
 from mesbatch.errors import AdmissionError, LimiterBusy, PermitTooLarge
 from mesbatch.units import format_bytes
@@ -22,16 +22,16 @@ RETRY_SECONDS = 5.0  # permits change hands within seconds
 
 
 class Limiter(ABC):
-    """Lets at most *permits* read at once, who hold at most *max_bytes* together; at most *line* more wait.
+    """Permits for at most *permits* readers, which hold at most *max_bytes* together; at most *max_waiting* more wait.
 
-    The line is fair between principals and nobody is let through after a deadline.
+    Waiting is fair between principals, and nobody is let through after a deadline.
 
     Raises:
         InvalidLimit: a limit is no integer, or too small to let anybody through.
     """
 
-    def __init__(self, permits: int, max_bytes: int, *, line: int = LINE) -> None:
-        self.limit = Limit(permits, max_bytes, line)
+    def __init__(self, permits: int, max_bytes: int, *, max_waiting: int = MAX_WAITING) -> None:
+        self.limit = Limit(permits, max_bytes, max_waiting)
         self._abandoned: SimpleQueue[int] = SimpleQueue()
         _ALL.add(self)
 
@@ -41,7 +41,7 @@ class Limiter(ABC):
         *principal* is on whose behalf: a user, a tenant, an address.
 
         Raises:
-            LimiterBusy: the line is full, or the time is over.
+            LimiterBusy: too many wait already, or the time is over.
             PermitTooLarge: *nbytes* is more than all permits may hold together.
             InvalidLimit: *nbytes* is negative or no integer, *timeout* is negative.
             LimiterUnavailable: what keeps the permits does not answer.
@@ -51,7 +51,7 @@ class Limiter(ABC):
         self._reclaim()
         ticket = self._join(nbytes, principal)
         if ticket is None:
-            raise LimiterBusy(f"the line is full: {self.limit}", RETRY_SECONDS)
+            raise LimiterBusy(f"too many wait already: {self.limit}", RETRY_SECONDS)
         try:
             while not self._begin(ticket):
                 remaining = deadline - time.monotonic()
@@ -81,7 +81,7 @@ class Limiter(ABC):
 
     @abstractmethod
     def _join(self, nbytes: int, principal: str) -> int | None:
-        """Draw a ticket; None if one would have to wait and the line is full."""
+        """Draw a ticket; None if it would have to wait and too many wait already."""
 
     @abstractmethod
     def _begin(self, ticket: int) -> bool:

@@ -7,8 +7,8 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from mesbatch.admission.claims import MAX_WAITING, InFlight, count_claims, digest, draw_claim, next_claim
 from mesbatch.admission.limiter import Limiter
-from mesbatch.admission.line import LINE, InFlight, count_claims, digest, draw_claim, next_claim
 from mesbatch.admission.permit_file import PermitFile
 from mesbatch.errors import AdmissionError
 
@@ -16,7 +16,7 @@ PAUSE_SECONDS = 0.002  # between two looks at the number of changes, one system 
 
 
 @dataclass(slots=True)
-class _Own:
+class _OwnClaim:
     """A claim of this process: its record, whether it holds, and the number of changes when it last looked."""
 
     index: int
@@ -35,10 +35,12 @@ class MachineLimiter(Limiter):
         LimiterUnavailable: the file cannot be opened, belongs to another user, or the system has no such locks.
     """
 
-    def __init__(self, path: str | os.PathLike[str], permits: int, max_bytes: int, *, line: int = LINE) -> None:
-        super().__init__(permits, max_bytes, line=line)
+    def __init__(
+        self, path: str | os.PathLike[str], permits: int, max_bytes: int, *, max_waiting: int = MAX_WAITING
+    ) -> None:
+        super().__init__(permits, max_bytes, max_waiting=max_waiting)
         self._file = PermitFile(path)
-        self._own: dict[int, _Own] = {}  # by ticket
+        self._own: dict[int, _OwnClaim] = {}  # by ticket
 
     def _forget(self) -> None:
         self._own = {}
@@ -58,10 +60,10 @@ class MachineLimiter(Limiter):
             claim = draw_claim(used.values(), self.limit, header.ticket + 1, digest(principal), nbytes)
             claims = [*used.values(), claim]
             holding = next_claim(claims, self.limit) == claim
-            if not holding and count_claims(claims).waiting > self.limit.line:
+            if not holding and count_claims(claims).waiting > self.limit.waiting:
                 return None
             index = self._file.add(replace(claim, holding=holding), used)
-            self._own[claim.ticket] = _Own(index, holding, header.changes)
+            self._own[claim.ticket] = _OwnClaim(index, holding, header.changes)
             return claim.ticket
 
     def _begin(self, ticket: int) -> bool:

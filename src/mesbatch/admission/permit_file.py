@@ -14,7 +14,7 @@ from stat import S_ISREG
 from threading import Lock
 from typing import NamedTuple
 
-from mesbatch.admission.line import Claim
+from mesbatch.admission.claims import Claim
 from mesbatch.errors import LimiterUnavailable
 
 MAGIC = b"mesbatch permits 1\n".ljust(32)

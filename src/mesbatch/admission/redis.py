@@ -16,8 +16,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from mesbatch.admission.check import check_seconds
+from mesbatch.admission.claims import MAX_WAITING, InFlight, digest
 from mesbatch.admission.limiter import Limiter
-from mesbatch.admission.line import LINE, InFlight, digest
 from mesbatch.admission.redis_script import SCRIPT
 from mesbatch.errors import AdmissionError, LimiterUnavailable, PermitLost
 
@@ -27,7 +27,7 @@ POLL_SECONDS = 0.02  # one round trip of a script; a reader holds its permit a h
 
 
 @dataclass(slots=True)
-class _Own:
+class _LeasedClaim:
     """A claim of this process, and until when its lease certainly runs, by our own clock.
 
     A server that lost everything counts tickets anew, so that the nonce tells whose a ticket is.
@@ -52,14 +52,15 @@ class RedisLimiter(Limiter):
     """
 
     def __init__(
-        self, url: str, name: str, permits: int, max_bytes: int, *, line: int = LINE, lease: float = LEASE_SECONDS
-    ) -> None:
-        super().__init__(permits, max_bytes, line=line)
+        self, url: str, name: str, permits: int, max_bytes: int, *, max_waiting: int = MAX_WAITING,
+        lease: float = LEASE_SECONDS,
+    ) -> None:  # fmt: skip
+        super().__init__(permits, max_bytes, max_waiting=max_waiting)
         check_seconds("lease", lease, above=0)
         self.name, self.lease = name, lease
         self._client: Any = _connect(url, lease * ANSWER_SHARE)
         self._script: Any = self._client.register_script(SCRIPT)
-        self._own: dict[int, _Own] = {}
+        self._own: dict[int, _LeasedClaim] = {}
         self._numbers = count(1)
         self._renewer: Thread | None = None
         self._lock = Lock()
@@ -84,14 +85,14 @@ class RedisLimiter(Limiter):
         if not ticket:
             return None
         number = next(self._numbers)
-        self._own[number] = _Own(ticket, nonce, bool(holding), sent + self.lease)
+        self._own[number] = _LeasedClaim(ticket, nonce, bool(holding), sent + self.lease)
         self._keep_renewing()
         return number
 
     def _begin(self, ticket: int) -> bool:
         own = self._own[ticket]
         if not own.holding and not self._renew(own):
-            raise LimiterUnavailable(f"permits {self.name!r} in Redis: our place in the line was lost")
+            raise LimiterUnavailable(f"permits {self.name!r} in Redis: our claim was lost while it waited")
         return own.holding
 
     def _wait(self, ticket: int, timeout: float) -> None:
@@ -108,7 +109,7 @@ class RedisLimiter(Limiter):
         if own.lost or time.monotonic() >= own.until:
             raise self._lost()
 
-    def _renew(self, own: _Own) -> bool:
+    def _renew(self, own: _LeasedClaim) -> bool:
         """Let the lease of a claim begin anew; False if the claim is gone."""
         sent = time.monotonic()
         found, holding = self._call("look", own.ticket, own.nonce)
@@ -142,7 +143,7 @@ class RedisLimiter(Limiter):
         if self._closed.is_set():
             raise LimiterUnavailable(f"permits {self.name!r} in Redis: the limiter was closed")
         limit = self.limit
-        numbers = [nbytes, limit.permits, limit.nbytes, limit.line, round(self.lease * 1000)]
+        numbers = [nbytes, limit.permits, limit.nbytes, limit.waiting, round(self.lease * 1000)]
         try:
             return self._script(keys=[self.name], args=[operation, ticket, nonce, principal, *numbers])
         except redis.RedisError as error:

@@ -13,6 +13,8 @@ import msgspec
 
 from mesbatch.codec.checksum import Checksum
 from mesbatch.errors import CorruptChunk, JobFailed, ReadInterrupted
+from mesbatch.store.protocol import Store
+from mesbatch.store.stored_lines import stored_lines
 
 PATIENCE_SECONDS = 60.0  # without a line, while connecting is tried again: a restart of a web server takes less
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
@@ -35,7 +37,7 @@ class Lines(Protocol):
     def close(self) -> None: ...
 
 
-class _Line(msgspec.Struct):
+class _StreamLine(msgspec.Struct):
     """Any line of the stream; `msgspec.Raw` is what is looked at later, or never."""
 
     type: str
@@ -128,7 +130,7 @@ class JobStream:
     def _take(self, line: bytes) -> tuple[Records | None, bool]:
         """What a line brings, and whether it is the last."""
         try:
-            parsed = msgspec.json.decode(line, type=_Line)
+            parsed = msgspec.json.decode(line, type=_StreamLine)
         except msgspec.DecodeError as error:  # half of one
             raise Cut(f"a line of {len(line):,} bytes is no JSON object") from error
         match parsed.type:
@@ -145,7 +147,7 @@ class JobStream:
                 self._note(kind, parsed, line)
                 return None, False
 
-    def _records_of(self, line: _Line) -> Records:
+    def _records_of(self, line: _StreamLine) -> Records:
         data = line.data if bytes(line.rows) == b"null" else line.rows
         rows = msgspec.json.decode(data, type=list[Any])
         if len(rows) != line.count:
@@ -155,7 +157,7 @@ class JobStream:
         self.position += 1
         return Records(line.domain, rows)
 
-    def _note(self, kind: str, parsed: _Line, line: bytes) -> None:
+    def _note(self, kind: str, parsed: _StreamLine, line: bytes) -> None:
         members = msgspec.json.decode(line)
         match kind:
             case "meta":
@@ -180,6 +182,17 @@ class JobStream:
                     f"{self._counts[domain]:,} rows of {domain!r} came with the checksum {checksum}, and the job wrote "
                     f"{account['rows']:,} with {account['checksum']}"
                 )
+
+
+def follow_store(
+    store: Store, job_id: str, *, on_progress: Callable[[dict[str, Any]], None] | None = None
+) -> JobStream:
+    """Follow the job *job_id* in *store*, without a web server between, from its first record to its end.
+
+    Raises:
+        JobNotFound: there is no such job; raised with the first record.
+    """
+    return JobStream(lambda first: stored_lines(store, job_id, from_=first), on_progress=on_progress)
 
 
 def unbroken(lines: Iterable[bytes]) -> Iterator[bytes]:

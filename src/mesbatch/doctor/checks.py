@@ -8,12 +8,13 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
+from typing import Literal
 
-from mesbatch.doctor.finding import Finding
 from mesbatch.doctor.plan import SMALLEST, make_plan
-from mesbatch.doctor.processes import Running, gunicorn_settings, running
+from mesbatch.doctor.processes import RunningProcess, find_processes, gunicorn_settings
 from mesbatch.errors import InvalidSetting
 from mesbatch.group.spill.unlinked import distrust
 from mesbatch.memory.cgroup import find_cages
@@ -24,17 +25,38 @@ from mesbatch.units import GiB, MiB, format_bytes
 SPILL_BYTES = 2 * GiB  # what four large groups of 440 MB leave on disk
 DRIVERS = ("oracledb", "sqlalchemy", "msgspec", "psycopg", "apsw", "redis", "rq", "flask", "gunicorn")
 
-Check = Callable[[Settings, list[Running]], Iterator[Finding]]
+Grade = Literal["ok", "note", "problem"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """*text* says what was found, *remedy* what to do; a ``problem`` has one always.
+
+    >>> print(Finding("problem", "Redis may evict keys", "set maxmemory-policy noeviction"))
+    PROBLEM  Redis may evict keys
+             -> set maxmemory-policy noeviction
+    """
+
+    grade: Grade
+    text: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        head = f"{'PROBLEM' if self.grade == 'problem' else self.grade:8} {self.text}"
+        return f"{head}\n{'':8} -> {self.remedy}" if self.remedy else head
+
+
+Check = Callable[[Settings, list[RunningProcess]], Iterator[Finding]]
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
     """Everything that can be seen from here: Redis, workers, gunicorn, memory, disk, settings, drivers."""
-    found = running()
+    found = find_processes()
     for check in (_redis, _queue, _gunicorn, _memory, _spill, _same_settings, _drivers):
         yield from check(settings, found)
 
 
-def _redis(settings: Settings, found: list[Running]) -> Iterator[Finding]:
+def _redis(settings: Settings, found: list[RunningProcess]) -> Iterator[Finding]:
     if not settings.worker_enabled:
         yield Finding("note", "TRACE_WORKER_ENABLED is false: Redis is not used, and nothing becomes a job")
         return
@@ -62,7 +84,7 @@ def _redis(settings: Settings, found: list[Running]) -> Iterator[Finding]:
         yield Finding("note", "Redis has no maxmemory", "set it as mesbatch doctor --plan says")
 
 
-def _queue(settings: Settings, found: list[Running]) -> Iterator[Finding]:
+def _queue(settings: Settings, found: list[RunningProcess]) -> Iterator[Finding]:
     if not settings.worker_enabled:
         return
     try:
@@ -84,7 +106,7 @@ def _queue(settings: Settings, found: list[Running]) -> Iterator[Finding]:
         )
 
 
-def _gunicorn(settings: Settings, found: list[Running]) -> Iterator[Finding]:
+def _gunicorn(settings: Settings, found: list[RunningProcess]) -> Iterator[Finding]:
     webs = [one for one in found if one.kind == "web"]
     if not webs:
         yield Finding("note", "no gunicorn runs here, or it belongs to another user")
@@ -108,7 +130,7 @@ def _gunicorn(settings: Settings, found: list[Running]) -> Iterator[Finding]:
         )
 
 
-def _memory(settings: Settings, found: list[Running]) -> Iterator[Finding]:
+def _memory(settings: Settings, found: list[RunningProcess]) -> Iterator[Finding]:
     machine = max((cage.limit for cage in find_cages()), default=0)
     if machine < SMALLEST:
         yield Finding("note", "the memory of this machine is unknown, or below 1 GiB: no plan to compare with")
@@ -137,7 +159,7 @@ def _memory(settings: Settings, found: list[Running]) -> Iterator[Finding]:
         )
 
 
-def _spill(settings: Settings, found: list[Running]) -> Iterator[Finding]:
+def _spill(settings: Settings, found: list[RunningProcess]) -> Iterator[Finding]:
     directory = Path(tempfile.gettempdir())
     status = directory.stat()
     if refusal := distrust(status, os.geteuid()):
@@ -164,7 +186,7 @@ def _filesystem(directory: Path) -> str:
     return max(around, default=(0, ""))[1]
 
 
-def _same_settings(settings: Settings, found: list[Running]) -> Iterator[Finding]:
+def _same_settings(settings: Settings, found: list[RunningProcess]) -> Iterator[Finding]:
     values: dict[str, dict[object, list[str]]] = {}
     for one in found:
         try:
@@ -182,7 +204,7 @@ def _same_settings(settings: Settings, found: list[Running]) -> Iterator[Finding
         yield Finding("ok", "web and workers have the same settings")
 
 
-def _drivers(settings: Settings, found: list[Running]) -> Iterator[Finding]:
+def _drivers(settings: Settings, found: list[RunningProcess]) -> Iterator[Finding]:
     needed = _needed_versions()
     installed = []
     for name in DRIVERS:

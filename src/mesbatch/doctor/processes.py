@@ -32,7 +32,7 @@ print(json.dumps({name: str(value) for name, value in found.items()}))
 
 
 @dataclass(frozen=True)
-class Running:
+class RunningProcess:
     """A process of a set-up: *command* and *environment* are those it was started with."""
 
     pid: int
@@ -44,14 +44,14 @@ class Running:
         return f"{self.kind} process {self.pid}"
 
 
-def running() -> list[Running]:
+def find_processes() -> list[RunningProcess]:
     """The first process of every gunicorn and of every ``mesbatch worker`` that we may look into."""
     found = list(_scan())
     pids = {one.pid for one in found}
     return [one for one in found if _parent(one.pid) not in pids]
 
 
-def gunicorn_settings(web: Running) -> dict[str, Any] | None:
+def gunicorn_settings(web: RunningProcess) -> dict[str, Any] | None:
     """The class, threads and number of the workers of *web*; None where it does not tell."""
     at = next((i for i, word in enumerate(web.command) if Path(word).name == "gunicorn"), 0)
     command = [sys.executable, "-c", ASK, *web.command[at + 1 :]]
@@ -65,7 +65,7 @@ def gunicorn_settings(web: Running) -> dict[str, Any] | None:
     return None
 
 
-def _scan() -> Iterator[Running]:
+def _scan() -> Iterator[RunningProcess]:
     for entry in PROC.iterdir() if PROC.is_dir() else ():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
@@ -74,7 +74,7 @@ def _scan() -> Iterator[Running]:
             if kind := _kind(command):
                 pairs = (entry / "environ").read_text(errors="replace").split("\0")
                 environment = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
-                yield Running(int(entry.name), kind, command, environment)
+                yield RunningProcess(int(entry.name), kind, command, environment)
 
 
 def _kind(command: list[str]) -> Literal["web", "worker"] | None:

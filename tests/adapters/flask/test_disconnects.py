@@ -19,7 +19,7 @@ pytest.importorskip("psycopg", reason="no postgres driver: psycopg is not instal
 import psycopg
 
 from mesbatch.admission import MachineLimiter
-from mesbatch.admission.line import InFlight
+from mesbatch.admission.claims import InFlight
 from mesbatch.demo.queries import DOMAINS
 from mesbatch.units import MiB
 from tests.rig.site import Site

@@ -7,9 +7,9 @@
 """
 
 from mesbatch.adapters.flask.answers import problem, rejected
-from mesbatch.adapters.flask.dialect import Dialect, Limits
 from mesbatch.adapters.flask.job_views import job_routes, job_started
 from mesbatch.adapters.flask.live import stream_json, stream_ndjson
+from mesbatch.adapters.flask.options import Dialect, Limits
 from mesbatch.adapters.flask.stored import page, stream_job
 from mesbatch.adapters.flask.trace_views import trace_blueprint
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from flask import Response
 
-from mesbatch.adapters.flask.dialect import Dialect
+from mesbatch.adapters.flask.options import Dialect
 from mesbatch.admission.answer import Reject
 from mesbatch.admission.http import PROBLEM_TYPE, http_answer
 from mesbatch.problem import Problem, problem_of

@@ -10,7 +10,7 @@ from flask import Blueprint, Response
 from werkzeug.exceptions import HTTPException
 
 from mesbatch.adapters.flask.answers import answer_problem, problem
-from mesbatch.adapters.flask.dialect import Dialect
+from mesbatch.adapters.flask.options import Dialect
 from mesbatch.problem import Problem
 
 SYNC_WORKER = "gunicorn.workers.sync"  # loaded by gunicorn only where its workers are of that class

@@ -6,13 +6,12 @@ from math import ceil
 
 from flask import Blueprint, Response, request
 
-from mesbatch.adapters.flask import wanted
 from mesbatch.adapters.flask.answers import JSON, answer_json
-from mesbatch.adapters.flask.dialect import Dialect
 from mesbatch.adapters.flask.guarded import guarded_blueprint
+from mesbatch.adapters.flask.options import Dialect
+from mesbatch.adapters.flask.request import Principal, name_principal, negotiate, read_count
+from mesbatch.adapters.flask.response import NDJSON
 from mesbatch.adapters.flask.stored import page, stream_job
-from mesbatch.adapters.flask.wanted import Principal
-from mesbatch.adapters.flask.wire import NDJSON
 from mesbatch.admission.http import POLL_SECONDS
 from mesbatch.errors import InvalidJobId, JobNotFound
 from mesbatch.jobs import Job, Jobs
@@ -52,26 +51,26 @@ def add_job_routes(blueprint: Blueprint, jobs: Jobs, principal: Principal) -> No
 
     @blueprint.get("/job/<job_id>")
     def show_job(job_id: str) -> Response:
-        wanted.negotiate(JSON)
-        return answer_json(jobs.get(job_id, owner=wanted.name(principal)).as_json())
+        negotiate(JSON)
+        return answer_json(jobs.get(job_id, owner=name_principal(principal)).as_json())
 
     @blueprint.delete("/job/<job_id>")
     def cancel_job(job_id: str) -> Response:
-        wanted.negotiate(JSON)
-        return answer_json(jobs.cancel(job_id, owner=wanted.name(principal)).as_json(), 202)
+        negotiate(JSON)
+        return answer_json(jobs.cancel(job_id, owner=name_principal(principal)).as_json(), 202)
 
     @blueprint.get("/job/<job_id>/result")
     def show_result(job_id: str) -> Response:
-        wanted.negotiate(JSON)
-        offset, limit = wanted.read_count("offset"), wanted.read_count("limit")
-        check_visible(jobs, job_id, wanted.name(principal))
+        negotiate(JSON)
+        offset, limit = read_count("offset"), read_count("limit")
+        check_visible(jobs, job_id, name_principal(principal))
         return page(ResultReader(jobs.store, job_id), domain=request.args.get("domain", ""), offset=offset, limit=limit)
 
     @blueprint.get("/job/<job_id>/stream")
     def follow_job(job_id: str) -> Response:
-        wanted.negotiate(NDJSON)
-        first = wanted.read_count("from")
-        check_visible(jobs, job_id, wanted.name(principal))
+        negotiate(NDJSON)
+        first = read_count("from")
+        check_visible(jobs, job_id, name_principal(principal))
         return stream_job(jobs.store, job_id, from_=first)
 
     @blueprint.route("/job/<path:job_id>", methods=["GET", "DELETE"])

@@ -10,9 +10,9 @@ from flask import Response
 
 from mesbatch.adapters.flask.answers import JSON, problem
 from mesbatch.adapters.flask.body import ReadBody, SameThreadBody, ThreadBody, Write
-from mesbatch.adapters.flask.dialect import Dialect, Limits
+from mesbatch.adapters.flask.options import Dialect, Limits
 from mesbatch.adapters.flask.reads import HeldRead, LiveRead, OneDomain
-from mesbatch.adapters.flask.wire import NDJSON, streamed
+from mesbatch.adapters.flask.response import NDJSON, stream_response
 from mesbatch.admission import Admitted, Permit
 from mesbatch.codec.rows import Shape
 from mesbatch.read.reader import BatchReader
@@ -91,7 +91,7 @@ def _answer(
         body.begin(FIRST_BATCH_SECONDS)
     except Exception as error:  # noqa: BLE001  # an early failure is still a status
         return problem(error, dialect=dialect)
-    response = streamed(ByteStream(pieces(body), body), mimetype)
+    response = stream_response(ByteStream(pieces(body), body), mimetype)
     if isinstance(permit, Admitted) and permit.answer.warning is not None:
         response.headers["X-Mesbatch-Warning"] = permit.answer.warning
     return response

@@ -10,7 +10,7 @@ from flask import Response, request
 
 from mesbatch.adapters.flask.answers import JSON
 from mesbatch.adapters.flask.live import SILENCE_SECONDS
-from mesbatch.adapters.flask.wire import NDJSON, streamed
+from mesbatch.adapters.flask.response import NDJSON, stream_response
 from mesbatch.errors import JobError
 from mesbatch.sink.stream import ByteStream
 from mesbatch.store import ResultReader, Store
@@ -56,10 +56,10 @@ def _manifest(store: Store, job_id: str) -> ResultManifest | None:
 def _tagged(body: ByteStream, mimetype: str, manifest: ResultManifest | None, part: Sequence[object]) -> Response:
     """*body*, or 304 where the client has it already."""
     if manifest is None:
-        return streamed(body, mimetype)
+        return stream_response(body, mimetype)
     accounts = {name: (domain.rows, domain.checksum) for name, domain in manifest.domains.items()}
     told = [accounts, manifest.aggregation, manifest.failed_domains, manifest.shape, mimetype, part]
-    response = streamed(body, mimetype, finished=True)
+    response = stream_response(body, mimetype, finished=True)
     response.set_etag(f"{zlib.crc32(msgspec.json.encode(told)):08x}", weak=True)  # weak: also for its gzip form
     response.make_conditional(request.environ)
     return response

@@ -8,15 +8,14 @@ from inspect import signature
 
 from flask import Blueprint, Response
 
-from mesbatch.adapters.flask import wanted
 from mesbatch.adapters.flask.answers import JSON, rejected
-from mesbatch.adapters.flask.dialect import Dialect, Limits
 from mesbatch.adapters.flask.function_read import FunctionRead
 from mesbatch.adapters.flask.guarded import guarded_blueprint
 from mesbatch.adapters.flask.job_views import PREFIX, add_job_routes, job_started
 from mesbatch.adapters.flask.live import stream_json, stream_ndjson
-from mesbatch.adapters.flask.wanted import Principal
-from mesbatch.adapters.flask.wire import NDJSON
+from mesbatch.adapters.flask.options import Dialect, Limits
+from mesbatch.adapters.flask.request import EventsRequest, Principal, name_principal, negotiate, read_events, read_shape
+from mesbatch.adapters.flask.response import NDJSON
 from mesbatch.admission import Admission, AdmissionPolicy, Admitted, Cost, Enqueue, LearnedBytes, Limiter, Reject
 from mesbatch.codec.rows import Shape
 from mesbatch.errors import InvalidJob, InvalidRequest, NoWorker, StoreError
@@ -130,17 +129,17 @@ class _EventsRoute:
         )
 
     def _read_request(self) -> _Asked:
-        mimetype, shape = wanted.negotiate(JSON, NDJSON), wanted.read_shape()
+        mimetype, shape = negotiate(JSON, NDJSON), read_shape()
         if shape == "arrays" and mimetype == JSON:
             raise InvalidRequest(f"shape=arrays is for Accept: {NDJSON}; the JSON object has objects")
-        owner = wanted.name(self.principal)
-        events = wanted.read_events(self.limits.max_body, self.trace.queries)
+        owner = name_principal(self.principal)
+        events = read_events(self.limits.max_body, self.trace.queries)
         if "profile" in events.params:
             raise InvalidRequest("params must not hold profile, which has a member of its own")
         keys = collect_keys(events.container_ids)
         return _Asked(self._specify(events, shape, owner), keys, mimetype, owner)
 
-    def _specify(self, events: wanted.Events, shape: Shape, owner: str) -> JobSpec:
+    def _specify(self, events: EventsRequest, shape: Shape, owner: str) -> JobSpec:
         try:
             spec = JobSpec(
                 function=self.function, domains=tuple(events.domains), profile=events.profile, owner=owner,
@@ -153,7 +152,7 @@ class _EventsRoute:
             raise InvalidRequest(f"params do not fit: {error}") from error
         return spec
 
-    def _profile(self, events: wanted.Events) -> dict[str, str]:
+    def _profile(self, events: EventsRequest) -> dict[str, str]:
         """The request's profile, for a function that wants to know it."""
         parameters = signature(self.jobs.functions[self.function]).parameters
         return {"profile": events.profile} if "profile" in parameters else {}
