@@ -1,4 +1,4 @@
-"""What an error is to a client: status, a code, a stable type (RFC 9457), and never any SQL."""
+"""Problems that clients see of errors: a status, a code, a stable type (RFC 9457), and never any SQL."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ from mesbatch.errors import (
     UnknownProfile,
 )
 
-RETRY_SECONDS = 5.0  # a server that restarts, or a permit, is back by then
+RETRY_SECONDS = 5.0  # enough for a server to restart, or for a permit to come back
 
-# Status and code of an error and of every class below it; a code of None is the name of the class itself. What has no
-# entry, nor a base that has one, is 503 where the same request may succeed later (`retryable`), and 500 elsewhere.
+# Status and code of an error and of every class below it; a code of None means the name of the class itself. An error
+# without an entry of its own or of a base is 503 where the same request may succeed later (`retryable`), else 500.
 _TABLE: dict[type, tuple[HTTPStatus, str | None]] = {
     InvalidKey: (HTTPStatus.BAD_REQUEST, "INVALID_PARAMS"),
     InvalidDomain: (HTTPStatus.BAD_REQUEST, "INVALID_PARAMS"),
@@ -64,7 +64,7 @@ _TABLE: dict[type, tuple[HTTPStatus, str | None]] = {
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """*status*, *code* and *detail* of a refusal or failure; *retry_after* in seconds, where asking again may help."""
+    """Status, code and detail of a refusal or failure; *retry_after*, in seconds, where asking again may help."""
 
     status: int
     code: str
@@ -73,7 +73,7 @@ class Problem:
     more: Mapping[str, Any] = field(default_factory=dict)
 
     def members(self) -> dict[str, Any]:
-        """The members of the problem, with *error* and *code*, which older clients read.
+        """Write the members of the problem, with *error* and *code*, which older clients read.
 
         >>> Problem(404, "JOB_NOT_FOUND", "there is no job x").members()["type"]
         'urn:mesbatch:problem:job-not-found'
@@ -90,7 +90,7 @@ class Problem:
 
 
 def problem_type(code: str) -> str:
-    """The name of a kind of problem, the same for ever.
+    """Name a kind of problem; the name never changes.
 
     >>> problem_type("CID_LIMIT_EXCEEDED")
     'urn:mesbatch:problem:cid-limit-exceeded'
@@ -99,7 +99,7 @@ def problem_type(code: str) -> str:
 
 
 def problem_of(error: BaseException) -> Problem:
-    """What a client may know of *error*: our own words, and only the first line, as drivers quote the SQL below it.
+    """Describe *error* for a client: in our own words, and only their first line, as drivers quote SQL below it.
 
     >>> problem_of(JobNotFound("there is no job x")).status, problem_of(KeyError("select 1")).detail
     (404, 'the read failed: KeyError')
@@ -110,7 +110,7 @@ def problem_of(error: BaseException) -> Problem:
 
 
 def tell(error: BaseException) -> str:
-    """The words for *error* that hold nothing of the database."""
+    """Describe *error* in words that hold nothing of the database."""
     if isinstance(error, MesbatchError) and not isinstance(error, StatementError):
         return str(error).partition("\n")[0]
     return f"the read failed: {type(error).__name__}"

@@ -16,15 +16,15 @@ from mesbatch.admission.permit import Permit
 from mesbatch.errors import AdmissionError, LimiterBusy, PermitTooLarge
 from mesbatch.units import format_bytes
 
-WAIT_SECONDS = 10.0  # what a user waits before "try again" is the better answer
-LOOK_SECONDS = 0.1  # between two looks for the dead and the abandoned, who tell nobody
+WAIT_SECONDS = 10.0  # after that, "try again" is the better answer for a user
+LOOK_SECONDS = 0.1  # between two looks for permits of dead processes and permits that became garbage
 RETRY_SECONDS = 5.0  # permits change hands within seconds
 
 
 class Limiter(ABC):
     """Permits for at most *permits* readers, which hold at most *max_bytes* together; at most *max_waiting* more wait.
 
-    Waiting is fair between principals, and nobody is let through after a deadline.
+    Waiting is fair between principals, and no request is let through after its deadline.
 
     Raises:
         InvalidLimit: a limit is no integer, or too small to let anybody through.
@@ -38,13 +38,13 @@ class Limiter(ABC):
     def permit(self, nbytes: int, *, principal: str = "", timeout: float = WAIT_SECONDS) -> Permit:
         """Wait for a permit to hold *nbytes*, *timeout* seconds at most; 0 does not wait.
 
-        *principal* is on whose behalf: a user, a tenant, an address.
+        *principal* is the one who asks: a user, a tenant, an address.
 
         Raises:
             LimiterBusy: too many wait already, or the time is over.
             PermitTooLarge: *nbytes* is more than all permits may hold together.
             InvalidLimit: *nbytes* is negative or no integer, *timeout* is negative.
-            LimiterUnavailable: what keeps the permits does not answer.
+            LimiterUnavailable: the server or file of the permits does not answer.
         """
         self._check_request(nbytes, timeout)
         deadline = time.monotonic() + timeout
@@ -68,13 +68,13 @@ class Limiter(ABC):
 
     @property
     def in_flight(self) -> InFlight:
-        """Who holds and who waits now."""
+        """Permits that are held and claims that wait now."""
         self._reclaim()
         return self._count()
 
     @abstractmethod
     def close(self) -> None:
-        """Let nobody through any more, and let go of what the permits are kept in; may be called twice."""
+        """Let nothing through any more, and close the server or file of the permits; may be called twice."""
 
     @abstractmethod
     def _count(self) -> InFlight: ...
@@ -85,7 +85,7 @@ class Limiter(ABC):
 
     @abstractmethod
     def _begin(self, ticket: int) -> bool:
-        """Whether *ticket* holds a permit now."""
+        """Give *ticket* a permit if it is its turn; True if it holds one."""
 
     @abstractmethod
     def _wait(self, ticket: int, timeout: float) -> None:
@@ -93,18 +93,18 @@ class Limiter(ABC):
 
     @abstractmethod
     def _leave(self, ticket: int) -> None:
-        """Give up *ticket*, which holds or waits."""
+        """Give up *ticket*, which holds a permit or waits for one."""
 
     @abstractmethod
     def _forget(self) -> None:
-        """In a process that was forked: its parent's claims are not its own, nor may it keep them alive."""
+        """Drop all claims in a forked process: they are its parent's, and it may not keep them alive."""
 
     @abstractmethod
     def _check(self, ticket: int) -> None:
-        """Raise `PermitLost` if *ticket*, which held a permit, holds none any more."""
+        """Raise `PermitLost` if *ticket* lost the permit that it held."""
 
     def _abandon(self, ticket: int) -> None:
-        """Note that the permit of *ticket* is garbage: this very thread may hold a lock of ours, so not more."""
+        """Note that the permit of *ticket* is garbage, and do no more: this very thread may hold one of our locks."""
         self._abandoned.put(ticket)
 
     def _reclaim(self) -> None:

@@ -17,7 +17,7 @@ PAUSE_SECONDS = 0.002  # between two looks at the number of changes, one system 
 
 @dataclass(slots=True)
 class _OwnClaim:
-    """A claim of this process: its record, whether it holds, and the number of changes when it last looked."""
+    """Claim of this process: its record in the file, and the number of changes when it last looked."""
 
     index: int
     holding: bool
@@ -28,8 +28,8 @@ class MachineLimiter(Limiter):
     """Permits for all processes of this machine that open the same *path*; Linux only.
 
     *path* is a file on a local disk, such as ``/run/mes/permits``; it is made if missing, and stays. When a process
-    dies, however it does, the kernel frees its permits. Processes should pass the same limits; while they differ, each
-    applies its own to all.
+    dies, for whatever reason, the kernel frees its permits. Processes should pass the same limits; while these differ,
+    each process applies its own to all.
 
     Raises:
         LimiterUnavailable: the file cannot be opened, belongs to another user, or the system has no such locks.
@@ -75,7 +75,7 @@ class MachineLimiter(Limiter):
             claim = next_claim(self._file.claims().values(), self.limit)
             if claim is not None and claim.ticket == ticket:
                 self._file.write(own.index, replace(claim, holding=True))
-                self._file.note_change()  # there may be room for the next one, too
+                self._file.note_change()  # there may be room for the next claim, too
                 own.holding = True
         return own.holding
 
@@ -90,8 +90,8 @@ class MachineLimiter(Limiter):
             self._file.note_change()
 
     def _check(self, ticket: int) -> None:
-        """The kernel takes it from the dead only."""
+        """Do nothing: the kernel takes permits from dead processes only."""
 
     def _abandon(self, ticket: int) -> None:
-        with suppress(AdmissionError):  # it was closed: nothing is held
-            self._file.drop(self._own.pop(ticket).index)  # one system call; the others find it when they look
+        with suppress(AdmissionError):  # it was closed, and holds nothing
+            self._file.drop(self._own.pop(ticket).index)  # one system call; other processes see it when they look

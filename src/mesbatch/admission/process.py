@@ -11,7 +11,7 @@ from mesbatch.admission.limiter import Limiter
 
 @dataclass(slots=True)
 class _ThreadClaim:
-    """A claim, and how its thread is told that it holds a permit."""
+    """Claim, and the event that tells its thread that it holds a permit."""
 
     claim: Claim
     granted: Event = field(default_factory=Event)
@@ -33,7 +33,7 @@ class ProcessLimiter(Limiter):
         self._tickets = 0
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: no server or file is open."""
 
     def _forget(self) -> None:
         self._lock, self._own = Lock(), {}
@@ -65,7 +65,7 @@ class ProcessLimiter(Limiter):
             self._grant()
 
     def _check(self, ticket: int) -> None:
-        """Nobody can take it away."""
+        """Do nothing: a permit of this process cannot be lost."""
 
     def _grant(self) -> None:
         while claim := next_claim(self._claims(), self.limit):

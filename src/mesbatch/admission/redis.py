@@ -21,16 +21,16 @@ from mesbatch.admission.limiter import Limiter
 from mesbatch.admission.redis_script import SCRIPT
 from mesbatch.errors import AdmissionError, LimiterUnavailable, PermitLost
 
-LEASE_SECONDS = 15.0  # a dead holder is noticed after that; a live one renews three times meanwhile
-ANSWER_SHARE = 1 / 4  # of a lease: two tries of a renewal, which begins after a third of it, end before it does
+LEASE_SECONDS = 15.0  # until a dead holder is noticed; a live one renews three times meanwhile
+ANSWER_SHARE = 1 / 4  # of a lease: a renewal begins after a third of it, and two tries end before the lease does
 POLL_SECONDS = 0.02  # one round trip of a script; a reader holds its permit a hundred times longer
 
 
 @dataclass(slots=True)
 class _LeasedClaim:
-    """A claim of this process, and until when its lease certainly runs, by our own clock.
+    """Claim of this process, and the time on our own clock until which its lease certainly runs.
 
-    A server that lost everything counts tickets anew, so that the nonce tells whose a ticket is.
+    A server that lost its data counts tickets anew, so that only the nonce tells the owner of a ticket.
     """
 
     ticket: int
@@ -43,9 +43,10 @@ class _LeasedClaim:
 class RedisLimiter(Limiter):
     """Permits for all processes that use the same *name* in the Redis or Valkey at *url*.
 
-    A thread renews the leases of held permits; a holder whose lease of *lease* seconds ran out learns it from
+    A thread renews the leases of held permits. A holder whose lease of *lease* seconds ran out learns it from
     `Permit.check`, from the body that holds the permit, or from `Permit.release`. A server that does not answer within
-    half a lease counts as away. Processes should pass the same limits; while they differ, each applies its own to all.
+    half a lease counts as away. Processes should pass the same limits; while these differ, each process applies its own
+    to all.
 
     Raises:
         InvalidLimit: *lease* is not above 0.
@@ -110,7 +111,7 @@ class RedisLimiter(Limiter):
             raise self._lost()
 
     def _renew(self, own: _LeasedClaim) -> bool:
-        """Let the lease of a claim begin anew; False if the claim is gone."""
+        """Begin the lease of a claim anew; False if the claim is gone."""
         sent = time.monotonic()
         found, holding = self._call("look", own.ticket, own.nonce)
         own.lost = not found
@@ -125,7 +126,7 @@ class RedisLimiter(Limiter):
                 self._renewer.start()
 
     def _renew_all(self) -> None:
-        """Runs in a thread for as long as there are claims."""
+        """Renew leases, in a thread, for as long as there are claims."""
         while not self._closed.wait(self.lease / 3):
             self._reclaim()
             with self._lock:
@@ -154,7 +155,7 @@ class RedisLimiter(Limiter):
 
 
 def _connect(url: str, timeout: float) -> Any:
-    """A client that tries once more, at once: the server was restarted, and what the pool kept is no connection."""
+    """Make a client that tries once more, at once: after a restart of the server, pooled connections are dead."""
     return redis.Redis.from_url(
         url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 1)
     )

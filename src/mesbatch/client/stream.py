@@ -1,4 +1,4 @@
-"""The rows of a job's stream, checked against its own account, and asked for again where the connection broke."""
+"""Rows of a job's stream, checked against its own account, and resumed where the connection broke."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from mesbatch.errors import CorruptChunk, JobFailed, ReadInterrupted
 from mesbatch.store.protocol import Store
 from mesbatch.store.stored_lines import stored_lines
 
-PATIENCE_SECONDS = 60.0  # without a line, while connecting is tried again: a restart of a web server takes less
+PATIENCE_SECONDS = 60.0  # of tries without a line; a restart of a web server takes less
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
 
 
 class Cut(Exception):
-    """The lines broke off: ask again for those that are missing."""
+    """End of the lines before their last one: the rest is to be asked for again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """Rows of one *domain*, as one ``records`` line brought them: objects, or arrays in that shape."""
+    """Rows of one *domain*, from one ``records`` line: objects, or arrays where the job has that shape."""
 
     domain: str
     rows: list[Any]
@@ -38,7 +38,7 @@ class Lines(Protocol):
 
 
 class _StreamLine(msgspec.Struct):
-    """Any line of the stream; `msgspec.Raw` is what is looked at later, or never."""
+    """Line of the stream, of any type; a `msgspec.Raw` is decoded later, or never."""
 
     type: str
     domain: str = ""
@@ -53,17 +53,17 @@ class _Complete(msgspec.Struct):
 
 
 class JobStream:
-    """The `Records` of a job from its first on, which come while it still runs.
+    """`Records` of a job from its first one on, also while it runs.
 
-    *open_lines* gives the lines from the n-th ``records`` line on; when they break off, it is asked again for the rest,
-    for *patience* seconds without a new line. Reaching the end without an exception means that every row came, once:
-    counts and checksums are those that the job tells. *meta*, *columns* of each domain, *warning* and *aggregation* are
-    there when their lines were; *on_progress* hears the others. Holds one line and its rows.
+    *open_lines* opens the lines from the n-th ``records`` line on. When they break off, it is called again for the
+    rest, for *patience* seconds without a new line. Reaching the end without an exception means that every row came,
+    once: counts and checksums are those of the job. *meta*, *columns* of each domain, *warning* and *aggregation* are
+    set when their lines came; *on_progress* gets the ``progress`` lines. Holds one line and its rows.
 
     Raises:
-        JobFailed: the job ended without a result, or a part of it is lost.
+        JobFailed: the job ended without a result, or a part of its result is lost.
         CorruptChunk: the rows are not those that the job wrote.
-        ReadInterrupted: the stream broke off, and nobody answered any more.
+        ReadInterrupted: the stream broke off, and no further try succeeded.
 
     >>> lines = [
     ...     b'{"type":"meta","job_id":"j"}', b'{"type":"domain_start","domain":"holds"}',
@@ -128,7 +128,7 @@ class JobStream:
             pause = min(LONGEST_PAUSE, 2 * pause)
 
     def _take(self, line: bytes) -> tuple[Records | None, bool]:
-        """What a line brings, and whether it is the last."""
+        """Take a line; return its records, if it has any, and True with the last line."""
         try:
             parsed = msgspec.json.decode(line, type=_StreamLine)
         except msgspec.DecodeError as error:  # half of one
@@ -196,7 +196,7 @@ def follow_store(
 
 
 def unbroken(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Only lines that came whole."""
+    """Pass on lines that came whole, and raise `Cut` for one that did not."""
     for line in lines:
         if not line.endswith(b"\n"):
             raise Cut(f"a line broke off after {len(line):,} bytes")

@@ -1,4 +1,4 @@
-"""A live set-up, looked at from one of its machines."""
+"""Checks of a live set-up, from one of its machines."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from mesbatch.memory.process import read_memory
 from mesbatch.settings import Settings
 from mesbatch.units import GiB, MiB, format_bytes
 
-SPILL_BYTES = 2 * GiB  # what four large groups of 440 MB leave on disk
+SPILL_BYTES = 2 * GiB  # of disk, for four `Groups` of 440 MB
 DRIVERS = ("oracledb", "sqlalchemy", "msgspec", "psycopg", "apsw", "redis", "rq", "flask", "gunicorn")
 
 Grade = Literal["ok", "note", "problem"]
@@ -30,7 +30,7 @@ Grade = Literal["ok", "note", "problem"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """*text* says what was found, *remedy* what to do; a ``problem`` has one always.
+    """Result of a check: *text* describes it, *remedy* is the way out; a ``problem`` always has one.
 
     >>> print(Finding("problem", "Redis may evict keys", "set maxmemory-policy noeviction"))
     PROBLEM  Redis may evict keys
@@ -50,7 +50,7 @@ Check = Callable[[Settings, list[RunningProcess]], Iterator[Finding]]
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """Everything that can be seen from here: Redis, workers, gunicorn, memory, disk, settings, drivers."""
+    """Check all that can be seen from this machine: Redis, workers, gunicorn, memory, disk, settings, drivers."""
     found = find_processes()
     for check in (_redis, _queue, _gunicorn, _memory, _spill, _same_settings, _drivers):
         yield from check(settings, found)
@@ -95,7 +95,7 @@ def _queue(settings: Settings, found: list[RunningProcess]) -> Iterator[Finding]
         with closing(redis.Redis.from_url(settings.redis_url, socket_timeout=5, socket_connect_timeout=5)) as client:
             workers = Listening(client, settings.worker_queue).workers()
     except (ImportError, redis.RedisError):
-        return  # said above
+        return  # `_redis` has said so
     if len(workers) >= settings.worker_count:
         yield Finding("ok", f"{len(workers)} workers listen on the queue {settings.worker_queue}")
     else:
@@ -177,7 +177,7 @@ def _spill(settings: Settings, found: list[RunningProcess]) -> Iterator[Finding]
 
 
 def _filesystem(directory: Path) -> str:
-    """The kind of file system that *directory* is on; empty where the system does not tell."""
+    """Find the kind of file system of *directory*; empty where the system does not tell."""
     try:
         mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
     except OSError:
@@ -221,7 +221,7 @@ def _drivers(settings: Settings, found: list[RunningProcess]) -> Iterator[Findin
 
 
 def _needed_versions() -> dict[str, str]:
-    """The lowest versions that this package declares; empty where it was not installed as one."""
+    """Find the lowest versions that this package declares; empty where it was not installed as a package."""
     try:
         declared = requires("mesbatch") or []
     except PackageNotFoundError:

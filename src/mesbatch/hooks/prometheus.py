@@ -1,4 +1,4 @@
-"""Reads, permits and memory as Prometheus metrics, right also where several processes serve (extra ``prometheus``)."""
+"""Prometheus metrics of reads, permits and memory, correct with several processes (extra ``prometheus``)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mesbatch.memory.process import read_memory
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One row of the table: a counter of reads by *labels*, or a gauge of the whole machine."""
+    """Row of the table of metrics: a counter of reads by *labels*, or a gauge of the whole machine."""
 
     name: str
     kind: Literal["counter", "gauge"]
@@ -45,7 +45,7 @@ METRICS = (
 
 
 def count_events(registry: CollectorRegistry = REGISTRY) -> NamedHook:
-    """A hook that counts, for `Trace.read`; make one for a process, as each registers its counters in *registry*.
+    """Make a hook for `Trace.read` that counts; once in a process, because it registers its counters in *registry*.
 
     Counters of several processes add up where ``PROMETHEUS_MULTIPROC_DIR`` is set before this module is imported.
     """
@@ -77,9 +77,9 @@ def count_events(registry: CollectorRegistry = REGISTRY) -> NamedHook:
 
 
 def exposition(limiter: Limiter | None = None) -> bytes:
-    """What ``/metrics`` answers: the counters of all processes, and the gauges as they are now.
+    """Write the answer of ``/metrics``: the counters of all processes, and the present values of the gauges.
 
-    With a `MachineLimiter` or a `RedisLimiter` the permits are those of all processes, whichever answers.
+    With a `MachineLimiter` or a `RedisLimiter` the permits are those of all processes, whichever of them answers.
     """
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return generate_latest(REGISTRY) + generate_latest(_gauges(limiter))
@@ -89,7 +89,7 @@ def exposition(limiter: Limiter | None = None) -> bytes:
 
 
 class _Gauges:
-    """Asked when somebody looks, so that no process has to keep them."""
+    """Gauges that are read when ``/metrics`` is asked for, so that no process has to keep them up to date."""
 
     def __init__(self, limiter: Limiter | None) -> None:
         self._limiter = limiter

@@ -14,8 +14,8 @@ from mesbatch.adapters.flask.reads import HeldRead
 from mesbatch.errors import ClientTooSlow
 from mesbatch.sink.stream import ByteStream
 
-CLOSE_SECONDS = 5.0  # that closing waits for a read which was interrupted; a driver deaf to that ends by itself
-INTERRUPT_SECONDS = 0.2  # between two interruptions: the first may come between two statements
+CLOSE_SECONDS = 5.0  # for which closing waits after an interruption; a driver that ignores it ends by itself
+INTERRUPT_SECONDS = 0.2  # between two interruptions; the first may come between two statements
 
 Write = Callable[[HeldRead], ByteStream]
 
@@ -23,9 +23,9 @@ _logger = logging.getLogger(__name__)
 
 
 class ReadBody(ABC):
-    """The bytes that *write* makes of *read*, piece by piece: `begin`, then `take` until StopIteration, then `close`.
+    """Bytes that *write* makes of *read*, piece by piece: `begin`, then `take` until StopIteration, then `close`.
 
-    The one place where a read begins, is interrupted and ends; with its end the permit is given back.
+    This is the one place where a read begins, is interrupted and ends; with its end the permit is given back.
     """
 
     def __init__(self, read: HeldRead, write: Write) -> None:
@@ -33,7 +33,7 @@ class ReadBody(ABC):
         self._pieces = write(read)
 
     def begin(self, patience: float) -> None:
-        """Begin to read, and return with the first batch; a read in a thread of its own waits *patience* seconds.
+        """Begin to read, and return with the first batch, or after *patience* seconds where another thread reads.
 
         Raises:
             Exception: the failure of the read before its first batch; everything is closed.
@@ -51,11 +51,11 @@ class ReadBody(ABC):
 
     @abstractmethod
     def take(self, timeout: float | None) -> bytes | None:
-        """The next piece; None if there is none within *timeout* seconds.
+        """Take the next piece; None if there is none within *timeout* seconds.
 
         Raises:
-            StopIteration: that was the last.
-            Exception: whatever making it raised.
+            StopIteration: the last piece was taken before.
+            Exception: the error that ended the read.
         """
 
     @abstractmethod
@@ -68,7 +68,7 @@ class ReadBody(ABC):
 
 
 class SameThreadBody(ReadBody):
-    """A body that is made in the thread that takes it: a connection of the caller's may refuse every other."""
+    """Body that is made in the thread that takes it, for a connection of the caller that refuses other threads."""
 
     def __init__(self, read: HeldRead, write: Write) -> None:
         super().__init__(read, write)
@@ -86,11 +86,11 @@ class SameThreadBody(ReadBody):
 
 
 class ThreadBody(ReadBody):
-    """A body that a thread of its own makes, one piece ahead, so that the server's thread can speak while it waits.
+    """Body that a thread of its own makes, one piece ahead, while the server's thread can send signs of life.
 
-    *timeout* seconds after its beginning it gives up. Only that thread touches the pieces, and it closes them: at the
-    end, at a failure, when the time is over or after `close`. So a client that no longer reads keeps neither cursor nor
-    permit, though the server's thread may hang in its socket.
+    It gives up *timeout* seconds after its beginning. Only its own thread touches the pieces, and that thread closes
+    them: at the end, at a failure, when the time is over or after `close`. So a client that no longer reads keeps
+    neither cursor nor permit, even while the server's thread hangs in its socket.
     """
 
     def __init__(self, read: HeldRead, write: Write, timeout: float) -> None:
@@ -134,7 +134,7 @@ class ThreadBody(ReadBody):
             self.read.interrupt()
             self._thread.join(INTERRUPT_SECONDS)
         if self._thread.is_alive():
-            _logger.warning("a read did not stop within %g s of its client's leaving; it ends by itself", CLOSE_SECONDS)
+            _logger.warning("a read did not stop within %g s after its client left; it ends by itself", CLOSE_SECONDS)
 
     def _run(self) -> None:
         try:

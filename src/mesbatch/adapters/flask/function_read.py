@@ -1,4 +1,4 @@
-"""A job's function called within a request: the same rows by the same code, now."""
+"""Function of a job, called within a request: the same rows by the same code, without a worker."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from mesbatch.trace.read import TraceReader
 
 
 class FunctionRead(ReadsInTurn):
-    """The rows of *domains* for *keys* that *function* reads, as one trace; *one_by_one* calls it for each domain.
+    """Rows of *domains* for *keys* that *function* reads, as one trace; *one_by_one* calls it for each domain.
 
-    A domain that fails is named and the others go on, as the trace's contract wants. What the function counts is
-    counted here, with one object for all domains. Every domain that is complete at the end teaches *learned* its bytes
+    A domain that fails is named and the others go on, as the trace's contract wants. An aggregation of the function
+    counts here, with one object for all domains. Every domain that is complete at the end teaches *learned* its bytes
     per key. The *keys* are closed with it.
 
     Raises:
-        Whatever *function* raises; it reads nothing yet.
+        Exception: whatever *function* raises; it reads nothing yet.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The four routes of jobs, and the answer that leads to them."""
+"""The four routes of jobs, and the 202 that points to them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PREFIX = "/api/trace"
 
 
 def job_started(job: Job, *, prefix: str = PREFIX) -> Response:
-    """202: the read goes on as *job*, which is at *prefix*, as `job_routes` has it."""
+    """Answer 202: the read goes on as *job*, whose URLs lie below *prefix*, as those of `job_routes` do."""
     status_url = f"{request.script_root}{prefix}/job/{job.job_id}"
     told = {"stage": "events", "async": True, "job_id": job.job_id, "status_url": status_url}
     response = answer_json(told | {"stream_url": f"{status_url}/stream"}, 202)
@@ -37,9 +37,9 @@ def job_routes(
     url_prefix: str = PREFIX,
     dialect: Dialect = Dialect(),  # noqa: B008
 ) -> Blueprint:
-    """``GET`` and ``DELETE /job/<id>``, its ``/result`` and its ``/stream``, for whom *principal* names.
+    """Make ``GET`` and ``DELETE /job/<id>``, ``GET /job/<id>/result`` and ``GET /job/<id>/stream``.
 
-    *principal* is called in each request. A job of somebody else is not there.
+    *principal* is called in each request and names its user. A job of another user is not found.
     """
     blueprint = guarded_blueprint("mesbatch_jobs", url_prefix, dialect)
     add_job_routes(blueprint, jobs, principal)
@@ -47,7 +47,7 @@ def job_routes(
 
 
 def add_job_routes(blueprint: Blueprint, jobs: Jobs, principal: Principal) -> None:
-    """The four routes on *blueprint*."""
+    """Add the four routes of jobs to *blueprint*."""
 
     @blueprint.get("/job/<job_id>")
     def show_job(job_id: str) -> Response:
@@ -75,14 +75,14 @@ def add_job_routes(blueprint: Blueprint, jobs: Jobs, principal: Principal) -> No
 
     @blueprint.route("/job/<path:job_id>", methods=["GET", "DELETE"])
     def find_no_job(job_id: str) -> Response:
-        """An id with a slash in it would be answered with Flask's own HTML."""
+        """Refuse an id with a slash in it, which Flask would answer with HTML of its own."""
         raise InvalidJobId(f"{job_id[:60]!r} is no job id, nor a part of a job")
 
 
 def check_visible(jobs: Jobs, job_id: str, owner: str) -> None:
-    """Raise `JobNotFound` unless *owner* may see the job, or all that is left of it is a result of the oldest layout.
+    """Raise `JobNotFound` unless *owner* may see the job, or only a result of the oldest layout is left of it.
 
-    The first implementation kept that longer than the facts, and knew no owners.
+    The first implementation kept such results longer than the facts of their jobs, and knew no owners.
     """
     try:
         jobs.get(job_id, owner=owner)

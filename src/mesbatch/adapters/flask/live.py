@@ -22,8 +22,8 @@ from mesbatch.trace.json import trace_json
 from mesbatch.trace.ndjson import trace_lines
 from mesbatch.trace.read import TraceReader
 
-FIRST_BATCH_SECONDS = 2.0  # that an answer waits for its first batch, so that an early error is still a status
-# A gone client is noticed with the second write after it left, so within 5 s.
+FIRST_BATCH_SECONDS = 2.0  # for which an answer waits for its first batch, so that an early error is still a status
+# The second write after a client left fails, so that its leaving is noticed within 5 s.
 SILENCE_SECONDS = 2.0
 
 Live = BatchReader | TraceReader | LiveRead
@@ -41,14 +41,14 @@ def stream_ndjson(
     dialect: Dialect = Dialect(),  # noqa: B008
     limits: Limits = Limits(),  # noqa: B008
 ) -> Response:
-    """*read* as the NDJSON stream of `mesbatch.trace.ndjson`, written as it is read.
+    """Send *read* as the NDJSON stream of `mesbatch.trace.ndjson`, while it is read.
 
-    A `BatchReader` becomes a trace of the one domain *domain*. *read* and *permit* are given over: they are closed and
-    given back when the answer ends, fails, or loses its client, also if nothing of it was sent. What fails within the
-    first 2 s, before the first batch, is answered with a `problem`; later it is the last line, ``error``. While the
-    database is silent, a ``progress`` line is sent every 2 s. Holds two lines and what *read* holds.
+    A `BatchReader` becomes a trace of the one domain *domain*. The response takes over *read* and *permit*: it closes
+    the one and gives back the other when it ends, fails, or loses its client, also if nothing of it was sent. A failure
+    within the first 2 s, before the first batch, is answered with a `problem`; a later one is the last line, ``error``.
+    While the database is silent, a ``progress`` line is sent every 2 s. Holds two lines, besides the memory of *read*.
 
-    A read on a connection that the caller opened stays in this thread: it sends no ``progress``.
+    A read on a connection that the caller opened stays in this thread, and sends no ``progress``.
     """
 
     def write(held: HeldRead) -> ByteStream:
@@ -68,10 +68,10 @@ def stream_json(
     dialect: Dialect = Dialect(),  # noqa: B008
     limits: Limits = Limits(),  # noqa: B008
 ) -> Response:
-    """*read* as the classic JSON object of `mesbatch.trace.json`, written as it is read.
+    """Send *read* as the classic JSON object of `mesbatch.trace.json`, while it is read.
 
-    Like `stream_ndjson`, except that a failure after the first batch leaves the object open, so that no client can
-    parse it, and that a blank stands for ``progress``. The domains must not alternate: ``domains_at_once=1``.
+    Works like `stream_ndjson`, with two differences: a failure after the first batch leaves the object open, so that no
+    client can parse it, and a blank is sent instead of ``progress``. Domains must not alternate: ``domains_at_once=1``.
     """
 
     def write(held: HeldRead) -> ByteStream:
@@ -98,7 +98,7 @@ def _answer(
 
 
 def _ndjson_pieces(body: ReadBody) -> Generator[bytes]:
-    """The pieces of *body*, with a ``progress`` line in each silence."""
+    """Give the pieces of *body*, with a ``progress`` line in each silence."""
     started = time.monotonic()
     patience: float | None = None  # nothing may come before the first line
     try:
@@ -118,7 +118,7 @@ def _progress(read: HeldRead, elapsed_seconds: float) -> bytes:
 
 
 def _json_pieces(body: ReadBody) -> Generator[bytes]:
-    """The pieces of *body*, with a blank in each silence."""
+    """Give the pieces of *body*, with a blank in each silence."""
     while True:
         try:
             piece = body.take(SILENCE_SECONDS)

@@ -1,4 +1,4 @@
-"""Reads behind an answer: one reader, or several in turn, with the members that a trace has."""
+"""Reads behind an answer: one reader, or several in turn, with the members of a trace."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mesbatch.trace.ndjson import TraceRead
 
 
 class LiveRead(TraceRead, Protocol):
-    """A trace that is read now: `mesbatch.trace.read.TraceReader`, or a class with the same members."""
+    """Trace that is read now: `mesbatch.trace.read.TraceReader`, or a class with the same members."""
 
     max_bytes: int
 
@@ -24,7 +24,7 @@ class LiveRead(TraceRead, Protocol):
 
 
 class OneDomain:
-    """A `BatchReader` as a trace of one *domain*."""
+    """Trace of one *domain*, which a `BatchReader` reads."""
 
     def __init__(self, reader: BatchReader, domain: str) -> None:
         self._reader = reader
@@ -55,7 +55,7 @@ class OneDomain:
 
 
 class ReadsInTurn:
-    """*reads* one after the other, as one trace: the base of every class that wraps reads."""
+    """Trace of several *reads*, one after the other; base of every class that wraps reads."""
 
     def __init__(self, reads: Sequence[LiveRead]) -> None:
         self._reads = reads
@@ -107,9 +107,9 @@ class ReadsInTurn:
 
 
 class HeldRead(ReadsInTurn):
-    """*read* with a *permit*, which is given back when its rows end, fail or are closed.
+    """Read that holds a *permit*, and gives it back when its rows end, fail or are closed.
 
-    *began* is set with the first batch, or when there will be none; *failure* is the error that came before it.
+    *began* is set with the first batch, or when there will be none; *failure* is an error that came before it.
     """
 
     def __init__(self, read: LiveRead, permit: Permit | Admitted | None) -> None:

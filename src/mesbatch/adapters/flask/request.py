@@ -1,4 +1,4 @@
-"""Members of a request, checked before anything is touched."""
+"""Parts of a request, checked before anything is touched."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Principal = Callable[[], str]
 
 
 class EventsRequest(msgspec.Struct):
-    """The body of ``POST /events``; members that are not ours are ignored, as older servers did."""
+    """Body of ``POST /events``; unknown members are ignored, as older servers did."""
 
     profile: str
     container_ids: list[str | int]

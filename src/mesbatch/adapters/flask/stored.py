@@ -1,4 +1,4 @@
-"""Answers from what a job left, or still writes."""
+"""Answers from the stored result of a job, also while the job writes it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ from mesbatch.store.stored_lines import stored_lines
 
 
 def page(result: ResultReader, *, domain: str = "", offset: int = 0, limit: int = 0) -> Response:
-    """Rows *offset* to *offset* + *limit* of *domain*, or of each domain, as JSON; *limit* 0 means all that follow.
+    """Send rows *offset* to *offset* + *limit* of *domain*, or of each domain, as JSON; *limit* 0 means all of them.
 
-    Reads the chunks of the page, one after the other; its ETag lets a client keep what it has.
+    Reads only the chunks of the page, one after the other. The ETag saves a client from loading the same page twice.
 
     Raises:
-        JobNotComplete, ResultExpired, JobNotFound: there is no result, yet or any more.
+        JobNotComplete: there is no result yet.
+        ResultExpired, JobNotFound: there is no result any more, or there never was such a job.
         InvalidPage: no such domain, a negative number, or an offset beyond the end.
     """
     domains = [domain] if domain else None
@@ -34,9 +35,9 @@ def page(result: ResultReader, *, domain: str = "", offset: int = 0, limit: int 
 
 
 def stream_job(store: Store, job_id: str, *, from_: int = 0) -> Response:
-    """The result of a job as NDJSON, from its *from_*-th ``records`` line on, also while the job still writes it.
+    """Send the result of a job as NDJSON, from its *from_*-th ``records`` line on, also while the job writes it.
 
-    Whoever uses this alone asks `Jobs.get` first whether the job is the caller's.
+    Nothing here checks the owner of the job: a route of your own calls `Jobs.get` first.
 
     Raises:
         JobNotFound, ResultExpired: there is no such job, or no longer.
@@ -54,7 +55,7 @@ def _manifest(store: Store, job_id: str) -> ResultManifest | None:
 
 
 def _tagged(body: ByteStream, mimetype: str, manifest: ResultManifest | None, part: Sequence[object]) -> Response:
-    """*body*, or 304 where the client has it already."""
+    """Answer with *body* and its ETag, or with 304 where the client has it already."""
     if manifest is None:
         return stream_response(body, mimetype)
     accounts = {name: (domain.rows, domain.checksum) for name, domain in manifest.domains.items()}

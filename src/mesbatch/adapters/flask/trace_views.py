@@ -1,4 +1,4 @@
-"""``POST /events``, which reads now, as a job, or not, beside the routes of jobs."""
+"""Route ``POST /events``, which reads now, starts a job or refuses, beside the routes of jobs."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ def trace_blueprint(
     dialect: Dialect = Dialect(),  # noqa: B008
     limits: Limits = Limits(),  # noqa: B008
 ) -> Blueprint:
-    """The five routes of the trace: ``POST /events`` and those of `job_routes`.
+    """Make the five routes of the trace: ``POST /events`` and those of `job_routes`.
 
-    *function* is the name, in the allow-list of *jobs*, of what reads the domains of *trace*, now or in a worker. It
-    gets the request's ``params`` as its arguments, and ``profile`` if it has a parameter of that name: each of its
-    parameters is the client's to set.
-    *policy* says whether a request is read now, a job, or refused; *limiter* gives the permit that the answer holds
-    until its last byte. *principal* names the user of a request, who alone sees the jobs of it. With *enqueue* False
-    there are no new jobs. Every complete read teaches *learned* the bytes per key of its domains, which the cost of
-    later requests has; an application passes its own to ask it for answers that it builds in memory.
+    *function* is the name, in the allow-list of *jobs*, of the function that reads the domains of *trace*, now or in a
+    worker. It gets the request's ``params`` as its arguments, and ``profile`` if it has a parameter of that name: the
+    client sets each of its parameters. *policy* decides whether a request is read now, becomes a job or is refused;
+    *limiter* gives the permit that the answer holds until its last byte. *principal* names the user of a request; only
+    that user sees its job. With *enqueue* False there are no new jobs. Every complete read teaches *learned* the bytes
+    per key of its domains, which become part of the cost of later requests; an application passes an object of its own
+    to use it for answers that it builds in memory.
 
     Raises:
         InvalidJob: *jobs* does not allow *function*.
@@ -68,7 +68,7 @@ def trace_blueprint(
 
 @dataclass(frozen=True)
 class _Asked:
-    """One request for events, checked."""
+    """Request for events that was checked."""
 
     spec: JobSpec
     keys: Keys
@@ -111,7 +111,7 @@ class _EventsRoute:
                 return rejected(decision, dialect=self.dialect)
 
     def _cost(self, asked: _Asked) -> Cost:
-        """The cost of a streamed answer: what is held of it is *max_bytes*, however large it is."""
+        """Make the cost of a streamed answer, which holds *max_bytes* in memory, however large it is."""
         keys = len(asked.keys)
         nbytes = self.learned.estimate(asked.spec.domains, keys=keys)
         return Cost(asked.spec.profile or "", keys, nbytes, self.limits.max_bytes, streamed=True)
@@ -153,7 +153,7 @@ class _EventsRoute:
         return spec
 
     def _profile(self, events: EventsRequest) -> dict[str, str]:
-        """The request's profile, for a function that wants to know it."""
+        """Give the request's profile to a function that has a parameter for it."""
         parameters = signature(self.jobs.functions[self.function]).parameters
         return {"profile": events.profile} if "profile" in parameters else {}
 
