@@ -1,4 +1,4 @@
-"""What a client is told of each error: status and code, decided for every class of the tree."""
+"""Problems that clients see: status and code, decided for every class of the tree of errors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from mesbatch.errors import InvalidRequest, MesbatchError, StatementError, StoreError, StoreUnavailable
 from mesbatch.problem import problem_of
 
-# A class that is not listed here fails the first test: decide what clients are told of it, and then write it down.
+# A class that is missing here fails the first test: decide its status and code, and then add it.
 DECIDED = {
     "SourceError": (500, "SOURCE_ERROR"),
     "UnknownSource": (500, "UNKNOWN_SOURCE"),
@@ -77,7 +77,7 @@ DECIDED = {
 
 
 def below(base: type[MesbatchError]) -> Iterator[type[MesbatchError]]:
-    """Every class of `mesbatch.errors` below *base*."""
+    """Give every class of `mesbatch.errors` below *base*."""
     for kind in base.__subclasses__():
         if kind.__module__ == "mesbatch.errors":
             yield kind
@@ -88,7 +88,7 @@ ALL = list(below(MesbatchError))
 
 
 def made(kind: type[MesbatchError]) -> MesbatchError:
-    """An error of *kind*, also where its constructor wants more than a text."""
+    """Make an error of *kind*, also where its constructor wants more than a text."""
     error = kind.__new__(kind, "a text")
     error.args = ("a text",)
     return error

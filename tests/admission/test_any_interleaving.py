@@ -1,4 +1,4 @@
-"""After any interleaving of requests, exceptions, disconnects and kills, what is held is within the limit."""
+"""Any interleaving of requests, exceptions, disconnects and kills: the permits that are held are within the limit."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ people = st.integers(0, PEOPLE - 1)
 
 
 class AnyInterleaving(RuleBasedStateMachine):
-    """The model: who holds which permits, and for how many bytes."""
+    """Model of the holders of permits, and of their bytes."""
 
     place: Place
     kills_left: int
@@ -96,7 +96,7 @@ def test_permits_return_to_nothing_after_many_more(place):
 
 
 def run(place: Place, *, examples: int, kills: int) -> None:
-    """Any *examples* of twenty steps each, with at most so many *kills* in one where leases must run out after each."""
+    """Run *examples* of twenty steps each, with at most *kills* in one where leases must run out after each."""
     if isinstance(place, RedisPlace):
         place.lease = 1.5
     kills_left = kills if isinstance(place, RedisPlace) else 20

@@ -73,7 +73,7 @@ def test_the_deadline_is_kept_and_nobody_goes_on_after_it(place):
     assert caught.value.retry_after > 0
 
 
-def test_who_waits_gets_the_permit_that_is_given_back(place):
+def test_a_request_that_waits_gets_the_permit_that_is_given_back(place):
     limiter = place.limiter(1, 100)
     first = limiter.permit(1)
     with ThreadPoolExecutor(1) as pool:
@@ -230,7 +230,7 @@ def test_a_killed_holder_gives_its_permit_back(shared_place):
     limiter.permit(100, timeout=30).release()
 
 
-def test_who_is_killed_in_the_line_keeps_nobody_waiting(shared_place):
+def test_a_process_that_is_killed_while_it_waits_keeps_nobody_waiting(shared_place):
     limiter = shared_place.limiter(1, 100)
     first = limiter.permit(1)
     ahead = RemoteHands(shared_place, 1, 100, 4)
@@ -245,7 +245,7 @@ def test_who_is_killed_in_the_line_keeps_nobody_waiting(shared_place):
 
 @pytest.fixture
 def shared_place(place: Place) -> Place:
-    """A place that several processes share; leases are short, so that the dead are found soon."""
+    """Give a place that several processes share, with short leases, so that dead holders are found soon."""
     if not place.shared:
         pytest.skip("threads cannot be killed: in one process there is nothing to reclaim")
     if hasattr(place, "lease"):
@@ -254,7 +254,7 @@ def shared_place(place: Place) -> Place:
 
 
 def served(place: Place, requests: list[tuple[str, int]], permits: int, held: int = 1) -> list[str]:
-    """Order in which *requests* (principal, bytes), which arrive one by one, get permits once one is free."""
+    """Send *requests* (principal, bytes) one by one, and return the order in which they get permits."""
     limiter = place.limiter(permits, 100)
     first, order = limiter.permit(held), []
 
@@ -275,7 +275,7 @@ def served(place: Place, requests: list[tuple[str, int]], permits: int, held: in
 def hold_at_once(
     place: Place, directory: Path, *, permits: int, max_bytes: int, holders: int, rounds: int
 ) -> list[tuple[float, float, int]]:
-    """When each of *holders* had a permit, by the machine's clock, and for how many bytes."""
+    """Let *holders* hold permits, and return when, by the machine's clock, and for how many bytes each did."""
     if not place.shared:
         limiter = place.limiter(permits, max_bytes)
         with ThreadPoolExecutor(holders) as pool:
@@ -293,7 +293,7 @@ def hold_at_once(
 
 
 def hold(limiter: Limiter, number: int, rounds: int, directory: Path) -> list[tuple[float, float, int]]:
-    """Holds a permit *rounds* times; the first holders wait once for each other, so that the limit is reached."""
+    """Hold a permit *rounds* times; the first holders wait once for each other, so that the limit is reached."""
     spans = []
     for turn in range(rounds):
         waits = turn == 0 and number < limiter.limit.permits

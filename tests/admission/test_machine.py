@@ -1,4 +1,4 @@
-"""What only a file can do to the permits of a machine."""
+"""Faults of permits that only a file has."""
 
 from __future__ import annotations
 

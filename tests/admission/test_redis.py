@@ -1,4 +1,4 @@
-"""What only a server can do to the permits of many machines."""
+"""Faults of permits that only a server has."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from tests.rig.valkey_or_skip import valkey_or_skip  # noqa: E402
 
 @pytest.fixture
 def server():
-    """A server of this test's own, which it may kill."""
+    """Start a server for this test alone, which it may kill."""
     with valkey_or_skip() as server:
         yield server
 
 
 @pytest.fixture
 def mortal_place(server):
-    """A place in that server; leases are short, so that they end soon."""
+    """Give a place in that server, with short leases that end soon."""
     with closing(RedisPlace(server.url, "p", lease=1.0)) as place:
         yield place
 
@@ -140,7 +140,7 @@ steps = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 100), st.boole
 @settings(max_examples=60)
 @given(st.integers(1, 4), st.integers(1, 100), st.integers(0, 6), steps)
 def test_the_script_orders_claims_as_the_arithmetic_does(valkey, permits, max_bytes, waiting, steps):
-    """The same requests, with the same ends in between, through the script and the module it was written after."""
+    """Compare the same requests, with the same ends in between, through the script and through `claims`."""
     limit = Limit(permits, max_bytes, waiting)
     with closing(RedisLimiter(valkey.url, uuid4().hex, permits, max_bytes, max_waiting=waiting)) as limiter:
         make_claims(limiter, limit, steps)
@@ -168,7 +168,7 @@ def make_claims(limiter: RedisLimiter, limit: Limit, steps: list[tuple[str, int,
 
 
 def let_begin(limiter: RedisLimiter, claims: dict[int, Claim], limit: Limit) -> None:
-    """Everybody looks until nobody begins any more; those who begin are those whom the arithmetic lets begin."""
+    """Let all claims look until none begins any more, and compare those that begin with the arithmetic."""
     while claim := next_claim(claims.values(), limit):
         number = next(number for number, one in claims.items() if one == claim)
         assert limiter._begin(number)

@@ -1,4 +1,4 @@
-"""The doctor beside real processes: a Valkey, a gunicorn, and environments that differ."""
+"""Checks of the doctor beside real processes: a Valkey, a gunicorn, and environments that differ."""
 
 from __future__ import annotations
 

@@ -29,18 +29,18 @@ class Metric:
 
 METRICS = (
     Metric("mesbatch_rows_total", "counter", ("query",), "Rows delivered"),
-    Metric("mesbatch_bytes_total", "counter", ("query",), "What these rows held in memory, estimated from samples"),
+    Metric("mesbatch_bytes_total", "counter", ("query",), "Bytes of these rows in memory, estimated from samples"),
     Metric("mesbatch_batches_total", "counter", ("query",), "Batches delivered"),
     Metric("mesbatch_batches_over_budget_total", "counter", ("query",), "Batches that held more than max_bytes"),
     Metric("mesbatch_keys_total", "counter", ("query",), "Keys whose rows were all delivered"),
     Metric("mesbatch_keys_failed_total", "counter", ("query",), "Keys that were given up"),
     Metric("mesbatch_retries_total", "counter", ("query",), "Key batches that were read again after a failure"),
     Metric("mesbatch_permits_in_flight", "gauge", (), "Reads that hold a permit"),
-    Metric("mesbatch_permit_bytes_in_flight", "gauge", (), "What these may hold, in bytes"),
+    Metric("mesbatch_permit_bytes_in_flight", "gauge", (), "Bytes that these reads may hold"),
     Metric("mesbatch_permits_waiting", "gauge", (), "Requests that wait for a permit"),
     Metric("mesbatch_permits_limit", "gauge", (), "Permits in all"),
     Metric("mesbatch_memory_used_ratio", "gauge", (), "Use of the fullest control group around us, 0 to 1"),
-    Metric("mesbatch_memory_headroom_bytes", "gauge", (), "What the tightest of them still gives"),
+    Metric("mesbatch_memory_headroom_bytes", "gauge", (), "Bytes that the tightest control group still gives"),
 )
 
 

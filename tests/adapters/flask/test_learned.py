@@ -20,7 +20,7 @@ IDS = [f"c{number:02d}" for number in range(30)]
 
 @dataclass(frozen=True)
 class WatchedPolicy(AdmissionPolicy):
-    """The usual policy, which keeps what it was asked."""
+    """Usual policy, which keeps the costs that it was asked about."""
 
     costs: list[Cost] = field(default_factory=list)
 
@@ -30,7 +30,7 @@ class WatchedPolicy(AdmissionPolicy):
 
 
 class LearningApplication(Application):
-    """The small application with the routes of one more blueprint, which share *learned* with routes of its own."""
+    """Small application whose routes teach *learned*, and ask a policy that can be watched."""
 
     def __init__(self, folder) -> None:
         super().__init__(folder)
@@ -44,7 +44,7 @@ class LearningApplication(Application):
         )  # fmt: skip
 
     def held_by(self, domain: str) -> int:
-        """The bytes that a direct read of *domain* holds in memory."""
+        """Measure the bytes that a direct read of *domain* holds in memory."""
         with self.trace.read(self.connect, IDS, [domain], batch_size=100) as reader:
             for _ in reader:
                 pass
