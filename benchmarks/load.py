@@ -17,8 +17,8 @@ READ_SECONDS = 0.02
 CAPACITY = PLACES / READ_SECONDS  # requests a second
 PATIENCE = 1.0  # seconds after which a client has gone, and an answer is no use
 THREADS = 300  # as many requests as are in the service at once, holding permits or waiting
-LINE = 16
-WITHOUT_END = 10**6  # a line, and the seconds to wait in it, that nobody reaches
+MAX_WAITING = 16
+WITHOUT_END = 10**6  # waiting requests, and seconds to wait, that nobody reaches
 
 CALM = Memory(GiB, 0, GiB, 0.1, 0)
 
@@ -26,10 +26,10 @@ CALM = Memory(GiB, 0, GiB, 0.1, 0)
 def goodput(rate: float, seconds: float, *, admitting: bool) -> tuple[int, float]:
     """How many of the requests that arrive at *rate* for *seconds* are answered in time, and the seconds that it took.
 
-    They arrive at random, whether or not the service can take them. *admitting*: the line is bounded, and nobody waits
-    in it longer than half of what a client does; else everybody waits.
+    They arrive at random, whether or not the service can take them. *admitting*: a bounded number waits, and nobody
+    waits longer than half of what a client does; else everybody waits.
     """
-    limiter = ProcessLimiter(PLACES, GiB, line=LINE if admitting else WITHOUT_END)
+    limiter = ProcessLimiter(PLACES, GiB, max_waiting=MAX_WAITING if admitting else WITHOUT_END)
     admission = Admission(AdmissionPolicy(), limiter, PressureGauge(memory=lambda: CALM))
     wait = PATIENCE / 2 if admitting else WITHOUT_END
     begin = time.monotonic()

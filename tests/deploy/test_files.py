@@ -1,4 +1,4 @@
-"""The files of a deployment agree with the code, and with systemd."""
+"""Files of a deployment, which agree with the code and with systemd."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from mesbatch.sink.stream import ByteStream
 from tests.frontend.rig import run_node
 
 HERE = Path(__file__).parent
-RECORDED = HERE.parent / "sink" / "recorded_stream.ndjson"
+RECORDED = HERE.parent / "trace" / "recorded_stream.ndjson"
 GOLDEN = HERE.parent / "store" / "golden"
 MORE_GOLDEN = Path(os.environ.get("MESBATCH_GOLDEN", HERE.parents[1] / "../shared/golden"))
 
