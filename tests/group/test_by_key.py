@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mesbatch.group.by_key.spill import spilled
 
 from mesbatch.batch import Batch
 from mesbatch.errors import (
@@ -24,6 +23,7 @@ from mesbatch.errors import (
     UnencodableValue,
 )
 from mesbatch.group.by_key import group_by_key, iter_groups
+from mesbatch.group.spill import spilled
 from mesbatch.sink.ndjson import ndjson_groups
 from mesbatch.testing import strategies
 from mesbatch.units import KiB, MiB
