@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import zlib
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import msgspec
 
 from mesbatch.errors import CorruptChunk, ExportError
+from mesbatch.keys.resume import EncodedKey
 from mesbatch.units import MiB
 
-VERSION = 1
+VERSION = 2  # 1 kept the last key of a part as the database spelled it
 READ_BYTES = 1 * MiB
 MANIFEST_NAME, JOURNAL_NAME = "manifest.json", "journal.ndjson"
 
@@ -19,8 +20,9 @@ MANIFEST_NAME, JOURNAL_NAME = "manifest.json", "journal.ndjson"
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What decides about the bytes of an output; a resumed export must have the same.
 
-    *statement* is a digest of SQL and parameters. *part_rows* and *group_rows* were measured at the first rows, and
-    *schema* is that of the record batches, as Arrow serialises it.
+    *statement* is a digest of SQL, parameters and keys. *part_rows* and *group_rows* were measured at the first rows,
+    and *schema* is that of the record batches, as Arrow serialises it. *keyed* says that parts end where a key does,
+    and *padded* that the key's column pads its values with blanks.
     """
 
     version: int = VERSION
@@ -31,16 +33,20 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     part_rows: int
     group_rows: int
     schema: bytes | None = None
+    padded: bool = False
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole part: a file of a directory, or a piece of one file; *crc32* is of its bytes, *last_key* of its rows."""
+    """A whole part: a file of a directory, or a piece of one file; *crc32* is of its bytes.
+
+    *last_key* is the key of its last rows, as it was asked for; None where parts do not end at keys.
+    """
 
     name: str
     rows: int
     nbytes: int
     crc32: str
-    last_key: Any = None
+    last_key: EncodedKey | None = None
 
 
 class ExportManifest(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from mesbatch.errors import ExportError, OutputExists
 from mesbatch.export.formats import extension, find_format
-from mesbatch.export.journal import JOURNAL_NAME, Part, Place, Plan, whole_parts
+from mesbatch.export.journal import JOURNAL_NAME, VERSION, Journal, Part, Place, Plan, whole_parts
 from mesbatch.export.target import DirectoryParts, FilePieces, Pipe, Target, WholeFile
+from mesbatch.keys.resume import ResumePoint
 
 FULL = {ENOSPC, EDQUOT, EFBIG}
 
@@ -53,6 +54,28 @@ class Output:
         ):
             if before != now:
                 raise ExportError(f"the output was begun with another {what} ({before}, now {now}): use --force")
+        if self.plan.version != VERSION and not self.complete:
+            raise ExportError(
+                f"the output was begun by another version of mesbatch ({self.plan.version}, now {VERSION}): use --force"
+            )
+
+    @property
+    def resume_point(self) -> ResumePoint | None:
+        """The place after the last key of the whole parts; None where there are none, or they do not end at keys."""
+        last_key = self.parts[-1].last_key if self.parts else None
+        return None if last_key is None else ResumePoint.decode(last_key)
+
+    @property
+    def pads_keys(self) -> bool:
+        """Tell whether the key's column pads its values with blanks, as an earlier run found."""
+        return self.plan is not None and self.plan.padded
+
+    def finish(self) -> None:
+        """Write the manifest of an output whose parts are all whole; only that was missing."""
+        if self.place is not None and self.plan is not None:
+            self.target().finish()
+            Journal(self.place, self.plan, self.parts, kept=True).finish()
+        self.complete = True
 
     def target(self) -> Target:
         """Where the parts go."""

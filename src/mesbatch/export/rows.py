@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from decimal import Decimal
 from itertools import chain
 from typing import Any
+from uuid import UUID
 
 from mesbatch.batch import find_column
 from mesbatch.codec.rows import RowEncoder
-from mesbatch.errors import KeyColumnError
+from mesbatch.keys.resume import ResumePoint
 from mesbatch.manifest import Manifest
 from mesbatch.read.reader import BatchReader
 from mesbatch.units import MiB
 
 PART_BYTES = 32 * MiB  # a part is what a resumed export repeats at most
 MOST_ROWS = 2**20
+# Keys of these types are text in Arrow where their column has no type there: a uuid, a numeric without a precision.
+FROM_ARROW_TEXT: dict[type | None, Callable[[str], Any]] = {UUID: UUID, int: Decimal, float: Decimal, Decimal: Decimal}
 
 
 class ReadRows:
     """The rows of *reader*; *shape* is what writes them must know: the columns, or the schema.
 
-    *columnar* asks for record batches, with the types of *schema* where an earlier run has decided them.
+    *columnar* asks for record batches, with the types of *schema* where an earlier run has decided them. *key_type* is
+    that of the keys.
     """
 
-    def __init__(self, reader: BatchReader, *, columnar: bool, schema: bytes | None) -> None:
+    def __init__(
+        self, reader: BatchReader, *, columnar: bool, schema: bytes | None, key_type: type | None = None
+    ) -> None:
         self._reader = reader
+        self._from_text = FROM_ARROW_TEXT.get(key_type) if columnar else None
         self._arrow = reader.arrow(_read_schema(schema)) if columnar else None
         self._first: Any = next(self._batches(), None)
 
@@ -42,11 +49,22 @@ class ReadRows:
         """The schema of the record batches, serialised."""
         return None if self._arrow is None else self._arrow.schema.serialize().to_pybytes()
 
-    def position_of(self, column: str | None) -> int | None:
-        """Where *column* is among those of the rows; None where it is not."""
-        with suppress(KeyColumnError):
-            return find_column(self._reader.columns, column) if column is not None else None
-        return None
+    @property
+    def key_position(self) -> int | None:
+        """The position of the key's column; None where the rows come in no order of keys."""
+        column = self._reader.key_column
+        return None if column is None else find_column(self._reader.columns, column)
+
+    @property
+    def pads_keys(self) -> bool:
+        """Tell whether the key's column pads its values with blanks."""
+        return self._reader.pads_keys
+
+    def resume_point(self, value: Any) -> ResumePoint:
+        """The place after the key that was asked for with *value*, which is one of these rows'."""
+        if self._from_text is not None and isinstance(value, str):
+            value = self._from_text(value)
+        return self._reader.resume_point(value)
 
     def __iter__(self) -> Iterator[Any]:
         first, self._first = self._first, None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from os import PathLike
 from time import monotonic
@@ -16,11 +16,11 @@ from mesbatch.export.cut import cut
 from mesbatch.export.journal import Journal, Plan
 from mesbatch.export.output import Output
 from mesbatch.export.rows import ReadRows
-from mesbatch.export.statement import digest, key_column, steady
+from mesbatch.export.statement import digest, keys_after, steady
 from mesbatch.export.write import PartsWriter
 from mesbatch.keys.collect import Keys, collect_keys
 from mesbatch.manifest import Manifest
-from mesbatch.read.reader import BatchReader, read_sql_iter
+from mesbatch.read.reader import read_sql_iter
 from mesbatch.read.request import check_positive
 from mesbatch.source.session import Params
 from mesbatch.units import MiB
@@ -89,29 +89,41 @@ def export(
     if parallel > 1 and keys is None:
         raise ExportError(f"parallel={parallel} reads keys side by side, and there are none")
     output = Output(str(out), format, compress=compress, resume=resume, force=force)
-    column = key_column(sql, key) if keys is not None else None
     started = monotonic()
-    with ExitStack() as closed:
-        if keys is not None:
-            keys = collect_keys(keys)
-            closed.callback(keys.close)
-        statement = digest(sql, params, keys)
+    with ExitStack() as opened:
+        wanted = None if keys is None else _collected(keys, opened)
+        statement = digest(sql, params, wanted)
         output.check_same(statement)
+        if wanted is not None and (point := output.resume_point) is not None:
+            wanted = opened.enter_context(closing(keys_after(wanted, point, padded=output.pads_keys)))
+            if not len(wanted):
+                output.finish()
         if output.complete:
             return _untouched(output)
-        if keys is not None and output.plan is not None and output.plan.keyed and output.parts:
-            keys = keys.above(output.parts[-1].last_key)
         origin = steady(con) if output.resumable else con
         share = max(1, max_bytes // READ_SHARE)
-        reader = closed.enter_context(
+        reader = opened.enter_context(
             read_sql_iter(
-                sql, origin, params, keys=keys, key=key, max_bytes=share, parallel=parallel, on_event=on_event
+                sql, origin, params, keys=wanted, key=key, max_bytes=share, parallel=parallel, on_event=on_event
             )
         )
         with output.explaining():
-            written = _write(reader, output, column, statement, max(1, max_bytes // GROUP_SHARE))
+            rows = ReadRows(
+                reader,
+                columnar=output.format != "ndjson",
+                schema=output.plan.schema if output.plan else None,
+                key_type=None if wanted is None else wanted.key_type,
+            )
+            written = _write(rows, output, statement, max(1, max_bytes // GROUP_SHARE))
     before = sum(part.rows for part in output.parts)
     return Summary(written.rows, before, written.nbytes, written.parts, monotonic() - started, reader.manifest)
+
+
+def _collected(keys: Iterable[Any] | Keys, opened: ExitStack) -> Keys:
+    """*keys*, checked and sorted; closed with *opened* unless the caller collected them."""
+    if isinstance(keys, Keys):
+        return keys
+    return opened.enter_context(closing(collect_keys(keys)))
 
 
 def _untouched(output: Output) -> Summary:
@@ -120,11 +132,9 @@ def _untouched(output: Output) -> Summary:
     return Summary(rows, rows, nbytes, len(output.parts), 0.0, Manifest("complete"))
 
 
-def _write(reader: BatchReader, output: Output, column: str | None, statement: str, group_bytes: int) -> PartsWriter:
-    """Everything that *reader* gives, in parts; *column* is that of the keys, which the rows may lack."""
-    plan = output.plan
-    rows = ReadRows(reader, columnar=output.format != "ndjson", schema=plan.schema if plan else None)
-    position = rows.position_of(column)
+def _write(rows: ReadRows, output: Output, statement: str, group_bytes: int) -> PartsWriter:
+    """Write all *rows*, in parts."""
+    plan, position = output.plan, rows.key_position
     if plan is None:
         part_rows, group_rows = rows.sizes(group_bytes)
         plan = Plan(
@@ -132,12 +142,13 @@ def _write(reader: BatchReader, output: Output, column: str | None, statement: s
             compress=output.compress,
             statement=statement,
             keyed=position is not None,
+            padded=rows.pads_keys,
             part_rows=part_rows if output.resumable else sys.maxsize,
             group_rows=group_rows,
             schema=rows.schema,
         )
     journal = None if output.place is None else Journal(output.place, plan, output.parts, kept=output.resumable)
-    writer = PartsWriter(output.target(), plan, rows.shape, group_bytes, journal, output.parts, again=not plan.keyed)
+    writer = PartsWriter(output.target(), plan, rows, group_bytes, journal, output.parts, again=not plan.keyed)
     try:
         for piece in cut(rows, plan.part_rows, position):
             writer.write(piece)

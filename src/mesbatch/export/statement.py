@@ -1,23 +1,23 @@
-"""What an export must know of its statement: whether it is the same as before, and where its key is."""
+"""The statement of an export: its digest, a steady order of its rows, and its keys."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import msgspec
 
-from mesbatch.errors import NotSplittable
 from mesbatch.keys.choose import examine
-from mesbatch.keys.collect import CHECKED_AT_ONCE, Keys
+from mesbatch.keys.collect import CHECKED_AT_ONCE, Keys, collect_keys
+from mesbatch.keys.resume import ResumePoint
 from mesbatch.source.connect import find_source
 from mesbatch.source.session import Params
 from mesbatch.source.urls import POSTGRES_SCHEMES
 from mesbatch.sql.keyed import KeyedStatement
-from mesbatch.sql.query import check_reads, find_keys
-from mesbatch.sql.splittable import check_splittable
+from mesbatch.sql.query import check_reads
 
 # Without these a large table is read from where another scan is just now, or by several workers as they please: the
 # rows of one statement then come in another order each time.
@@ -44,15 +44,11 @@ def steady(con: Any) -> Any:
     return urlunsplit(parts._replace(query="&".join([*rest, "options=" + "%20".join([*options, quote(STEADY)])])))
 
 
-def key_column(sql: str, key: str | None) -> str | None:
-    """The result's column of the keys, by which its rows are ordered; None where the statement is not cut by keys."""
-    text = check_reads(sql)
-    column = key or find_keys(text).column
-    try:
-        check_splittable(text, column or "")
-    except NotSplittable:
-        return None
-    return column
+def keys_after(keys: Keys, point: ResumePoint, *, padded: bool) -> Keys:
+    """Those of *keys* that are read after *point*; blanks at their ends do not count where the column is *padded*."""
+    if padded:
+        keys = collect_keys(chain.from_iterable(keys.slices(lambda: CHECKED_AT_ONCE)), strip_blanks=True)
+    return keys.above(point.key)
 
 
 def key_maker(sql: str, con: Any, params: Params, key: str | None) -> Callable[[str], Any]:

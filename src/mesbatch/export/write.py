@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
 
 from mesbatch.errors import ExportError
 from mesbatch.export.checked_file import CheckedFile
 from mesbatch.export.cut import Piece
 from mesbatch.export.formats import PartWriter, open_part
 from mesbatch.export.journal import Journal, Part, Plan
+from mesbatch.export.rows import ReadRows
 from mesbatch.export.target import Pipe, Target
+from mesbatch.keys.resume import EncodedKey
 
 
 class PartsWriter:
@@ -24,18 +25,19 @@ class PartsWriter:
         self,
         target: Target,
         plan: Plan,
-        shape: Any,
+        rows: ReadRows,
         group_bytes: int,
         journal: Journal | None,
         whole: list[Part],
         *,
         again: bool,
     ) -> None:
-        self._target, self._plan, self._shape, self._group_bytes = target, plan, shape, group_bytes
+        self._target, self._plan, self._read, self._group_bytes = target, plan, rows, group_bytes
         self._journal, self._known = journal, list(whole) if again else []
         self._file: CheckedFile | None = None
         self._writer: PartWriter | None = None
-        self._rows, self._last_key = 0, None
+        self._rows = 0
+        self._last_key: EncodedKey | None = None
         before = [] if again else whole
         self.rows, self.nbytes = sum(part.rows for part in before), sum(part.nbytes for part in before)
         self.parts = len(before)
@@ -52,7 +54,8 @@ class PartsWriter:
         assert self._writer is not None
         self._writer.write(piece.rows)
         self._rows += len(piece.rows)
-        self._last_key = piece.last_key
+        if piece.last_key is not None:  # now, while the reader still has its keys
+            self._last_key = self._read.resume_point(piece.last_key).encoded
 
     def finish(self) -> None:
         """The last part is whole; without any row there is one part without rows."""
@@ -79,7 +82,7 @@ class PartsWriter:
         self._file = CheckedFile(None if again else self._target.begin(self.parts))
         stream = isinstance(self._target, Pipe)
         self._writer = open_part(
-            self._plan, self._file.as_binary, self._shape, group_bytes=self._group_bytes, stream=stream
+            self._plan, self._file.as_binary, self._read.shape, group_bytes=self._group_bytes, stream=stream
         )
         self._rows = 0
 
@@ -87,9 +90,12 @@ class PartsWriter:
         if self._writer is None or self._file is None:
             return
         self._writer.close()
-        name = self._target.name_of(self.parts)
         part = Part(
-            name=name, rows=self._rows, nbytes=self._file.nbytes, crc32=self._file.crc32, last_key=self._last_key
+            name=self._target.name_of(self.parts),
+            rows=self._rows,
+            nbytes=self._file.nbytes,
+            crc32=self._file.crc32,
+            last_key=self._last_key,
         )
         if self.parts < len(self._known):
             if part != self._known[self.parts]:

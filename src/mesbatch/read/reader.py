@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from decimal import Decimal
 from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from warnings import warn
 
 from mesbatch.batch import Batch, Column
-from mesbatch.errors import ConnectionLost, DatabaseBusy, DatabaseTimeout, ReadInterrupted, SnapshotTooOld
+from mesbatch.errors import (
+    ConnectionLost,
+    DatabaseBusy,
+    DatabaseTimeout,
+    KeyMismatch,
+    ReadInterrupted,
+    SnapshotTooOld,
+)
 from mesbatch.events import BatchRead, FetchOverBudget, Hook, PartFailed, PartRead
 from mesbatch.keys.choose import Order, StrategyName
 from mesbatch.keys.collect import Keys
+from mesbatch.keys.resume import ResumePoint
 from mesbatch.manifest import FailedKeys, Manifest
 from mesbatch.read.fetch import Budget
 from mesbatch.read.part import Fetched, Item, OnFailure
@@ -131,6 +140,25 @@ class BatchReader(Iterator[Batch]):
     def key_column(self) -> str | None:
         """The column by which rows of one key are neighbours, known once ``columns`` are; None where none is."""
         return self._reading.key.name if self._reading.key is not None else None
+
+    @property
+    def pads_keys(self) -> bool:
+        """Tell whether values of the key's column end with blanks that no key has; known once ``columns`` are."""
+        return self._reading.padded
+
+    def resume_point(self, value: Any) -> ResumePoint:
+        """Find the key that was asked for among those of this read, by its *value* in a delivered row.
+
+        Raises:
+            KeyMismatch: no such key was asked for.
+        """
+        keys = self._reading.keys
+        key = asked = value.rstrip(" ") if self._reading.padded else value
+        if keys is not None and keys.key_type in (int, float, Decimal):
+            asked = keys.key_type(key)
+        if keys is None or asked != key or asked not in keys:
+            raise KeyMismatch(f"rows came for key {value!r}, which was not asked for")
+        return ResumePoint(asked)
 
     @property
     def movable(self) -> bool:

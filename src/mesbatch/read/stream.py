@@ -38,6 +38,8 @@ class Reading:
     manifest: Manifest
     description: tuple[Column, ...] | None = None
     key: Column | None = None  # whose values say where a key ends; None where rows come in no order of keys
+    padded: bool = False  # with blanks, the values of that column
+    keys: Keys | None = None  # as they are read: without blanks at the end where the column pads
     schema: Any = None  # of Arrow, where the driver gives record batches
     stream: Stream | None = None
     _own_keys: Keys | None = field(init=False)  # to be closed here
@@ -162,6 +164,7 @@ class Reading:
             session, query, keys, request.strategy, request.order, whole=whole, parallel=request.parallel
         )
         self.manifest.keys, self.key = len(keys), chosen.key
+        self.keys, self.padded = keys, query.padded
         reader = PartReader(self._statements(), strategy, chosen, request.order, query.padded, request.on_failure)
         return self._run(reader.read, self._parts(strategy, keys))
 
