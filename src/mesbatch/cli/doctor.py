@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from mesbatch.cli.worker import parse_bytes
+from mesbatch.cli.options import parse_size
 from mesbatch.errors import InvalidLimit, InvalidSetting
 
 
 @click.command()
-@click.option("--plan", "total", callback=parse_bytes, help="Share the memory of such a machine, such as 7GiB.")
+@click.option("--plan", "total", callback=parse_size, help="Share the memory of such a machine, such as 7GiB.")
 def doctor(total: int | None) -> None:
     """Look at the set-up that runs here, with the environment of its web server, and say what to do.
 

@@ -8,8 +8,14 @@ from pathlib import Path
 
 import click
 
-from mesbatch.cli.parameters import read_parameters
-from mesbatch.cli.password import VARIABLE, check_has_none, find_password, with_password
+from mesbatch.cli.options import (
+    PASSWORD_VARIABLE,
+    check_no_password,
+    find_password,
+    parse_size,
+    read_parameters,
+    with_password,
+)
 from mesbatch.cli.problems import explained
 from mesbatch.cli.progress import Progress
 from mesbatch.demo.watched import peak_memory
@@ -18,20 +24,9 @@ from mesbatch.export import export as write_export
 from mesbatch.export.keys_file import read_keys
 from mesbatch.export.statement import key_maker
 from mesbatch.keys.collect import Keys, collect_keys
-from mesbatch.units import format_bytes, parse_bytes
+from mesbatch.units import format_bytes
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-
-
-def parse_size(context: click.Context, parameter: click.Parameter, text: str) -> int:
-    """Read ``64MiB``."""
-    try:
-        size = parse_bytes(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
-    if size < 1:
-        raise click.BadParameter(f"must be above 0, got {text}")
-    return size
 
 
 @click.command()
@@ -47,7 +42,9 @@ def parse_size(context: click.Context, parameter: click.Parameter, text: str) ->
 @click.option("--compress", is_flag=True, help="gzip for NDJSON, zstd for Parquet and Arrow.")
 @click.option("--resume", is_flag=True, help="Go on after the last whole part.")
 @click.option("--force", is_flag=True, help="Replace what is there.")
-@click.option("--password-file", type=FILE, help=f"A file with the password.  [default: the variable {VARIABLE}]")
+@click.option(
+    "--password-file", type=FILE, help=f"A file with the password.  [default: the variable {PASSWORD_VARIABLE}]"
+)
 @click.option("--ask-password", is_flag=True, help="Ask for the password.")
 def export(
     url: str,
@@ -70,8 +67,8 @@ def export(
     A manifest beside the file says that all rows came, and `mesbatch verify` checks it later. Fails unless they did.
     """
     sql = sql_file.read_text(encoding="utf-8-sig")
-    params = read_parameters(pairs, sql, check_has_none(url))
-    con = with_password(url, find_password(os.environ.get(VARIABLE), password_file, ask=ask_password))
+    params = read_parameters(pairs, sql, check_no_password(url))
+    con = with_password(url, find_password(os.environ.get(PASSWORD_VARIABLE), password_file, ask=ask_password))
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # gives back what was freed: 27 MiB less at the peak
     with ExitStack() as closed, explained(sql):
         keys: Keys | None = None

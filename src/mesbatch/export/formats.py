@@ -6,12 +6,13 @@ import gzip
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, Protocol, get_args
+from typing import Any, Literal, Protocol, get_args
 
 from mesbatch.batch import Column
 from mesbatch.codec.rows import RowEncoder
 from mesbatch.errors import ExportError
 from mesbatch.export.journal import Plan
+from mesbatch.sink.outlet import Writable
 
 Format = Literal["ndjson", "parquet", "arrow"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -59,7 +60,7 @@ def extension(format_: Format, *, compress: bool) -> str:
     return ".ndjson.gz" if format_ == "ndjson" and compress else f".{format_}"
 
 
-def open_part(plan: Plan, file: BinaryIO, shape: Any, *, group_bytes: int, stream: bool) -> PartWriter:
+def open_part(plan: Plan, file: Writable, shape: Any, *, group_bytes: int, stream: bool) -> PartWriter:
     """What writes one part to *file*; *shape* is the rows' columns, or the record batches' schema."""
     compress, rows = plan.compress, plan.group_rows
     match plan.format:
@@ -80,7 +81,7 @@ def open_part(plan: Plan, file: BinaryIO, shape: Any, *, group_bytes: int, strea
 class NdjsonPart:
     """One row a line; compressed, each part is a gzip member of its own, and members may be joined."""
 
-    def __init__(self, file: BinaryIO, columns: Sequence[Column], *, compress: bool) -> None:
+    def __init__(self, file: Writable, columns: Sequence[Column], *, compress: bool) -> None:
         self._encode = RowEncoder(columns).encode_lines
         self._closing = ExitStack()
         self._write: Callable[[bytes], Any] = file.write

@@ -5,13 +5,13 @@ from __future__ import annotations
 from contextlib import suppress
 
 from mesbatch.errors import ExportError
-from mesbatch.export.checked_file import CheckedFile
 from mesbatch.export.cut import Piece
 from mesbatch.export.formats import PartWriter, open_part
 from mesbatch.export.journal import Journal, Part, Plan
 from mesbatch.export.rows import ReadRows
 from mesbatch.export.target import Pipe, Target
 from mesbatch.keys.resume import EncodedKey
+from mesbatch.sink.outlet import CheckedOutlet
 
 
 class PartsWriter:
@@ -34,7 +34,7 @@ class PartsWriter:
     ) -> None:
         self._target, self._plan, self._read, self._group_bytes = target, plan, rows, group_bytes
         self._journal, self._known = journal, list(whole) if again else []
-        self._file: CheckedFile | None = None
+        self._file: CheckedOutlet | None = None
         self._writer: PartWriter | None = None
         self._rows = 0
         self._last_key: EncodedKey | None = None
@@ -72,18 +72,16 @@ class PartsWriter:
     def drop(self) -> None:
         """Give up the part that is not whole."""
         if self._file is not None and self._writer is not None:
-            self._file.let_go()
+            self._file.shut()
             with suppress(Exception):  # a format cannot be ended any more, and its writer would try when collected
                 self._writer.close()
         self._target.drop()
 
     def _begin(self) -> None:
         again = self.parts < len(self._known)
-        self._file = CheckedFile(None if again else self._target.begin(self.parts))
+        self._file = CheckedOutlet(None if again else self._target.begin(self.parts))
         stream = isinstance(self._target, Pipe)
-        self._writer = open_part(
-            self._plan, self._file.as_binary, self._read.shape, group_bytes=self._group_bytes, stream=stream
-        )
+        self._writer = open_part(self._plan, self._file, self._read.shape, group_bytes=self._group_bytes, stream=stream)
         self._rows = 0
 
     def _end(self) -> None:

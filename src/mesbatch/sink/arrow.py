@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 import pyarrow as pa
 
+from mesbatch.sink.outlet import Writable
 from mesbatch.sink.regrouped import Regrouped
 from mesbatch.units import MiB
 
@@ -31,7 +32,7 @@ class ArrowWriter(Regrouped):
 
     def __init__(
         self,
-        file: BinaryIO,
+        file: Writable,
         schema: pa.Schema,
         *,
         group_rows: int,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO
-
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mesbatch.sink.outlet import Writable
 from mesbatch.sink.regrouped import Regrouped
 from mesbatch.units import MiB
 
@@ -28,7 +27,7 @@ class ParquetWriter(Regrouped):
 
     def __init__(
         self,
-        file: BinaryIO,
+        file: Writable,
         schema: pa.Schema,
         *,
         group_rows: int,

@@ -1,41 +1,13 @@
-"""What the writers of columnar files have in common: groups of rows, and an end that only a whole file gets."""
+"""The base of the writers of columnar files: rows in groups, and an end that only a whole file gets."""
 
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, BinaryIO, Self
+from typing import Self
 
 import pyarrow as pa
 
-
-class Outlet:
-    """The way to *file*, until it is shut: Parquet's writer would write a footer even when it is thrown away."""
-
-    closed = False
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file: BinaryIO | None = file
-        self._size = 0
-
-    def write(self, data: Any) -> int:
-        if self._file is not None:
-            self._file.write(data)
-        self._size += len(data)
-        return len(data)
-
-    def tell(self) -> int:
-        return self._size
-
-    def flush(self) -> None:
-        if self._file is not None:
-            self._file.flush()
-
-    def close(self) -> None:
-        self.shut()
-
-    def shut(self) -> None:
-        """What is still written goes nowhere."""
-        self._file = None
+from mesbatch.sink.outlet import Outlet, Writable
 
 
 class Regrouped:
@@ -44,7 +16,7 @@ class Regrouped:
     A thread writes each group while the next one is collected, so two of them are held.
     """
 
-    def __init__(self, file: BinaryIO, schema: pa.Schema, group_rows: int, max_bytes: int) -> None:
+    def __init__(self, file: Writable, schema: pa.Schema, group_rows: int, max_bytes: int) -> None:
         if group_rows < 1:
             raise ValueError(f"group_rows must be at least 1 row, got {group_rows}")
         self._schema, self._group_rows, self._max_bytes = schema, group_rows, max_bytes
@@ -52,7 +24,7 @@ class Regrouped:
         self._rows = self._nbytes = 0
         self._thread = ThreadPoolExecutor(1, "mesbatch-writer")
         self._written: Future[None] | None = None
-        self._outlet = Outlet(file)
+        self._outlet = file if isinstance(file, Outlet) else Outlet(file)
         self._sink = pa.PythonFile(self._outlet, mode="w")
 
     def write(self, batch: pa.RecordBatch) -> None:
