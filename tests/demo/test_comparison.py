@@ -5,8 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis.strategies import integers, lists, sampled_from
 
-from mesbatch.demo.available import available_memory
-from mesbatch.demo.comparison import COMPARED, affordable_cids, incident_bytes
+from mesbatch.demo.comparison import COMPARED, affordable_cids, available_memory, incident_bytes
 from mesbatch.units import GiB, MiB
 
 domains = lists(sampled_from(list(COMPARED)), min_size=1, unique=True)

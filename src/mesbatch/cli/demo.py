@@ -12,8 +12,7 @@ from pathlib import Path
 
 import click
 
-from mesbatch.demo.available import available_memory
-from mesbatch.demo.comparison import COMPARED, affordable_cids, compare, incident_bytes
+from mesbatch.demo.comparison import COMPARED, affordable_cids, available_memory, compare, incident_bytes
 from mesbatch.demo.queries import DOMAINS
 from mesbatch.demo.report import comparison_heading, comparison_line, trace_report
 from mesbatch.demo.rows import DEFAULT_CIDS, count_rows

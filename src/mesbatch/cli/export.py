@@ -18,12 +18,12 @@ from mesbatch.cli.options import (
 )
 from mesbatch.cli.problems import explained
 from mesbatch.cli.progress import Progress
-from mesbatch.demo.watched import peak_memory
 from mesbatch.export import Summary
 from mesbatch.export import export as write_export
 from mesbatch.export.keys_file import read_keys
 from mesbatch.export.statement import key_maker
 from mesbatch.keys.collect import Keys, collect_keys
+from mesbatch.memory import peak_rss
 from mesbatch.units import format_bytes
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -93,5 +93,5 @@ def _tell(summary: Summary) -> str:
     return (
         f"{summary.rows:,} rows{before}, {format_bytes(summary.nbytes)} in {summary.parts:,} "
         f"part{'s' * (summary.parts != 1)}, {summary.seconds:.1f} s, {rate:,.0f} rows/s, "
-        f"peak memory {format_bytes(peak_memory())}, {summary.manifest.status}"
+        f"peak memory {format_bytes(peak_rss())}, {summary.manifest.status}"
     )

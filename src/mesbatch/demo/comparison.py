@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from mesbatch.demo.rows import ROWS_PER_CID
 from mesbatch.demo.tables import LOT_HISTORY, LOT_HOLDS, LOT_MATERIALS, LOT_REJECTS
 from mesbatch.demo.watch import Watched, watch
+from mesbatch.memory import read_memory
 
 # The function of each, and what only that one imports.
 PIPELINES = {
@@ -37,6 +38,11 @@ def compare(url: str, cids: int, domains: Sequence[str], preload: Sequence[str])
     arguments = {"url": url, "cids": cids, "domains": list(domains)}
     for name, (target, imports) in PIPELINES.items():
         yield name, watch(target, arguments, preload=[*preload, *imports])
+
+
+def available_memory() -> int | None:
+    """Read how many bytes this machine, or the container around us, can still give; None where neither tells."""
+    return read_memory().headroom
 
 
 def incident_bytes(cids: int, domains: Sequence[str]) -> int:

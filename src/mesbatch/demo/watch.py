@@ -11,12 +11,12 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from signal import Signals
 from tempfile import TemporaryFile
 from typing import IO, Any, cast
 
 from mesbatch.errors import MesbatchError
+from mesbatch.memory import rss
 from mesbatch.units import format_bytes
 
 SAMPLE_INTERVAL = 0.02  # seconds: the incident's slopes show, and the sampler costs below 1 % of a core
@@ -111,14 +111,13 @@ def _sampling(pid: int) -> Iterator[list[Sample]]:
 
 
 def _sample(pid: int, samples: list[Sample], stopped: threading.Event) -> None:
-    statm = Path(f"/proc/{pid}/statm")
-    page = os.sysconf("SC_PAGE_SIZE")
     begin = time.monotonic()
-    with suppress(OSError):  # no /proc here, or the process is gone
-        while not stopped.wait(SAMPLE_INTERVAL if samples else 0):
-            resident = int(statm.read_text().split()[1]) * page
-            if resident:  # a process that has ended and was not waited for yet holds nothing
-                samples.append(Sample(time.monotonic() - begin, resident))
+    while not stopped.wait(SAMPLE_INTERVAL if samples else 0):
+        resident = rss(pid)
+        if resident is None:  # no /proc here, or the process is gone
+            return
+        if resident:  # a process that has ended and was not waited for yet holds nothing
+            samples.append(Sample(time.monotonic() - begin, resident))
 
 
 def _explain(target: str, status: int, samples: list[Sample], stderr: IO[bytes]) -> str:

@@ -11,7 +11,7 @@ NO_LIMIT = 1 << 60  # version 1 writes 9223372036854771712 where there is none
 
 
 @dataclass(frozen=True, slots=True)
-class Cage:
+class MemoryLimit:
     """Something that limits our memory; *working_set* is its use without the file cache that nobody needs. In bytes."""
 
     limit: int
@@ -32,15 +32,15 @@ VERSION_1 = Version("cgroup", "memory.limit_in_bytes", "memory.usage_in_bytes", 
 VERSION_2 = Version("cgroup2", "memory.max", "memory.current", "inactive_file")
 
 
-def find_cages(proc: Path = Path("/proc"), process: str = "self") -> list[Cage]:
+def find_limits(proc: Path = Path("/proc"), process: str = "self") -> list[MemoryLimit]:
     """Every limit that holds for *process*: its control group's, those of the groups around it, the machine's.
 
     Empty where the system tells none of them.
     """
-    cages = [_read_machine(proc)]
+    limits = [_read_machine(proc)]
     with suppress(OSError):
-        cages += [_read_group(directory, version) for version, directory in find_groups(proc, process)]
-    return [cage for cage in cages if cage is not None]
+        limits += [_read_group(directory, version) for version, directory in find_groups(proc, process)]
+    return [one for one in limits if one is not None]
 
 
 def find_groups(proc: Path = Path("/proc"), process: str = "self") -> Iterator[tuple[Version, Path]]:
@@ -75,7 +75,7 @@ def _walk(root: str, mounted: Path, path: PurePosixPath) -> Iterator[Path]:
     yield from (parent for parent in own.parents if parent.is_relative_to(mounted))
 
 
-def _read_group(directory: Path, version: Version) -> Cage | None:
+def _read_group(directory: Path, version: Version) -> MemoryLimit | None:
     try:
         limit = (directory / version.limit).read_text().strip()
         if limit == "max" or int(limit) >= NO_LIMIT:
@@ -84,16 +84,16 @@ def _read_group(directory: Path, version: Version) -> Cage | None:
         cache = _read_table(directory / "memory.stat")[version.inactive_file]
     except (OSError, ValueError, KeyError):  # the root group has no such files, nor has one without this controller
         return None
-    return Cage(int(limit), max(0, usage - cache))
+    return MemoryLimit(int(limit), max(0, usage - cache))
 
 
-def _read_machine(proc: Path) -> Cage | None:
+def _read_machine(proc: Path) -> MemoryLimit | None:
     try:
         table = _read_table(proc / "meminfo")
         total, available = table["MemTotal:"] * 1024, table["MemAvailable:"] * 1024
     except (OSError, ValueError, KeyError):
         return None
-    return Cage(total, total - available)
+    return MemoryLimit(total, total - available)
 
 
 def _read_table(path: Path) -> dict[str, int]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+import resource
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,7 +15,8 @@ from pathlib import Path
 from threading import Lock
 from weakref import WeakSet
 
-from mesbatch.memory.cgroup import find_cages
+from mesbatch.memory.cgroup import find_limits
+from mesbatch.units import KiB
 
 CACHED_SECONDS = 0.25  # a reading is a dozen small files; Envoy reads its gauges as often
 PROC = Path("/proc")
@@ -68,9 +71,22 @@ def read_memory() -> Memory:
     return _READER.read()
 
 
-def rss() -> int | None:
-    """The resident memory of this process now, in bytes; None where there is no ``/proc``."""
-    return _read_rss(PROC)
+def rss(pid: int | None = None) -> int | None:
+    """Read the resident memory of this process, or of *pid*, in bytes; None if it has gone or there is no ``/proc``.
+
+    >>> rss(os.getpid()) is None or rss(os.getpid()) > 2**20
+    True
+    """
+    return _read_rss(PROC, "self" if pid is None else str(pid))
+
+
+def peak_rss() -> int:
+    """Read the most resident memory that this process has held since it began, in bytes."""
+    peak = _read_peak()
+    if peak is not None:
+        return peak
+    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return largest if sys.platform == "darwin" else largest * KiB
 
 
 class RssMark:
@@ -115,21 +131,21 @@ def release() -> int:
 
 
 def _read(proc: Path) -> Memory:
-    cages = find_cages(proc)
-    smallest = min(cages, key=lambda cage: cage.limit, default=None)
+    limits = find_limits(proc)
+    smallest = min(limits, key=lambda one: one.limit, default=None)
     return Memory(
         limit=None if smallest is None else smallest.limit,
         working_set=None if smallest is None else smallest.working_set,
-        headroom=min((max(0, cage.limit - cage.working_set) for cage in cages), default=None),
-        used=max((cage.working_set / max(1, cage.limit) for cage in cages), default=None),
+        headroom=min((max(0, one.limit - one.working_set) for one in limits), default=None),
+        used=max((one.working_set / max(1, one.limit) for one in limits), default=None),
         rss=_read_rss(proc),
     )
 
 
-def _read_rss(proc: Path) -> int | None:
+def _read_rss(proc: Path, process: str = "self") -> int | None:
     try:
-        return int((proc / "self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
+        return int((proc / process / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError):  # IndexError: it went while it was read
         return None
 
 

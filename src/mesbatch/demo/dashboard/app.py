@@ -13,12 +13,12 @@ from mesbatch.admission import AdmissionPolicy, Cost, Limiter, PressureGauge, Pr
 from mesbatch.browser import modules_directory
 from mesbatch.demo.comparison import COMPARED, incident_bytes
 from mesbatch.demo.dashboard.streams import Streams
-from mesbatch.demo.dashboard.worker import kill, rss_of, worker_pid
+from mesbatch.demo.dashboard.worker import kill, worker_pid
 from mesbatch.demo.queries import DOMAINS
 from mesbatch.demo.rows import FIRST_ID, ID_STEP
 from mesbatch.demo.runs import TRACE
 from mesbatch.jobs import Jobs
-from mesbatch.memory.process import read_memory
+from mesbatch.memory import read_memory, rss
 from mesbatch.units import MiB
 
 PAGE = Path(__file__).parent / "page"
@@ -97,7 +97,7 @@ def _facts(policy: AdmissionPolicy, limiter: Limiter, jobs: Jobs) -> Blueprint:
         """What this process and the job's hold now, and how many requests are being read here."""
         reading = read_memory()
         pid = worker_pid(jobs.store, request.args["job"]) if "job" in request.args else None
-        worker = None if pid is None else rss_of(pid)
+        worker = None if pid is None else rss(pid)
         reads = limiter.in_flight.permits
         return jsonify(server=reading.rss, worker=worker, limit=reading.limit, reads=reads)
 

@@ -1,4 +1,4 @@
-"""The process that runs a job: how much memory it holds, and its end by force."""
+"""The process that runs a job: found in the store's facts, and ended by force."""
 
 from __future__ import annotations
 
@@ -19,17 +19,6 @@ def worker_pid(store: Store, job_id: str) -> int | None:
         facts = store.facts(job_id)
         if facts["status"] == "started" and CHILD in Path(f"/proc/{facts['pid']}/cmdline").read_bytes():
             return int(facts["pid"])
-    return None
-
-
-def rss_of(pid: int) -> int | None:
-    """The resident memory of a process, in bytes; None when it has gone.
-
-    >>> rss_of(os.getpid()) > 2**20
-    True
-    """
-    with suppress(OSError, IndexError):
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     return None
 
 
