@@ -298,3 +298,9 @@ def test_a_trace_that_tolerates_nothing_ends_with_the_error():
         lines = lines_of(trace.read(connection, ["a"]))
     assert kinds_of(lines) == ["meta", "error"]
     assert "select" not in json.dumps(lines)
+
+
+def test_the_former_path_gives_the_same_function():
+    from mesbatch.sink import trace_lines as former
+
+    assert former.trace_lines is trace_lines

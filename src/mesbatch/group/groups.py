@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import ItemsView, Iterator, Mapping, ValuesView
 from operator import itemgetter
-from types import TracebackType
 from typing import Any, TypeVar
 
 from mesbatch.batch import Row
@@ -83,9 +82,7 @@ class Groups(Mapping[Any, list[Row]]):
     def __enter__(self) -> Groups:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         self.close()
 
     def _open_groups(self) -> dict[Any, list[Row]] | SpilledGroups:

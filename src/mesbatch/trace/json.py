@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
-from typing import Any
+from collections.abc import Generator, Iterable, Iterator, Sequence
 
 import msgspec
 
-from mesbatch.batch import Batch
+from mesbatch.batch import Batch, Column
 from mesbatch.codec.checksum import Checksum
 from mesbatch.codec.column_rules import write_decimal
-from mesbatch.codec.rows import DatetimeSeparator, RowEncoder
+from mesbatch.codec.rows import DatetimeSeparator
 from mesbatch.errors import ReadInterrupted
 from mesbatch.manifest import Manifest
-from mesbatch.sink.ndjson import check_columns
 from mesbatch.sink.stream import ByteStream
+from mesbatch.trace.domain import DomainRows, check_ended, failed_at_once
 from mesbatch.trace.ndjson import BATCH_SIZE, TraceRead
 
 FAILURE = "one or more domains failed"  # the text of the first implementation, beside its code
@@ -84,39 +83,28 @@ def _results(trace_read: TraceRead, separator: DatetimeSeparator, batch_size: in
 class _OpenDomain:
     """The domain whose rows are being written."""
 
-    def __init__(self, name: str, columns: Any, separator: DatetimeSeparator) -> None:
+    def __init__(self, name: str, columns: Sequence[Column], separator: DatetimeSeparator) -> None:
         self.name = name
-        self._encoder = RowEncoder(columns, datetime_separator=separator)
-        self._checksum, self._rows = Checksum(), 0
+        self._rows = DomainRows(columns, datetime_separator=separator)
 
     def start(self, comma: bytes) -> bytes:
         return comma + _encoder.encode(self.name) + b':{"data":['
 
     def pieces(self, batch: Batch, batch_size: int) -> Iterator[bytes]:
-        check_columns(self._encoder, batch)
-        for first in range(0, batch.num_rows, batch_size):
-            rows = batch.rows[first : first + batch_size]
-            data = self._encoder.encode_list(rows)
-            self._checksum.update_list(data)
-            yield (b"," if self._rows else b"") + data[1:-1]
-            self._rows += len(rows)
+        comma = b"," if self._rows.rows else b""
+        for _, data in self._rows.arrays(batch, batch_size):
+            yield comma + data[1:-1]
+            comma = b","
 
     def end(self, manifest: Manifest) -> bytes:
-        _check_ended(self.name, manifest)
-        manifest.checksum = self._checksum.hexdigest()
-        return b'],"count":%d}' % self._rows
+        check_ended(self.name, manifest).checksum = self._rows.checksum
+        return b'],"count":%d}' % self._rows.rows
 
 
 def _ended_empty(name: str, trace_read: TraceRead, comma: bytes) -> bytes:
     """A domain without rows; nothing where it failed before it could have any."""
-    manifest = trace_read.manifests[name]
-    _check_ended(name, manifest)
-    if manifest.status == "failed" or (manifest.failed and not manifest.keys_read):
+    manifest = check_ended(name, trace_read.manifests[name])
+    if failed_at_once(manifest):
         return b""
     manifest.checksum = Checksum().hexdigest()
     return comma + _encoder.encode(name) + b':{"data":[],"count":0}'
-
-
-def _check_ended(name: str, manifest: Manifest) -> None:
-    if manifest.status in {"reading", "truncated"}:
-        raise ReadInterrupted(f"the rows of {name!r} stopped before their end")

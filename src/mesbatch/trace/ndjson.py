@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any, Protocol
 
-from mesbatch.batch import Batch, Column, Row
-from mesbatch.codec.checksum import Checksum
-from mesbatch.codec.rows import DatetimeSeparator, RowEncoder, Shape
-from mesbatch.errors import ReadInterrupted
+from mesbatch.batch import Batch, Column
+from mesbatch.codec.rows import DatetimeSeparator, Shape
 from mesbatch.manifest import Manifest
-from mesbatch.sink.ndjson import check_columns
 from mesbatch.sink.stream import ByteStream
 from mesbatch.trace import lines
+from mesbatch.trace.domain import DomainRows, check_ended, failed_at_once
 
 BATCH_SIZE = 5_000  # rows in a line at most: what the clients of TRACE_STREAM_BATCH_SIZE were written for
 
@@ -82,23 +81,6 @@ def _lines(
         yield lines.error(error)
 
 
-class _Domain:
-    """What was sent of one domain, and how to send more."""
-
-    def __init__(self, name: str, encoder: RowEncoder, shape: Shape) -> None:
-        self.encoder, self.checksum = encoder, Checksum()
-        self.rows = self.batches = 0
-        self._name, self._shape = name, shape
-
-    def line(self, rows: list[Row]) -> bytes:
-        data = self.encoder.encode_list(rows)
-        self.checksum.update_list(data)
-        line = lines.records(self._name, self.batches, len(rows), self._shape, data)
-        self.batches += 1
-        self.rows += len(rows)
-        return line
-
-
 class _DomainLines:
     """The lines of a stream between its first and its last."""
 
@@ -107,7 +89,8 @@ class _DomainLines:
     ) -> None:
         self._read, self._shape, self._batch_size = trace_read, shape, batch_size
         self._datetime_separator = datetime_separator
-        self._started: dict[str, _Domain] = {}
+        self._started: dict[str, DomainRows] = {}
+        self._lines_of: Counter[str] = Counter()  # by domain: its `records` lines
         self._ended: set[str] = set()
 
     def meta(self, job_id: str | None, profile: str | None) -> bytes:
@@ -118,10 +101,9 @@ class _DomainLines:
             yield from self._ends(at_the_end=False)
             if name not in self._started:
                 yield self._start(name)
-            domain = self._started[name]
-            check_columns(domain.encoder, batch)
-            for first in range(0, batch.num_rows, self._batch_size):
-                yield domain.line(batch.rows[first : first + self._batch_size])
+            for count, data in self._started[name].arrays(batch, self._batch_size):
+                yield lines.records(name, self._lines_of[name], count, self._shape, data)
+                self._lines_of[name] += 1
         yield from self._ends(at_the_end=True)
 
     def aggregation(self) -> Iterator[bytes]:
@@ -139,14 +121,14 @@ class _DomainLines:
             yield lines.warning(list(failed), ranges)
 
     def complete(self, elapsed_seconds: float) -> bytes:
-        sent = {name: (domain.rows, domain.checksum.hexdigest()) for name, domain in self._started.items()}
+        sent = {name: (domain.rows, domain.checksum) for name, domain in self._started.items()}
         return lines.complete(sent, elapsed_seconds)
 
     def _start(self, name: str) -> bytes:
         columns = self._read.descriptions.get(name, ())  # without keys no statement is run
-        encoder = RowEncoder(columns, shape=self._shape, datetime_separator=self._datetime_separator)
-        self._started[name] = _Domain(name, encoder, self._shape)
-        return lines.domain_start(name, None, encoder.columns)
+        domain = DomainRows(columns, shape=self._shape, datetime_separator=self._datetime_separator)
+        self._started[name] = domain
+        return lines.domain_start(name, None, domain.columns)
 
     def _ends(self, *, at_the_end: bool) -> Iterator[bytes]:
         """The last lines of the domains that ended since we looked, but not before the last of their rows."""
@@ -159,12 +141,11 @@ class _DomainLines:
                 yield from self._end(name, manifest)
 
     def _end(self, name: str, manifest: Manifest | None) -> Iterator[bytes]:
-        if manifest is None or manifest.status in {"reading", "truncated"}:
-            raise ReadInterrupted(f"the rows of {name!r} stopped before their end")
+        manifest = check_ended(name, manifest)
         if name not in self._started:
-            if manifest.status == "failed" or (manifest.failed and not manifest.keys_read):
-                return  # nothing came of it: it stands in the warning
+            if failed_at_once(manifest):
+                return  # it stands in the warning
             yield self._start(name)
         domain = self._started[name]
-        manifest.checksum = domain.checksum.hexdigest()
-        yield lines.domain_end(name, domain.rows, manifest.status, manifest.checksum)
+        manifest.checksum = domain.checksum
+        yield lines.domain_end(name, domain.rows, manifest.status, domain.checksum)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass
 from functools import partial
 from threading import Event as Flag
-from types import TracebackType
 from typing import Any, Protocol, Self
 from warnings import warn
 
@@ -196,9 +195,7 @@ class TraceReader(Iterator[tuple[str, Batch]]):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         self.close()
 
     def close(self) -> None:
