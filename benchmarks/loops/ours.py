@@ -34,16 +34,8 @@ def arrow_scan(database: str, table: str) -> Iterator[Any]:
         yield from reader.arrow()
 
 
-def keyed(
-    database: str,
-    table: str,
-    driver: str,
-    keys: Iterable[str],
-    strategy: StrategyName = "auto",
-    order: Order = "key",
-    parallel: int = 1,
-) -> Iterator[Rows]:
-    with _keyed(database, table, driver, keys, strategy, order, parallel) as reader:
+def keyed(database: str, table: str, driver: str, keys: Iterable[str], **how: Any) -> Iterator[Rows]:
+    with _keyed(database, table, driver, keys, **how) as reader:
         for batch in reader:
             yield batch.rows
 
@@ -70,15 +62,9 @@ def folded(database: str, table: str, driver: str, keys: Iterable[str]) -> Itera
 
 
 def trace(
-    database: str,
-    table: str,
-    driver: str,
-    keys: Iterable[str],
-    strategy: StrategyName = "auto",
-    order: Order = "key",
-    parallel: int = 1,
+    database: str, table: str, driver: str, keys: Iterable[str], order: Order = "key", **how: Any
 ) -> Iterator[bytes]:
-    with _keyed(database, table, driver, keys, strategy, order, parallel) as reader:
+    with _keyed(database, table, driver, keys, order=order, **how) as reader:
         yield from ndjson_groups(iter_groups(reader, KEY, order=order), reader.description)
 
 

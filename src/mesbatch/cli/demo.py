@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib.util import find_spec
@@ -12,13 +11,13 @@ from pathlib import Path
 
 import click
 
+from mesbatch.cli.problems import explained
 from mesbatch.demo.comparison import COMPARED, affordable_cids, available_memory, compare, incident_bytes
 from mesbatch.demo.queries import DOMAINS
 from mesbatch.demo.report import comparison_heading, comparison_line, trace_report
 from mesbatch.demo.rows import DEFAULT_CIDS, count_rows
 from mesbatch.demo.warehouse import build_warehouse, is_whole, sqlite_url
 from mesbatch.demo.watch import Watched, watch
-from mesbatch.errors import MesbatchError
 from mesbatch.units import format_bytes
 
 DRIVERS = ("sqlite3", "apsw", "psycopg")  # whichever reads the warehouse counts to the imports, not to the trace
@@ -78,7 +77,7 @@ def demo(
     """
     _check(url, domains, compared, served)
     url = url or sqlite_url(directory / f"warehouse-{cids}.sqlite")
-    try:
+    with explained():
         _build_once(url, cids)
         if served:
             _serve(url, cids, directory, port)
@@ -86,8 +85,6 @@ def demo(
         traced = _trace(url, cids, domains or DOMAINS, output)
         runs = _compare(url, cids, domains or COMPARED_BY_DEFAULT) if compared else {"mesbatch": traced}
         _draw(png or directory / "memory.png", runs, required=png is not None)
-    except (MesbatchError, OSError, sqlite3.Error) as error:
-        raise click.ClickException(str(error)) from error
     if not traced.result["complete"]:
         raise click.exceptions.Exit(1)
 
