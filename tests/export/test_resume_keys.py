@@ -160,3 +160,11 @@ def test_keys_that_the_caller_collected_stay_open(tmp_path, url):
         export(KEYED, url, tmp_path / "out.ndjson", keys=keys)
 
         assert list(keys.slices(lambda: 2)) == [["a", "b"]]
+
+
+def test_they_stay_open_also_where_an_export_goes_on(tmp_path, monkeypatch, url):
+    with closing(collect_keys(iter(["a", "b"]))) as keys:
+        killed_after(1, monkeypatch, url, f"{tmp_path}/out/", keys=keys, format="ndjson")
+        export(KEYED, url, f"{tmp_path}/out/", keys=keys, format="ndjson", resume=True)
+
+        assert list(keys.slices(lambda: 2)) == [["a", "b"]]

@@ -20,8 +20,7 @@ from mesbatch.cli.problems import explained
 from mesbatch.cli.progress import Progress
 from mesbatch.export import Summary
 from mesbatch.export import export as write_export
-from mesbatch.export.keys_file import read_keys
-from mesbatch.export.statement import key_maker
+from mesbatch.export.keys_file import key_maker, read_keys
 from mesbatch.keys.collect import Keys, collect_keys
 from mesbatch.memory import peak_rss
 from mesbatch.units import format_bytes

@@ -1,4 +1,4 @@
-"""A file of keys, one a line, as editors on any system write it."""
+"""A file of keys, one a line, as editors on any system write it; each key of the type of its column."""
 
 from __future__ import annotations
 
@@ -8,12 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from mesbatch.errors import InvalidKey
+from mesbatch.keys.choose import examine
+from mesbatch.source.connect import find_source
+from mesbatch.source.session import Params
+from mesbatch.sql.keyed import KeyedStatement
+from mesbatch.sql.query import check_reads
+
+INTEGERS = ("int", "number", "serial")  # in the names that databases have for types of whole numbers
 
 
 def read_keys(path: str | PathLike[str], make: Callable[[str], Any] = str) -> Iterator[Any]:
-    """The keys in a UTF-8 file, each through *make*; holds one line.
+    """Read the keys of a UTF-8 file, each through *make*; holds one line.
 
-    Blank lines, blanks around a key, a byte order mark and Windows line ends are no part of a key.
+    Blank lines, blanks around a key, a byte order mark and Windows line ends are not part of a key.
 
     Raises (while reading):
         InvalidKey: a line is no UTF-8, or *make* refuses it; the message names the line.
@@ -31,3 +38,16 @@ def read_keys(path: str | PathLike[str], make: Callable[[str], Any] = str) -> It
         if isinstance(error, InvalidKey):
             raise
         raise InvalidKey(f"{path}, line {number:,}: {error}") from error
+
+
+def key_maker(sql: str, con: Any, params: Params, key: str | None) -> Callable[[str], Any]:
+    """Find the function that makes a key of a line: int where the database declares whole numbers, else str."""
+    session = find_source(con).open()
+    try:
+        text = check_reads(sql)
+        query = examine(session, KeyedStatement.parse(text, params, session.driver.paramstyle), key, splittable=True)
+    finally:
+        session.close()
+    column = query.key
+    whole = column is not None and not column.scale and any(word in (column.type or "") for word in INTEGERS)
+    return int if whole and "interval" not in (column.type or "" if column else "") else str

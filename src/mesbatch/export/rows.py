@@ -1,4 +1,4 @@
-"""What an export reads, as its format wants it: tuples for NDJSON, record batches for Parquet and Arrow."""
+"""The rows that an export reads, in the form of its format: tuples for NDJSON, record batches for the others."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from uuid import UUID
 
 from mesbatch.batch import find_column
 from mesbatch.codec.rows import RowEncoder
+from mesbatch.export.journal import ExportPlan
 from mesbatch.keys.resume import ResumePoint
-from mesbatch.manifest import Manifest
 from mesbatch.read.reader import BatchReader
 from mesbatch.units import MiB
 
@@ -22,26 +22,23 @@ FROM_ARROW_TEXT: dict[type | None, Callable[[str], Any]] = {UUID: UUID, int: Dec
 
 
 class ReadRows:
-    """The rows of *reader*; *shape* is what writes them must know: the columns, or the schema.
+    """The rows of *reader* for *format_*: lists of tuples, or record batches.
 
-    *columnar* asks for record batches, with the types of *schema* where an earlier run has decided them. *key_type* is
-    that of the keys.
+    *plan* is that of an earlier run, which has decided the types of record batches. *key_type* is that of the keys.
     """
 
     def __init__(
-        self, reader: BatchReader, *, columnar: bool, schema: bytes | None, key_type: type | None = None
+        self, reader: BatchReader, format_: str, plan: ExportPlan | None, key_type: type | None = None
     ) -> None:
+        columnar = format_ != "ndjson"
         self._reader = reader
         self._from_text = FROM_ARROW_TEXT.get(key_type) if columnar else None
-        self._arrow = reader.arrow(_read_schema(schema)) if columnar else None
+        self._arrow = reader.arrow(_read_schema(plan)) if columnar else None
         self._first: Any = next(self._batches(), None)
 
     @property
-    def manifest(self) -> Manifest:
-        return self._reader.manifest
-
-    @property
     def shape(self) -> Any:
+        """The columns, or the schema of record batches: a writer must know one of them."""
         return self._reader.description if self._arrow is None else self._arrow.schema
 
     @property
@@ -61,7 +58,7 @@ class ReadRows:
         return self._reader.pads_keys
 
     def resume_point(self, value: Any) -> ResumePoint:
-        """The place after the key that was asked for with *value*, which is one of these rows'."""
+        """Find the key that was asked for by its *value* in one of these rows."""
         if self._from_text is not None and isinstance(value, str):
             value = self._from_text(value)
         return self._reader.resume_point(value)
@@ -71,16 +68,13 @@ class ReadRows:
         return chain([] if first is None else [first], self._batches())
 
     def sizes(self, group_bytes: int) -> tuple[int, int]:
-        """Rows of a part and of a group, powers of two: by the bytes of the first rows as they will be written."""
+        """Choose how many rows a part and a group have, powers of two, by the bytes of the first rows as written."""
         first = self._first
         if first is None:
             return MOST_ROWS, MOST_ROWS
         nbytes = len(RowEncoder(self.shape).encode_lines(first)) if self._arrow is None else first.nbytes
         row_bytes = max(1, nbytes // len(first))
         return _power_of_two(PART_BYTES // row_bytes), _power_of_two(group_bytes // row_bytes)
-
-    def close(self) -> None:
-        self._reader.close()
 
     def _batches(self) -> Iterator[Any]:
         return iter(self._arrow) if self._arrow is not None else (batch.rows for batch in self._reader)
@@ -90,9 +84,9 @@ def _power_of_two(rows: int) -> int:
     return min(MOST_ROWS, 1 << (max(1, rows).bit_length() - 1))
 
 
-def _read_schema(schema: bytes | None) -> Any:
-    if schema is None:
+def _read_schema(plan: ExportPlan | None) -> Any:
+    if plan is None or plan.schema is None:
         return None
     import pyarrow as pa
 
-    return pa.ipc.read_schema(pa.py_buffer(schema))
+    return pa.ipc.read_schema(pa.py_buffer(plan.schema))
