@@ -28,7 +28,7 @@ _WITHOUT_DECIMALS = frozenset(
 _PLAIN = frozenset({NoneType, bool, int, float, str, bytes, date, time, timedelta, UUID})
 
 
-class Rule(NamedTuple):
+class ColumnRule(NamedTuple):
     """Values of the column at *position* are converted wherever they do not all pass as they are."""
 
     position: int
@@ -51,27 +51,27 @@ def decimal_form(column: Column) -> DecimalForm | None:
     return "number" if column.type in _NUMERIC and (short or _is_oracle_number(column)) else "string"
 
 
-def find_rules(columns: Sequence[Column], *, numbers: bool, blank_in_datetimes: bool) -> list[Rule]:
+def find_rules(columns: Sequence[Column], *, numbers: bool, blank_in_datetimes: bool) -> list[ColumnRule]:
     """The rules for *columns* when the encoder writes Decimals as *numbers*, otherwise as strings."""
     rules = []
     for position, column in enumerate(columns):
         form = decimal_form(column)
         if numbers and form == "string":
-            rules.append(Rule(position, _has_no_decimals, _everywhere(write_decimal)))
+            rules.append(ColumnRule(position, _has_no_decimals, _everywhere(write_decimal)))
         elif numbers and form == "number":
             exact = _is_oracle_number(column)
-            rules.append(Rule(position, _has_no_decimals if exact else _is_finite, _exact if exact else _finite))
+            rules.append(ColumnRule(position, _has_no_decimals if exact else _is_finite, _exact if exact else _finite))
         if blank_in_datetimes and _may_hold_datetimes(column):
-            rules.append(Rule(position, _has_no_datetimes, _everywhere(_write_with_blank)))
+            rules.append(ColumnRule(position, _has_no_datetimes, _everywhere(_write_with_blank)))
     return rules
 
 
-def rules_in_need(rules: Iterable[Rule], rows: Sequence[Row]) -> list[Rule]:
+def rules_in_need(rules: Iterable[ColumnRule], rows: Sequence[Row]) -> list[ColumnRule]:
     """Those of *rules* whose columns hold something to convert in *rows*: mostly none, at 0.05 us a row and rule."""
     return [rule for rule in rules if not rule.all_pass([row[rule.position] for row in rows])]
 
 
-def convert_rows(rows: Iterable[Row], rules: Iterable[Rule]) -> list[Row]:
+def convert_rows(rows: Iterable[Row], rules: Iterable[ColumnRule]) -> list[Row]:
     """Copies of *rows* with *rules* applied to every value of their columns."""
     converted = []
     for row in rows:

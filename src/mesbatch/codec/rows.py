@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from mesbatch.batch import Column, Row, check_unique, find_column
-from mesbatch.codec.column_rules import Rule, convert_rows, decimal_form, find_rules, rules_in_need, write_decimal
+from mesbatch.codec.column_rules import ColumnRule, convert_rows, decimal_form, find_rules, rules_in_need, write_decimal
 from mesbatch.errors import SchemaChanged, UnencodableValue
 
 Shape = Literal["objects", "arrays"]
@@ -150,7 +150,7 @@ def _rows_of(groups: Sequence[Group]) -> list[Row]:
     return list(chain.from_iterable(rows for _, rows in groups))
 
 
-def _apply(rules: Iterable[Rule], value: Any) -> Any:
+def _apply(rules: Iterable[ColumnRule], value: Any) -> Any:
     for rule in rules:
         value = rule.convert(value)
     return value

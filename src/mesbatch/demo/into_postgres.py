@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import psycopg
 
-from mesbatch.demo.rows import Row
+from mesbatch.batch import Row
 from mesbatch.demo.tables import MARKER, VERSION, Table
 from mesbatch.errors import ConnectionLost
 

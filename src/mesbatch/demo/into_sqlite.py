@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from mesbatch.demo.rows import Row
+from mesbatch.batch import Row
 from mesbatch.demo.tables import MARKER, VERSION, Table
 
 

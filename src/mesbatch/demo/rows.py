@@ -10,9 +10,8 @@ from math import log1p
 from random import Random
 from typing import Any, NamedTuple
 
+from mesbatch.batch import Row
 from mesbatch.demo.tables import EQUIPMENT_JOBS, LOT_HISTORY, LOT_HOLDS, LOT_MATERIALS, LOT_REJECTS, Table
-
-Row = tuple[Any, ...]
 
 DEFAULT_CIDS = 114_000  # the lineage of the incident
 ROWS_PER_CID = {LOT_HISTORY: 9.5, LOT_MATERIALS: 3.5, LOT_REJECTS: 3.0, LOT_HOLDS: 0.06}

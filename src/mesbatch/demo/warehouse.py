@@ -7,8 +7,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from mesbatch.batch import Row
 from mesbatch.demo import into_sqlite
-from mesbatch.demo.rows import DEFAULT_CIDS, Row, make_rows
+from mesbatch.demo.rows import DEFAULT_CIDS, make_rows
 from mesbatch.demo.tables import TABLES, VERSION, Table
 
 ROWS_PER_STEP = 10_000

@@ -11,7 +11,7 @@ from mesbatch.batch import Batch, Row, find_column, open_batches
 from mesbatch.errors import InvalidKey
 from mesbatch.group.groups import Groups
 from mesbatch.group.key_groups import KeyGroups
-from mesbatch.group.key_runs import Order
+from mesbatch.group.key_runs import RowOrder
 from mesbatch.group.spill.extents import ExtentFile
 from mesbatch.group.spill.spilled import SpilledGroups, estimate_nbytes
 from mesbatch.group.spill.unlinked import open_unlinked
@@ -20,7 +20,7 @@ from mesbatch.units import MiB
 GROUP_NBYTES = 200  # beside its rows: a list with four slots, its entry in a dict, its place in a run
 
 
-def iter_groups(batches: Iterable[Batch], key: str, *, order: Order = "key") -> KeyGroups:
+def iter_groups(batches: Iterable[Batch], key: str, *, order: RowOrder = "key") -> KeyGroups:
     """Each key of the column *key* with all its rows, from input whose rows of one key are neighbours.
 
     Holds one batch and one group, whatever the number of keys; given to `mesbatch.sink.ndjson.ndjson_groups` only one

@@ -8,7 +8,7 @@ from operator import itemgetter
 from typing import Any, TypeVar
 
 from mesbatch.batch import Batch, find_column, open_batches
-from mesbatch.group.key_runs import Order, iter_key_runs
+from mesbatch.group.key_runs import RowOrder, iter_key_runs
 
 State = TypeVar("State")
 Step = Callable[[State, Batch], State]
@@ -38,7 +38,7 @@ def fold(batches: Iterable[Batch], step: Step[State], start: Callable[[], State]
 
 
 def fold_by_key(
-    batches: Iterable[Batch], key: str, step: Step[State], start: Callable[[], State], *, order: Order = "key"
+    batches: Iterable[Batch], key: str, step: Step[State], start: Callable[[], State], *, order: RowOrder = "key"
 ) -> Iterator[tuple[Any, State]]:
     """Each key with the last state of a fold of its own, from input whose rows of one key are neighbours.
 

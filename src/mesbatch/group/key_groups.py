@@ -8,13 +8,13 @@ from inspect import GEN_CREATED, getgeneratorstate
 from typing import Any, Self
 
 from mesbatch.batch import Batch, Row
-from mesbatch.group.key_runs import KeyRuns, Order, iter_key_runs
+from mesbatch.group.key_runs import KeyRuns, RowOrder, iter_key_runs
 
 
 class KeyGroups(Iterator[tuple[Any, list[Row]]]):
     """What `mesbatch.iter_groups` gives: pairs of a key and the list of its rows."""
 
-    def __init__(self, batches: Iterable[Batch], key: str, order: Order) -> None:
+    def __init__(self, batches: Iterable[Batch], key: str, order: RowOrder) -> None:
         self._batches, self._key, self._order = batches, key, order
         self._given: Generator[tuple[Any, Any]] = _whole_groups(iter_key_runs(batches, key, order))
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from mesbatch.batch import Batch, Row, find_column, open_batches
 from mesbatch.errors import KeyMismatch
 
-Order = Literal["key", "any"]
+RowOrder = Literal["key", "any"]
 
 # The columns and runs of one batch, each run a key with its neighbouring rows; True when the first run goes on with the
 # key that the batch before ended with. A batch at a time: a step of Python for every run costs as much as cutting.
@@ -19,7 +19,7 @@ KeyRuns = tuple[tuple[str, ...], list[tuple[Any, list[Row]]], bool]
 _NOTHING: Any = object()
 
 
-def iter_key_runs(batches: Iterable[Batch], key: str, order: Order) -> Generator[KeyRuns, None, None]:
+def iter_key_runs(batches: Iterable[Batch], key: str, order: RowOrder) -> Generator[KeyRuns, None, None]:
     """The rows of *batches* cut wherever the key changes; raises as `mesbatch.group.by_key.iter_groups` does."""
     if order not in ("key", "any"):
         raise ValueError(f'order must be "key" or "any", got {order!r}')

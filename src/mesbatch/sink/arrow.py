@@ -11,7 +11,7 @@ from mesbatch.sink.regrouped import Regrouped
 from mesbatch.units import MiB
 
 GIVES_BACK = pa.system_memory_pool()  # Arrow's default keeps what was freed: 7 MiB more at the peak
-Kind = Literal["file", "stream"]
+FileKind = Literal["file", "stream"]
 
 
 class ArrowWriter(Regrouped):
@@ -37,7 +37,7 @@ class ArrowWriter(Regrouped):
         *,
         group_rows: int,
         max_bytes: int = 16 * MiB,
-        kind: Kind = "file",
+        kind: FileKind = "file",
         compression: str | None = None,
     ) -> None:
         super().__init__(file, schema, group_rows, max_bytes)

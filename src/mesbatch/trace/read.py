@@ -51,7 +51,7 @@ class Query:
             raise StatementError(f"strategy={self.strategy!r}: no keys get into a statement whose rows hold several")
 
 
-Stream = Inline[tuple[str, Batch]] | Ahead["_Worker", str, tuple[str, Batch]]
+_Items = Inline[tuple[str, Batch]] | Ahead["_Worker", str, tuple[str, Batch]]
 
 
 class Aggregation(Protocol):
@@ -160,7 +160,7 @@ class TraceReader(Iterator[tuple[str, Batch]]):
             queries, readers, keys, self.cid_count, on_failure, self.descriptions, self.key_columns, own_keys
         )
         self._counting, self._at_once = aggregation, at_once
-        self._stream: Stream | None = None
+        self._stream: _Items | None = None
         self._closed = False
 
     @property
@@ -242,7 +242,7 @@ class _Domains:
     key_columns: dict[str, str | None]
     own_keys: Keys | None  # those that the caller collected are the caller's to close
 
-    def begin(self, at_once: int) -> Stream:
+    def begin(self, at_once: int) -> _Items:
         if at_once == 1:
             return Inline(item for domain in self.readers for item in self._read(domain))
         workers = [_Worker(self.readers.values()) for _ in range(at_once)]

@@ -23,10 +23,10 @@ ROWS_PER_LOOK = 1_000  # rows whose types are looked at together
 EXTENT_NBYTES = 256 * KiB  # of rows in memory: what `iter_rows` holds
 WINDOW_NBYTES_MIN = 256 * KiB  # of rows in memory: below it, a pass over all groups is only calls to the disk
 
-Piece = tuple[int, list[Row]]  # the number of a group, rows of it
+GroupRows = tuple[int, list[Row]]  # the number of a group, rows of it
 
 
-class _Cursor(NamedTuple):
+class _RunPosition(NamedTuple):
     """How far a run has been read: the group of its next extent, where that lies, where the run ends."""
 
     group: int
@@ -49,7 +49,7 @@ class SpilledGroups:
         self._numbers = KeyNumbers()
         self._last = array("q")  # by group: the offset of its last extent
         self._group_nbytes = array("f")  # by group: its bytes on disk, near enough to plan with
-        self._runs: list[_Cursor] = []
+        self._runs: list[_RunPosition] = []
         self._added_nbytes = 0.0
 
     @property
@@ -78,10 +78,10 @@ class SpilledGroups:
         for pieces in _looks(run):
             self._append(pieces)
         self._extents.flush()
-        self._runs.append(_Cursor(run[0][0], start, self._extents.nbytes))
+        self._runs.append(_RunPosition(run[0][0], start, self._extents.nbytes))
         self._added_nbytes += nbytes
 
-    def _append(self, pieces: list[Piece]) -> None:
+    def _append(self, pieces: list[GroupRows]) -> None:
         num_written = 0
         try:
             self._layouts.learn([row for _, rows in pieces for row in rows])
@@ -93,7 +93,7 @@ class SpilledGroups:
         except UnencodableValue as error:
             raise self._named(error, pieces[num_written:]) from None
 
-    def _named(self, error: UnencodableValue, pieces: list[Piece]) -> UnencodableValue:
+    def _named(self, error: UnencodableValue, pieces: list[GroupRows]) -> UnencodableValue:
         """The *error* that one of *pieces*, which are not yet written, gave: again, with its row and its key."""
         self._extents.flush()
         before: Counter[int] = Counter()
@@ -133,12 +133,12 @@ class SpilledGroups:
 
         A window of groups is taken from each run in turn: every run is read forward once, whatever the number of keys.
         """
-        cursors = list(self._runs)
-        heapify(cursors)
+        positions = list(self._runs)
+        heapify(positions)
         keys, start = iter(self._numbers), 0
         while start < len(self._numbers):
             stop = self._window_stop(start)
-            window = self._read_window(cursors, start, stop)
+            window = self._read_window(positions, start, stop)
             window.reverse()
             while window:
                 yield next(keys), window.pop()
@@ -169,15 +169,15 @@ class SpilledGroups:
                 return max(group, start + 1)
         return len(self._numbers)
 
-    def _read_window(self, cursors: list[_Cursor], start: int, stop: int) -> list[list[Row]]:
+    def _read_window(self, positions: list[_RunPosition], start: int, stop: int) -> list[list[Row]]:
         window: list[list[Row]] = [[] for _ in range(start, stop)]
         due = []
-        while cursors and cursors[0].group < stop:
-            due.append(heappop(cursors))
-        for cursor in sorted(due, key=attrgetter("offset")):  # runs in the order of their rows' arrival
-            for extent in self._extents.scan(cursor.offset, cursor.stop):
+        while positions and positions[0].group < stop:
+            due.append(heappop(positions))
+        for position in sorted(due, key=attrgetter("offset")):  # runs in the order of their rows' arrival
+            for extent in self._extents.scan(position.offset, position.stop):
                 if extent.group >= stop:
-                    heappush(cursors, _Cursor(extent.group, extent.offset, cursor.stop))
+                    heappush(positions, _RunPosition(extent.group, extent.offset, position.stop))
                     break
                 window[extent.group - start] += self._decode(extent)
         return window
@@ -193,9 +193,9 @@ def estimate_nbytes(rows: list[Row]) -> float:
     return measure_rows(sample) * len(rows) / max(len(sample), 1)
 
 
-def _looks(run: Iterable[Piece]) -> Iterator[list[Piece]]:
+def _looks(run: Iterable[GroupRows]) -> Iterator[list[GroupRows]]:
     """Pieces of at most one extent, as many together as are worth one look at their types."""
-    pieces: list[Piece] = []
+    pieces: list[GroupRows] = []
     num_rows = 0
     for group, rows in run:
         for piece in _cut(rows):
