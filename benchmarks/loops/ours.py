@@ -28,7 +28,7 @@ def scan(database: str, table: str, driver: str) -> Iterator[Rows]:
 
 
 def arrow_scan(database: str, table: str) -> Iterator[Any]:
-    """Record batches, by URL."""
+    """Read record batches, by URL."""
     url = database if "://" in database else f"sqlite:///{database}"
     with read_sql_iter(f"select * from {table}", url) as reader:
         yield from reader.arrow()
@@ -55,7 +55,7 @@ def spilled_groups(database: str, table: str, driver: str, keys: Iterable[str]) 
 
 
 def folded(database: str, table: str, driver: str, keys: Iterable[str]) -> Iterator[range]:
-    """Counts the rows of each work centre; yields as many things as there were rows."""
+    """Count the rows of each work centre; yields as many things as there were rows."""
     with _keyed(database, table, driver, keys) as reader:
         counts = fold(reader, _count_work_centres, dict)
     yield range(sum(counts.values()))
@@ -69,7 +69,7 @@ def trace(
 
 
 def grouped_scan(database: str, table: str, driver: str) -> Iterator[bytes]:
-    """Rows in any order, grouped on disk, as NDJSON."""
+    """Write rows in any order, grouped on disk, as NDJSON."""
     with (
         _scanned(database, table, driver) as reader,
         group_by_key(reader, KEY, max_bytes=GROUPS_MAX_BYTES) as grouped,

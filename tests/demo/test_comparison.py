@@ -1,4 +1,4 @@
-"""Laws of the size that the incident's pipeline can be let run with."""
+"""Laws of the sizes at which the incident's pipeline can run."""
 
 from __future__ import annotations
 

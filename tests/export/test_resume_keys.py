@@ -46,7 +46,7 @@ def one_key_a_part(monkeypatch):
 
 
 def killed_after(parts: int, monkeypatch, url: str, out: str, **options) -> None:
-    """An export that ends once *parts* of its parts are whole."""
+    """Begin an export that ends once *parts* of its parts are whole."""
     add = Journal.add
 
     def add_once(journal, part):

@@ -172,7 +172,7 @@ def test_a_statement_that_fails_leaves_nothing_behind(tmp_path, url):
 
 @pytest.fixture
 def small_files():
-    """No file may grow above 40 KiB: for a program, a full disk."""
+    """Allow no file above 40 KiB: for a program, that is a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (40 * KiB, before[1]))

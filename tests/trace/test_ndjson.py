@@ -27,7 +27,7 @@ ID = (Column("ID", "text"), Column("QTY", "integer"))
 
 @dataclass
 class TraceInMemory:
-    """A trace read whose rows are here already; a domain ends with its last row, and a failed one never begins."""
+    """A trace read that has its rows already; a domain ends with its last row, and a failed one never begins."""
 
     domains: tuple[str, ...]
     batches: list[tuple[str, Batch] | Exception]
@@ -65,7 +65,7 @@ class TraceInMemory:
 
 
 class ReadAhead(TraceInMemory):
-    """Its manifests are complete before the first row is sent: other threads were faster."""
+    """A trace whose manifests are complete before the first row is sent: other threads were faster."""
 
     def __iter__(self) -> Iterator[tuple[str, Batch]]:
         return iter(self.batches)
@@ -99,7 +99,7 @@ def read_golden(name: str) -> str:
 
 
 def golden_trace(lines: list[dict[str, Any]]) -> TraceInMemory:
-    """The trace whose stream the first implementation wrote."""
+    """Make the trace whose stream the first implementation wrote."""
     batches, descriptions = [], {}
     for line in lines:
         if line["type"] == "records":

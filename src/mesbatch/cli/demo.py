@@ -20,13 +20,13 @@ from mesbatch.demo.warehouse import build_warehouse, is_whole, sqlite_url
 from mesbatch.demo.watch import Watched, watch
 from mesbatch.units import format_bytes
 
-DRIVERS = ("sqlite3", "apsw", "psycopg")  # whichever reads the warehouse counts to the imports, not to the trace
+DRIVERS = ("sqlite3", "apsw", "psycopg")  # those that read the warehouse count to the imports, not to the trace
 COMPARED_BY_DEFAULT = ("history",)
 FEWEST_COMPARED = 1_000  # one IN list: below that all three pipelines look alike
 
 
 def default_directory() -> Path:
-    """Where the warehouse is kept from one run to the next: the user's cache, where the XDG specification has it."""
+    """Find the directory that keeps the warehouse between runs: the user's cache, as the XDG specification has it."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "mesbatch")
 
 
@@ -72,8 +72,8 @@ def demo(
 ) -> None:
     """Trace a station's lots through a made-up warehouse, and see that memory stays flat.
 
-    The warehouse is built once. It is read in a process of its own, whose memory is drawn over time. Fails unless every
-    row came.
+    The warehouse is built once. It is read in a process of its own, whose memory is drawn over time. Fails unless all
+    rows came.
     """
     _check(url, domains, compared, served)
     url = url or sqlite_url(directory / f"warehouse-{cids}.sqlite")
@@ -90,7 +90,7 @@ def demo(
 
 
 def _check(url: str | None, domains: Sequence[str] | None, compared: bool, served: bool) -> None:
-    """Refuse at once what would fail after minutes."""
+    """Refuse at once a combination that would fail after minutes."""
     if url and not url.startswith("postgres"):
         raise click.UsageError("--url is for PostgreSQL; a SQLite warehouse is a file of our own in --directory")
     if url and not find_spec("psycopg"):
@@ -142,7 +142,7 @@ def _compare(url: str, cids: int, domains: Sequence[str]) -> dict[str, Watched]:
 
 
 def _scale_down(cids: int, domains: Sequence[str]) -> int:
-    """The number of lots whose rows the incident's pipeline can hold on this machine."""
+    """Find the number of lots whose rows the incident's pipeline can hold on this machine."""
     available, needed = available_memory(), incident_bytes(cids, domains)
     fitting = affordable_cids(cids, domains, available)
     if fitting == cids:

@@ -1,4 +1,4 @@
-"""`mesbatch export`: a query's rows as NDJSON, Parquet or Arrow."""
+"""`mesbatch export`: the rows of a query as NDJSON, Parquet or Arrow."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--url", required=True, help="The database, without a password.")
 @click.option("--sql", "sql_file", required=True, type=FILE, help="A file with one query.")
 @click.option("--keys", "keys_file", type=FILE, help="A file of keys, one a line, for IN (:keys).")
-@click.option("--key", help="The result's column of the keys, where that is not the filter's own.")
+@click.option("--key", help="The key's column in the result, if that is not the filter's own.")
 @click.option("--param", "pairs", multiple=True, metavar="NAME=VALUE", help="A parameter of the query; repeatable.")
 @click.option("--format", "format_", help="ndjson, parquet or arrow.  [default: by the name of --out]")
 @click.option("--out", required=True, help="A file, a directory of parts (ends with /), or - for standard output.")

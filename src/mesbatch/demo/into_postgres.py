@@ -24,7 +24,7 @@ def connect(url: str) -> psycopg.Connection:
 
 
 def read_marker(url: str) -> tuple[int, int] | None:
-    """Version and number of lots of a finished warehouse; None where there is none."""
+    """Read version and number of lots of a finished warehouse; None if there is none."""
     with connect(url) as con:
         if con.execute("SELECT to_regclass(%s)", [MARKER.name]).fetchone() == (None,):
             return None

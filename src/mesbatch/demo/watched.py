@@ -30,7 +30,7 @@ def main() -> None:
 
 def _take_stdout() -> TextIO:
     reports = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what the function prints must not end up among the reports
+    os.dup2(2, 1)  # prints of the function must not end up among the reports
     return reports
 
 

@@ -68,7 +68,7 @@ class ReadRows:
         return chain([] if first is None else [first], self._batches())
 
     def sizes(self, group_bytes: int) -> tuple[int, int]:
-        """Choose how many rows a part and a group have, powers of two, by the bytes of the first rows as written."""
+        """Choose how many rows are a part and a group, powers of two, by the bytes of the first rows as written."""
         first = self._first
         if first is None:
             return MOST_ROWS, MOST_ROWS

@@ -1,4 +1,4 @@
-"""`export`: writes the rows of a query to files, or goes on where an export was left."""
+"""`export`: the rows of a query as files, also on from the place where an export ended early."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def export(
     Raises:
         OutputExists: there is something at *out*, and neither *resume* nor *force* was asked for.
         ExportError: no such format, a disk that is full, an output of another statement.
-        What reading raises.
+        Any error of `read_sql_iter`, and of reading.
 
     >>> import sqlite3, tempfile
     >>> from pathlib import Path

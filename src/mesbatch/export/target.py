@@ -13,7 +13,7 @@ from mesbatch.export.journal import ExportPart, OutputFiles
 
 
 class Target(Protocol):
-    """Takes the parts of an output, one after the other."""
+    """A place that takes the parts of an output, one after the other."""
 
     def begin(self, number: int) -> BinaryIO:
         """Open the file that part *number* is written to."""

@@ -1,4 +1,4 @@
-"""The rows of an export on their way into parts: begun, ended, and written down in the journal."""
+"""The parts of an export: begun, filled with rows, ended, and noted in the journal."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ def _plan(rows: ReadRows, output: Output, statement: str, group_bytes: int) -> E
 
 
 class OutputWriter:
-    """Writes slices of rows to *output*, and notes each part that is whole in its journal.
+    """A writer of slices of rows to *output*, which notes each part that is whole in its journal.
 
-    Where parts end at keys, the slices go on after the parts that are whole. Otherwise they begin at the first row
-    again: those of known parts go to nowhere, and are compared by checksum.
+    If parts end at keys, the slices go on after the parts that are whole. Otherwise they begin at the first row again:
+    those of known parts go to nowhere, and are compared by checksum.
 
     *rows*, *nbytes* and *parts* count the output so far.
     """

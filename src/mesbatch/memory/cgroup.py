@@ -1,4 +1,4 @@
-"""The control groups around this process, versions 1 and 2: the limit and the use of each, up to the machine itself."""
+"""Memory limits of a process: control groups of both versions, with their use, and the machine itself."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-NO_LIMIT = 1 << 60  # version 1 writes 9223372036854771712 where there is none
+NO_LIMIT = 1 << 60  # version 1 writes 9223372036854771712 for no limit
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryLimit:
-    """Something that limits our memory; *working_set* is its use without the file cache that nobody needs. In bytes."""
+    """A limit on memory, in bytes; *working_set* is the use that counts, without file cache that nobody needs."""
 
     limit: int
     working_set: int
@@ -20,7 +20,7 @@ class MemoryLimit:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """How a version of control groups names its files."""
+    """The names of files in one version of control groups."""
 
     filesystem: str
     limit: str
@@ -33,9 +33,9 @@ VERSION_2 = Version("cgroup2", "memory.max", "memory.current", "inactive_file")
 
 
 def find_limits(proc: Path = Path("/proc"), process: str = "self") -> list[MemoryLimit]:
-    """Every limit that holds for *process*: its control group's, those of the groups around it, the machine's.
+    """Find every limit that holds for *process*: of its control group, of the groups around it, of the machine.
 
-    Empty where the system tells none of them.
+    Empty if the system tells none of them.
     """
     limits = [_read_machine(proc)]
     with suppress(OSError):
@@ -44,7 +44,7 @@ def find_limits(proc: Path = Path("/proc"), process: str = "self") -> list[Memor
 
 
 def find_groups(proc: Path = Path("/proc"), process: str = "self") -> Iterator[tuple[Version, Path]]:
-    """The directories of the groups of *process*, from its own outwards as far as they are mounted here."""
+    """Find the directories of the groups of *process*, from its own outwards as far as they are mounted here."""
     memberships = dict(_read_memberships((proc / process / "cgroup").read_text()))
     for line in (proc / "self/mountinfo").read_text().splitlines():
         # man 5 proc: id, parent, device, root, mount point, options, ..., "-", type, source, options
@@ -66,7 +66,7 @@ def _read_memberships(content: str) -> Iterator[tuple[Version, PurePosixPath]]:
 
 
 def _walk(root: str, mounted: Path, path: PurePosixPath) -> Iterator[Path]:
-    """From *path* up to where the hierarchy is *mounted*; *root* is what of the hierarchy is mounted there."""
+    """Walk from *path* up to the place where the hierarchy, from its directory *root* on, is *mounted*."""
     below = path.relative_to(root) if path.is_relative_to(root) else PurePosixPath()
     own = mounted / below
     if ".." in below.parts or not own.is_dir():  # we were moved out of what is mounted here: its top still holds for us

@@ -1,4 +1,4 @@
-"""How much memory this process holds, how much it may still take, and giving some back."""
+"""Memory of this process: how much it holds, how much it may still take, and a way to give some back."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ PROC = Path("/proc")
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """One reading, in bytes; None where the system does not tell.
+    """One reading, in bytes; None for figures that the system does not tell.
 
-    *limit* is the smallest among our control group, those around it and the machine, and *working_set* what is used of
-    that one: its usage without the file cache that the kernel drops when it must. *headroom* is what the tightest of
-    them still gives, and *used* the share, from 0 to 1, of the fullest. *rss* is what this process alone holds.
+    *limit* is the smallest among our control group, those around it and the machine, and *working_set* is the use of
+    that one, without the file cache that the kernel drops when it must. *headroom* is the rest of the tightest of them,
+    and *used* the share, from 0 to 1, of the fullest. *rss* is the resident memory of this process alone.
     """
 
     limit: int | None
@@ -39,7 +39,7 @@ class Memory:
 
 
 class MemoryReader:
-    """Reads memory at most every *cached* seconds, for as many threads as like; *proc* is where the system tells it."""
+    """A reader of memory, at most every *cached* seconds, for any number of threads; *proc* is the place to read."""
 
     def __init__(
         self, *, cached: float = CACHED_SECONDS, proc: Path = PROC, clock: Callable[[], float] = time.monotonic
@@ -50,7 +50,7 @@ class MemoryReader:
         self._read_at = 0.0
 
     def read(self) -> Memory:
-        """The reading of now, or of up to *cached* seconds ago."""
+        """Give the reading of now, or of up to *cached* seconds ago."""
         with self._lock:
             now = self._clock()
             if self._reading is None or now - self._read_at >= self._cached:
@@ -62,7 +62,7 @@ _READER = MemoryReader()
 
 
 def read_memory() -> Memory:
-    """Memory as it was at most 250 ms ago.
+    """Read memory as it was at most 250 ms ago.
 
     >>> memory = read_memory()
     >>> memory.headroom is None or 0 <= memory.headroom <= memory.limit
@@ -90,7 +90,7 @@ def peak_rss() -> int:
 
 
 class RssMark:
-    """The most resident memory that this process has held since the mark was made; marks do not disturb each other.
+    """A mark that knows the peak of resident memory since it was made; marks do not disturb each other.
 
     >>> mark = RssMark()
     >>> filled = b"x" * 64_000_000
@@ -108,7 +108,7 @@ class RssMark:
 
     @property
     def peak(self) -> int | None:
-        """In bytes; None where the system cannot tell a peak since a moment."""
+        """The peak in bytes; None if the system cannot tell one since a moment."""
         with _MARKS_LOCK:
             _note_peak()
             return self._peak
@@ -118,7 +118,7 @@ class RssMark:
 
 
 def release() -> int:
-    """Collect garbage and give free memory back to the system; how many bytes that was, 0 where nobody can tell.
+    """Collect garbage and give free memory back to the system; returns the number of bytes, 0 if it is not known.
 
     Takes about 50 ms for a million objects, during which no other thread runs: call it after a large answer, not in it.
     """
@@ -149,7 +149,7 @@ def _read_rss(proc: Path, process: str = "self") -> int | None:
         return None
 
 
-# -- the kernel keeps one peak a process: whoever resets it first tells every mark
+# -- the kernel keeps one peak a process: every mark is told before a reset
 
 _MARKS: WeakSet[RssMark] = WeakSet()
 _MARKS_LOCK = Lock()
@@ -171,7 +171,7 @@ def _reset_peak() -> None:
 
 
 def _read_peak() -> int | None:
-    """VmHWM, because ``ru_maxrss`` starts at what the *parent* held when it started this process."""
+    """Read VmHWM, because ``ru_maxrss`` starts with the memory that the *parent* held when it started this process."""
     with suppress(OSError):
         for line in (PROC / "self/status").read_text().splitlines():
             if line.startswith("VmHWM:"):

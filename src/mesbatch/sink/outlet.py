@@ -1,4 +1,4 @@
-"""The one wrapper of files that writers of a format get: it counts bytes, and can be shut."""
+"""A wrapper for the file under a writer of some format: it counts bytes, and can be shut."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class Writable(Protocol):
 
 
 class Outlet:
-    """Writes through to *file*, or to nowhere if that is None, and counts the bytes in *nbytes*.
+    """A wrapper that writes through to *file*, or to nowhere if that is None, and counts the bytes in *nbytes*.
 
     Once it is shut, bytes go to nowhere, too: the writers of columnar formats write a footer even when they are thrown
-    away, and a file with a footer looks whole. Closing it leaves *file* open.
+    away, and a file with a footer looks whole. *file* stays open.
     """
 
     closed = False  # for pyarrow, which asks
@@ -44,7 +44,7 @@ class Outlet:
         self.shut()
 
     def shut(self) -> None:
-        """Send to nowhere what is still written."""
+        """Drop the bytes that are still written."""
         self._file = None
 
     @staticmethod

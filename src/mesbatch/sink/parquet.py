@@ -11,10 +11,10 @@ from mesbatch.units import MiB
 
 
 class ParquetWriter(Regrouped):
-    """Writes record batches to *file*, *group_rows* rows a row group.
+    """A writer of record batches to the Parquet file *file*, *group_rows* rows a row group.
 
-    *compression* is one of Parquet's: ``snappy``, ``zstd``, ``gzip``, ``none``. Holds two row groups as they came, and
-    one as it is written. Leaving a ``with`` block by an error does not write the footer.
+    *compression* is one of Parquet's: ``snappy``, ``zstd``, ``gzip``, ``none``. Holds two row groups of record batches,
+    and one as it is written. Leaving a ``with`` block by an error does not write the footer.
 
     >>> import io
     >>> file = io.BytesIO()

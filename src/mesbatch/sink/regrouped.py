@@ -11,7 +11,7 @@ from mesbatch.sink.outlet import Outlet, Writable
 
 
 class Regrouped:
-    """Takes record batches and gives them on *group_rows* rows at a time, or once they hold *max_bytes*.
+    """A writer that joins record batches to groups of *group_rows* rows, or of *max_bytes* where rows are larger.
 
     A thread writes each group while the next one is collected, so two of them are held.
     """
@@ -38,11 +38,11 @@ class Regrouped:
             self._waiting.append(batch)
             self._rows += batch.num_rows
             self._nbytes += batch.nbytes
-            if self._nbytes > self._max_bytes:  # rows much larger than those that group_rows was reckoned from
+            if self._nbytes > self._max_bytes:  # rows much larger than those that group_rows was computed from
                 self._flush()
 
     def close(self) -> None:
-        """Write what waits and end the format; the file under it stays open."""
+        """Write the rows that wait and end the format; the file under it stays open."""
         with self._thread:
             self._flush()
             self._await()
@@ -65,7 +65,7 @@ class Regrouped:
             self._written = self._thread.submit(self._write_group, pa.Table.from_batches(waiting, self._schema))
 
     def _await(self) -> None:
-        """Wait for the group before, and raise what became of it."""
+        """Wait for the group before, and raise its error if it has one."""
         written, self._written = self._written, None
         if written is not None:
             written.result()

@@ -1,4 +1,4 @@
-"""One domain of a trace on its way to a client: its rows as JSON, counted and summed up, and its end."""
+"""One domain of a trace on its way to a client: its rows as JSON, their number and checksum, and its end."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mesbatch.sink.ndjson import check_columns
 
 
 class DomainRows:
-    """Encodes the rows of one domain as JSON arrays; *rows* is how many there were, *columns* what clients read."""
+    """An encoder of one domain's rows as JSON arrays; *rows* counts them, *columns* describes them to clients."""
 
     def __init__(
         self, columns: Sequence[Column], *, shape: Shape = "objects", datetime_separator: DatetimeSeparator = "T"
@@ -55,5 +55,5 @@ def check_ended(name: str, manifest: Manifest | None) -> Manifest:
 
 
 def failed_at_once(manifest: Manifest) -> bool:
-    """Tell whether a domain failed before it could have any row: then it has no result, not an empty one."""
+    """Tell whether a domain failed before it could have any row; its result is then missing, not empty."""
     return manifest.status == "failed" or bool(manifest.failed and not manifest.keys_read)

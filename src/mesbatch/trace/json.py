@@ -1,4 +1,4 @@
-"""A trace as the one JSON object that its older clients know, written as it is read."""
+"""A trace as the one JSON object that older clients know, written while it is read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mesbatch.sink.stream import ByteStream
 from mesbatch.trace.domain import DomainRows, check_ended, failed_at_once
 from mesbatch.trace.ndjson import BATCH_SIZE, TraceRead
 
-FAILURE = "one or more domains failed"  # the text of the first implementation, beside its code
+FAILURE = "one or more domains failed"  # the first implementation's text, beside its code
 
 _encoder = msgspec.json.Encoder(decimal_format=write_decimal)
 
@@ -24,20 +24,20 @@ _encoder = msgspec.json.Encoder(decimal_format=write_decimal)
 def trace_json(
     trace_read: TraceRead, *, datetime_separator: DatetimeSeparator = "T", batch_size: int = BATCH_SIZE
 ) -> ByteStream:
-    """``{"stage":"events","results":{domain:{"data":[...],"count":...}},"aggregation":...}``, in pieces as it is read.
+    """Write ``{"stage":"events","results":{domain:{"data":[...],"count":...}},"aggregation":...}``, piece by piece.
 
     The domains of *trace_read* come one after the other. A domain that failed stands in ``failed_domains``, beside
     ``error`` and ``code``; one that failed before its first row has no result. A piece has at most *batch_size* rows,
     and white space may stand between any two. Holds the batch that is being written, and one piece. The manifests get
     their checksums. The stream closes *trace_read* when it ends, fails or is closed.
 
-    Whatever goes wrong raises while this is read and leaves the object open, so that no client can parse it.
+    A failure raises while this is read and leaves the object open, so that no client can parse it.
     """
     return ByteStream(_body(trace_read, datetime_separator, batch_size), trace_read)
 
 
 def failure_members(failed_domains: Iterable[str]) -> bytes:
-    """What a partial result has beside its rows, from the comma on; nothing where it is whole.
+    """Write the members of a partial result beside its rows, with a comma before them; nothing for a whole one.
 
     >>> failure_members([]), failure_members(["holds"])[:28]
     (b'', b',"error":"one or more domain')
@@ -102,7 +102,7 @@ class _OpenDomain:
 
 
 def _ended_empty(name: str, trace_read: TraceRead, comma: bytes) -> bytes:
-    """A domain without rows; nothing where it failed before it could have any."""
+    """Write a domain without rows; nothing if it failed before it could have any."""
     manifest = check_ended(name, trace_read.manifests[name])
     if failed_at_once(manifest):
         return b""

@@ -1,4 +1,4 @@
-"""A trace as the NDJSON stream that its clients know, from ``meta`` to ``complete``."""
+"""A trace as the NDJSON stream of its clients, from ``meta`` to ``complete``."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from mesbatch.sink.stream import ByteStream
 from mesbatch.trace import lines
 from mesbatch.trace.domain import DomainRows, check_ended, failed_at_once
 
-BATCH_SIZE = 5_000  # rows in a line at most: what the clients of TRACE_STREAM_BATCH_SIZE were written for
+BATCH_SIZE = 5_000  # rows in a line at most: the clients were written for this TRACE_STREAM_BATCH_SIZE
 
 _logger = logging.getLogger(__name__)
 
 
 class TraceRead(Protocol):
-    """What `trace_lines` asks of a trace that is being read.
+    """A trace that is being read, as far as `trace_lines` needs it.
 
     *descriptions* has a domain's columns from its first batch on, or from its end if it had no rows; its manifest stops
-    saying ``reading`` when it ended. *aggregation* is there after the last batch.
+    saying ``reading`` when it has ended. *aggregation* is there after the last batch.
     """
 
     @property
@@ -52,7 +52,7 @@ def trace_lines(
     batch_size: int = BATCH_SIZE,
     clock: Callable[[], float] = time.monotonic,
 ) -> ByteStream:
-    """Write *trace_read* as its clients read it, one line a chunk: ``meta``, the domains, ``complete``.
+    """Write *trace_read* as a stream of lines, one a chunk: ``meta``, the domains, ``complete``.
 
     Each domain has a ``domain_start``, ``records`` lines of at most *batch_size* rows, and a ``domain_end``; lines of
     two domains read at once may alternate. A domain that failed before its first row has none of them and stands in the
@@ -76,13 +76,13 @@ def _lines(
         yield from domains.aggregation()
         yield from domains.warning()
         yield domains.complete(clock() - started)
-    except Exception as error:  # the status went out long ago: only a line can tell the client
+    except Exception as error:  # the status was sent long ago: only a line can tell the client
         _logger.exception("the stream ends with an error line")
         yield lines.error(error)
 
 
 class _DomainLines:
-    """The lines of a stream between its first and its last."""
+    """The lines of a stream, from ``meta`` to ``complete``."""
 
     def __init__(
         self, trace_read: TraceRead, shape: Shape, datetime_separator: DatetimeSeparator, batch_size: int
@@ -131,7 +131,7 @@ class _DomainLines:
         return lines.domain_start(name, None, domain.columns)
 
     def _ends(self, *, at_the_end: bool) -> Iterator[bytes]:
-        """The last lines of the domains that ended since we looked, but not before the last of their rows."""
+        """Write the last line of each domain that has ended since the last look, once all its rows were sent."""
         for name in self._read.domains:
             manifest = self._read.manifests.get(name)
             sent = self._started[name].rows if name in self._started else 0

@@ -37,7 +37,7 @@ def jobs(warehouse, tmp_path, monkeypatch):
         return TRACE.read(warehouse, work.keys, work.domains, on_failure=work.on_failure, max_bytes=work.max_bytes)
 
     class Waiting(LocalJobs):
-        """Accepts jobs, and runs none."""
+        """A runner that accepts jobs, and runs none."""
 
         def start(self):
             pass

@@ -1,4 +1,4 @@
-"""Groups on disk: added to in runs, read by key or all of them in first-seen order."""
+"""Groups on disk: written in runs, read by key or all of them in first-seen order."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from mesbatch.units import KiB
 
 SAMPLE_EVERY = 17  # rows: measuring all of them costs three times as much as grouping them; a prime meets no period
 ROWS_PER_LOOK = 1_000  # rows whose types are looked at together
-EXTENT_NBYTES = 256 * KiB  # of rows in memory: what `iter_rows` holds
+EXTENT_NBYTES = 256 * KiB  # of rows in memory: `iter_rows` holds one extent
 WINDOW_NBYTES_MIN = 256 * KiB  # of rows in memory: below it, a pass over all groups is only calls to the disk
 
 GroupRows = tuple[int, list[Row]]  # the number of a group, rows of it
 
 
 class _RunPosition(NamedTuple):
-    """How far a run has been read: the group of its next extent, where that lies, where the run ends."""
+    """The position of a reader in a run: the group and the offset of the next extent, and the end of the run."""
 
     group: int
     offset: int
@@ -38,8 +38,8 @@ class SpilledGroups:
     """Groups of rows in *extents*, numbered in the order in which their keys were first seen.
 
     Every `add` writes a run: its groups in the order of their numbers, so that all groups can be read in that order by
-    going through the runs side by side. The pieces of one group link backwards, so the index holds only where the last
-    one lies: about 60 bytes a key and the key itself. Owns *extents*. Raises as `ExtentFile` does.
+    going through the runs side by side. The pieces of one group link backwards, so the index holds only the place of
+    the last one: about 60 bytes a key and the key itself. Owns *extents*. Raises as `ExtentFile` does.
     """
 
     def __init__(self, columns: tuple[str, ...], extents: ExtentFile, max_bytes: int) -> None:
@@ -94,7 +94,7 @@ class SpilledGroups:
             raise self._named(error, pieces[num_written:]) from None
 
     def _named(self, error: UnencodableValue, pieces: list[GroupRows]) -> UnencodableValue:
-        """The *error* that one of *pieces*, which are not yet written, gave: again, with its row and its key."""
+        """Add row and key to the *error* of one of *pieces*, which are not written yet."""
         self._extents.flush()
         before: Counter[int] = Counter()
         for group, rows in pieces:
@@ -119,17 +119,17 @@ class SpilledGroups:
         return key in self._numbers
 
     def __getitem__(self, key: Any) -> list[Row]:
-        """The rows of *key*, in the order in which they came; holds them encoded, too."""
+        """Read the rows of *key*, in the order in which they came; holds them encoded, too."""
         chain = list(self._chain(self._numbers[key]))
         return [row for extent in reversed(chain) for row in self._decode(extent)]
 
     def iter_rows(self, key: Any) -> Iterator[Row]:
-        """The rows of *key*, holding those of one extent and the places of all."""
+        """Iterate over the rows of *key*, holding those of one extent and the places of all."""
         offsets = [extent.offset for extent in self._chain(self._numbers[key])]
         return (row for offset in reversed(offsets) for row in self._decode(self._extents.read(offset)))
 
     def items(self) -> Iterator[tuple[Any, list[Row]]]:
-        """Keys and rows in first-seen order, in one pass over the file; holds groups of half of *max_bytes*.
+        """Read keys and rows in first-seen order, in one pass over the file; holds groups of half of *max_bytes*.
 
         A window of groups is taken from each run in turn: every run is read forward once, whatever the number of keys.
         """
@@ -160,7 +160,7 @@ class SpilledGroups:
         return self._layouts.decode(extent.layout, extent.payload)
 
     def _window_stop(self, start: int) -> int:
-        """The end of the window that begins with group *start*: as many as fit, but one at least."""
+        """Find the end of the window that begins with group *start*: as many groups as fit, but one at least."""
         nbytes_per_disk_byte = self._added_nbytes / self._extents.nbytes
         room = max(self._max_bytes / 2, WINDOW_NBYTES_MIN) / nbytes_per_disk_byte
         for group in range(start, len(self._numbers)):
@@ -184,7 +184,7 @@ class SpilledGroups:
 
 
 def estimate_nbytes(rows: list[Row]) -> float:
-    """About the bytes that *rows* hold in memory, from every 17th of them.
+    """Estimate the bytes that *rows* hold in memory, from every 17th of them.
 
     >>> estimate_nbytes([(1, "a")] * 100) == measure_rows([(1, "a")] * 100)
     True
@@ -194,7 +194,7 @@ def estimate_nbytes(rows: list[Row]) -> float:
 
 
 def _looks(run: Iterable[GroupRows]) -> Iterator[list[GroupRows]]:
-    """Pieces of at most one extent, as many together as are worth one look at their types."""
+    """Cut a run into pieces of at most one extent, as many together as are worth one look at their types."""
     pieces: list[GroupRows] = []
     num_rows = 0
     for group, rows in run:
