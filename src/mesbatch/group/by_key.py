@@ -24,7 +24,8 @@ def iter_groups(batches: Iterable[Batch], key: str, *, order: RowOrder = "key") 
     """Give each key of the column *key* with all its rows, from input whose rows of one key are neighbours.
 
     Holds one batch and one group, whatever the number of keys; with `mesbatch.sink.ndjson.ndjson_groups` it holds only
-    one batch, however large a group is. Key values stay as they come, so those of a CHAR column keep their trailing blanks.
+    one batch, however large a group is. Key values stay as they come: those of a CHAR column keep their blanks at the
+    end.
 
     With ``order="key"`` the keys must ascend (strings by code point, NULL once and anywhere), and a key that comes
     again is an error. With ``order="any"`` the rows of one key need only be neighbours. That is not checked, since it
