@@ -11,7 +11,7 @@ import pytest
 
 from mesbatch.doctor import checks
 from mesbatch.doctor.processes import RunningProcess, find_processes, gunicorn_settings
-from mesbatch.memory.cgroup import Cage
+from mesbatch.memory.cgroup import MemoryLimit
 from mesbatch.settings import Settings
 from mesbatch.units import GiB, MiB
 from tests.rig.cgroup import MemoryCage
@@ -111,7 +111,7 @@ def test_a_timeout_below_the_slow_querys_is_a_problem():
 
 
 def test_a_process_without_a_limit_of_memory_is_a_problem(monkeypatch):
-    monkeypatch.setattr(checks, "find_cages", lambda **_: [Cage(8 * GiB, 0)])
+    monkeypatch.setattr(checks, "find_limits", lambda **_: [MemoryLimit(8 * GiB, 0)])
     assert "no limit of memory" in texts(checks._memory(Settings(), [process("web")]))
 
 

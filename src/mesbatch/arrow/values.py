@@ -1,4 +1,4 @@
-"""A column's Python values as one Arrow array: of the type that was decided, or an error, never something near it."""
+"""A column's Python values as one Arrow array of a given type, or an error; never something near that type."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _json = msgspec.json.Encoder(decimal_format=write_decimal)
 
 
 class Misfit(Exception):
-    """The value at *position* does not fit the column's type."""
+    """A value, at *position*, that does not fit the column's type."""
 
     def __init__(self, position: int, value: Any) -> None:
         super().__init__(position, value)
@@ -30,10 +30,10 @@ class Misfit(Exception):
 
 
 def make_array(values: Sequence[Any], type_: pa.DataType, *, declared: bool = True) -> pa.Array:
-    """*values* as an array of *type_*, which the database or the caller *declared*.
+    """Make an array of *type_*, which the database or the caller *declared*, from *values*.
 
-    pyarrow alone would cut 2.5 to 2 for an integer column, a datetime to its day, and forget time zones: so the kinds
-    of values are looked at first, which costs 25 ns a value.
+    pyarrow alone would cut 2.5 to 2 for an integer column and a datetime to its day, and forget time zones. So the
+    kinds of values are checked first, which costs 25 ns a value.
 
     Raises:
         Misfit: a value is of another kind, or too large or too fine for the type.
@@ -60,7 +60,7 @@ def make_array(values: Sequence[Any], type_: pa.DataType, *, declared: bool = Tr
 
 
 def infer_type(values: Sequence[Any]) -> pa.DataType:
-    """The type that holds *values*, where the database declares none: null if all of them are None.
+    """Find the type that holds *values*, for a column that has none: null if all of them are None.
 
     Raises:
         Misfit: the values are of two kinds, or of one that has no Arrow type.
@@ -101,7 +101,7 @@ _INFERRED: dict[type, pa.DataType] = {
 
 
 def _accepted(type_: pa.DataType) -> frozenset[type]:
-    """The kinds of values that pyarrow makes *type_* of without a loss, or with an error."""
+    """Give the kinds of values that pyarrow converts to *type_* without a loss, or else with an error."""
     for is_type, kinds in _KINDS:
         if is_type(type_):
             return kinds
@@ -143,7 +143,7 @@ _TEXT: dict[type, Callable[[Any], str | None]] = {
 
 
 def _text_forms(type_: pa.DataType, declared: bool) -> dict[type, Callable[[Any], str | None]]:
-    """What may be written as text: much of what a database declares, only ids where the first rows decided."""
+    """Find the kinds that become text: many for a declared type, only ids if the first rows decided."""
     if not pa.types.is_string(type_):
         return {}
     return _TEXT if declared else {UUID: str}
@@ -152,7 +152,7 @@ def _text_forms(type_: pa.DataType, declared: bool) -> dict[type, Callable[[Any]
 def _converted(
     values: Sequence[Any], accepted: frozenset[type], text_forms: dict[type, Callable[[Any], str | None]]
 ) -> list[Any]:
-    """Values that a column of text or bytes has in another form: numerics without a precision, documents, LOBs."""
+    """Convert values whose form is not that of the column: numerics without a precision, documents, LOBs."""
     subclasses = (*(accepted - {date}), NoneType)  # a datetime is a date with more in it
     converted = []
     for position, value in enumerate(values):
@@ -180,7 +180,7 @@ def _is_finite(value: Any) -> bool:
 
 
 def _finite(value: Any) -> Any:
-    """Special decimals are null, as they are in JSON."""
+    """Make special decimals null, as they are in JSON."""
     return value if _is_finite(value) else None
 
 

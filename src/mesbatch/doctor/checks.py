@@ -17,7 +17,7 @@ from mesbatch.doctor.plan import SMALLEST, make_plan
 from mesbatch.doctor.processes import RunningProcess, find_processes, gunicorn_settings
 from mesbatch.errors import InvalidSetting
 from mesbatch.group.spill.unlinked import distrust
-from mesbatch.memory.cgroup import find_cages
+from mesbatch.memory.cgroup import find_limits
 from mesbatch.memory.process import read_memory
 from mesbatch.settings import Settings
 from mesbatch.units import GiB, MiB, format_bytes
@@ -131,13 +131,13 @@ def _gunicorn(settings: Settings, found: list[RunningProcess]) -> Iterator[Findi
 
 
 def _memory(settings: Settings, found: list[RunningProcess]) -> Iterator[Finding]:
-    machine = max((cage.limit for cage in find_cages()), default=0)
+    machine = max((one.limit for one in find_limits()), default=0)
     if machine < SMALLEST:
         yield Finding("note", "the memory of this machine is unknown, or below 1 GiB: no plan to compare with")
         return
     plan = make_plan(machine)
     for one in found:
-        limit = min((cage.limit for cage in find_cages(process=str(one.pid))), default=machine)
+        limit = min((found.limit for found in find_limits(process=str(one.pid))), default=machine)
         wanted = plan.web if one.kind == "web" else plan.worker
         if limit >= machine:
             yield Finding(
