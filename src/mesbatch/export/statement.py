@@ -15,9 +15,9 @@ from mesbatch.keys.collect import CHECKED_AT_ONCE, Keys
 from mesbatch.source.connect import find_source
 from mesbatch.source.session import Params
 from mesbatch.source.urls import POSTGRES_SCHEMES
+from mesbatch.sql.judge import check_splittable
 from mesbatch.sql.keyed import KeyedStatement
 from mesbatch.sql.query import check_reads, find_keys
-from mesbatch.sql.splittable import check_splittable
 
 # Without these a large table is read from where another scan is just now, or by several workers as they please: the
 # rows of one statement then come in another order each time.

@@ -11,8 +11,8 @@ from mesbatch.errors import KeyColumnError, NotSplittable, StatementError
 from mesbatch.keys.collect import Keys, KeySpool
 from mesbatch.keys.strategy import KEYS_PER_LIST, Array, InList, LookUp, Query, Strategy, TemporaryTable
 from mesbatch.source.session import Session
+from mesbatch.sql.judge import check_splittable
 from mesbatch.sql.keyed import KeyedStatement
-from mesbatch.sql.splittable import check_splittable
 
 StrategyName = Literal["auto", "in-list", "array", "look-up", "temporary-table"]
 Order = Literal["key", "any"]
@@ -45,7 +45,7 @@ def examine(session: Session, statement: KeyedStatement, key: str | None, splitt
     """
     text, params = statement.with_keys("NULL")
     columns = session.driver.columns_of(session, text, params)
-    name = key or statement.place.column
+    name = key or statement.filter.column
     column = _key_column(columns, name, named=key is not None)
     refusal = None if splittable else _refusal(statement.text, name, column)
     padded = column is not None and column.type in session.driver.padded_types
@@ -142,7 +142,7 @@ def _look_ups_pay(session: Session, statement: KeyedStatement, keys: Keys) -> bo
 
     The cheaper of two keys counts: one that has most of the rows says nothing of the others.
     """
-    column = _TRAILING_COLUMN.search(statement.place.before_in)
+    column = _TRAILING_COLUMN.search(statement.filter.before_in)
     if column is None or not len(keys):
         return False
     (bind,) = statement.placeholders(1)

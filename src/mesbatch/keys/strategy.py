@@ -18,7 +18,7 @@ from mesbatch.keys.collect import Keys
 from mesbatch.source.oracle.keys import KEYS_PER_LIST_TYPE, PREFIX, array_expression, fill_table, pad_keys
 from mesbatch.source.session import Params, Rows, Session
 from mesbatch.sql.keyed import KeyedStatement
-from mesbatch.sql.query import find_order
+from mesbatch.sql.query import find_order_by
 
 KEYS_PER_LIST = 1_000  # Oracle refuses longer IN lists (ORA-01795), and nobody else gains from them
 LIST_SHAPES = (1, 10, 100, KEYS_PER_LIST)  # few texts, so that statement caches hold them all
@@ -199,7 +199,7 @@ class _RowsThen:
 def _ordered(sql: str, key: Column, position: int, driver: str) -> str:
     """*sql* ordered by its key first and by its own terms within a key."""
     term = '"' + key.name.replace('"', '""') + '"'
-    order = find_order(sql)
+    order = find_order_by(sql)
     if driver == "postgres" and key.type in COLLATED:
         term += ' COLLATE "C"'
         if order.terms:  # there an expression in ORDER BY cannot name a column of the result

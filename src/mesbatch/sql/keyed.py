@@ -1,4 +1,4 @@
-"""The caller's SQL with a place for keys in it: text goes around it and binds go in, in the driver's own style."""
+"""A caller's SQL with one ``IN (:keys)``: keys go in as text and binds, in the driver's own style."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from mesbatch.errors import StatementError
 from mesbatch.source.session import Params
-from mesbatch.sql.query import KeyPlace, find_keys
+from mesbatch.sql.query import KeyFilter, find_keys
 from mesbatch.sql.tokens import tokenize
 
 # How a bind is written when parameters go by position, and when they go by name; the words are PEP 249's.
@@ -27,7 +27,7 @@ class KeyedStatement:
 
     text: str
     params: Params
-    place: KeyPlace
+    filter: KeyFilter
     paramstyle: str
 
     @classmethod
@@ -61,7 +61,7 @@ class KeyedStatement:
 
         The *values* belong to the placeholders in *head* when it has any, else to those in *inside*.
         """
-        before, after = self.place.before, self.place.after
+        before, after = self.filter.before, self.filter.after
         text = f"{head}{before}({inside}){after}{tail}"
         if isinstance(self.params, Mapping):
             return text, {**self.params, **{f"mesbatch_{i}": value for i, value in enumerate(values)}}
