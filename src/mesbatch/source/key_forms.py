@@ -11,7 +11,7 @@ from mesbatch.batch import Column
 from mesbatch.errors import StatementError
 from mesbatch.source.session import Session
 from mesbatch.sql.keyed import KeyedStatement
-from mesbatch.sql.query import find_order
+from mesbatch.sql.query import find_order_by
 
 StrategyName = Literal["in-list", "array", "look-up", "temporary-table"]
 
@@ -151,7 +151,7 @@ class KeyForms:
 
         Keys that compare by code point ascend as Python orders them, others as their column orders them.
         """
-        key, order = query.key, find_order(sql)
+        key, order = query.key, find_order_by(sql)
         if key is None:
             return sql
         name = '"' + key.name.replace('"', '""') + '"'

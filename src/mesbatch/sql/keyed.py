@@ -1,4 +1,4 @@
-"""The caller's SQL with a place for keys in it: text goes around it and binds go in, in the driver's own style."""
+"""A caller's SQL with one ``IN (:keys)``: keys go in as text and binds, in the driver's own style."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mesbatch.errors import StatementError
-from mesbatch.sql.query import KeyPlace, find_keys
+from mesbatch.sql.query import KeyFilter, find_keys
 from mesbatch.sql.tokens import tokenize
 
 Params = Mapping[str, Any] | Sequence[Any] | None  # the caller's own, in the driver's style
@@ -29,7 +29,7 @@ class KeyedStatement:
 
     text: str
     params: Params
-    place: KeyPlace
+    filter: KeyFilter
     paramstyle: str
 
     @classmethod
@@ -63,7 +63,7 @@ class KeyedStatement:
     def count_binds_before(self) -> int:
         """The driver's own binds before ``:keys``: for psycopg a question mark is an operator, ``[1:2]`` a slice."""
         mark = BINDS[self.paramstyle][0][0]
-        return sum(token.kind == "bind" and token.text.startswith(mark) for token in tokenize(self.place.before))
+        return sum(token.kind == "bind" and token.text.startswith(mark) for token in tokenize(self.filter.before))
 
     def with_keys(
         self, inside: str, values: Sequence[Any] = (), *, head: str = "", tail: str = ""
@@ -72,7 +72,7 @@ class KeyedStatement:
 
         The *values* belong to the placeholders in *head* when it has any, else to those in *inside*.
         """
-        before, after = self.place.before, self.place.after
+        before, after = self.filter.before, self.filter.after
         text = f"{head}{before}({inside}){after}{tail}"
         if isinstance(self.params, Mapping):
             return text, {**self.params, **{self.bind_name(i): value for i, value in enumerate(values)}}

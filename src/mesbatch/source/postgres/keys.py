@@ -140,7 +140,7 @@ def _look_ups_pay(session: Session, query: KeyedQuery, keys: KeysOfRead) -> bool
     The cheaper of two keys counts: one that has most of the rows says nothing of the others.
     """
     statement = query.statement
-    column = _TRAILING_COLUMN.search(statement.place.before_in)
+    column = _TRAILING_COLUMN.search(statement.filter.before_in)
     if column is None or not len(keys):
         return False
     (bind,) = statement.placeholders(1)
