@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import islice
 from typing import Any
 
@@ -13,6 +14,7 @@ from mesbatch.source.dbapi import DbapiDriver, describe
 from mesbatch.source.key_forms import KeyForms
 from mesbatch.source.session import Params, Session
 from mesbatch.source.sqlite.keys import SqliteKeys
+from mesbatch.sql.query import find_order_by
 from mesbatch.units import format_bytes
 
 LIMIT_LENGTH = 0  # SQLITE_LIMIT_LENGTH: the largest value or row in bytes, looked at whenever a value is read
@@ -83,9 +85,17 @@ class SqliteDriver(DbapiDriver):
         return describe(cursor.description)
 
     def columns_of(self, session: Session, sql: str, params: Params) -> tuple[Column, ...] | None:
-        rows = self.execute(session, f"SELECT * FROM (\n{sql}\n) LIMIT 0", params, MAX_LENGTH)
+        """A derived table would give repeated names a number each, so it is used only where a LIMIT stands already."""
+        text = f"SELECT * FROM (\n{sql}\n) LIMIT 0" if find_order_by(sql).is_limited else f"{sql}\nLIMIT 0"
+        rows = self.execute(session, text, params, MAX_LENGTH)
         rows.close()
         return rows.columns
+
+    def fetch_all(self, session: Session, sql: str, params: Params) -> list[Row]:
+        with closing(session.connection.cursor()) as cursor:
+            self._start(cursor, sql, () if params is None else params)
+            rows: list[Row] = cursor.fetchall()
+            return rows
 
     def begin_snapshot(self, session: Session, snapshot: str | None) -> str | None:
         self.run(session, "BEGIN")
