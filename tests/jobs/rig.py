@@ -56,6 +56,13 @@ def until(condition: Callable[[], Any], seconds: float = 30.0, what: str = "it")
     return found
 
 
+def kinds_of(error: type[Exception]) -> Iterator[type[Exception]]:
+    """*error* and every class below it."""
+    yield error
+    for kind in error.__subclasses__():
+        yield from kinds_of(kind)
+
+
 def wait_for_end(jobs: Jobs, job_id: str, seconds: float = 60.0) -> Job:
     def ended() -> Job | None:
         job = jobs.get(job_id)

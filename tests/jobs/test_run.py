@@ -15,14 +15,15 @@ import pytest
 
 from mesbatch import Query, Trace
 from mesbatch.client import follow_store
-from mesbatch.errors import JobNotFound, StoreUnavailable
+from mesbatch.errors import CorruptChunk, JobNotFound, ResultStoreFull, StoreError, StoreUnavailable
 from mesbatch.jobs import JobSpec, LocalJobs
-from mesbatch.jobs.job import ending, first_facts
+from mesbatch.jobs.job import code_of, ending, first_facts
 from mesbatch.jobs.recovery import waiting_jobs
 from mesbatch.jobs.run import run_job
 from mesbatch.jobs.stop import Stop
 from mesbatch.store import DirectoryStore, Lease, ResultReader, new_job_id, store_keys
 from tests.jobs.functions import FUNCTIONS, Count
+from tests.jobs.rig import kinds_of
 
 KEYS = [f"k{n:02d}" for n in range(30)]
 MOVES = [(key, n) for i, key in enumerate(KEYS) for n in range(i % 4)] + [("k07", 100 + n) for n in range(25)]
@@ -158,6 +159,30 @@ def test_a_store_that_does_not_answer_at_any_operation_is_asked_again(store, pat
         assert_whole(store, job_id)
 
 
+@pytest.mark.parametrize("error", [*kinds_of(StoreError)], ids=lambda error: error.__name__)
+def test_a_store_that_refuses_once_ends_no_worker_and_loses_no_row(store, path, error):
+    for at in range(2, 56, 6):
+        job_id = submitted(store, path)
+        assert run(Mortal(store, at, error, once=True), job_id) in {"finished", "failed", "not ours"}
+        facts = store.facts(job_id)
+        if facts["status"] == "failed":
+            assert facts["code"] == code_of(error())
+            continue
+        if facts["status"] != "finished":
+            store.release(Lease(job_id, "worker", 1))
+            run(store, job_id)
+        assert_whole(store, job_id)
+
+
+def test_a_store_that_stays_full_ends_no_worker(store, path):
+    for at in range(1, 56, 9):
+        job_id = submitted(store, path)
+        assert run(Mortal(store, at, ResultStoreFull), job_id) == "not ours"
+        store.release(Lease(job_id, "worker", 1))
+        run(store, job_id)
+        assert_whole(store, job_id)
+
+
 def test_an_order_of_ranges_gives_the_same_rows(store, path, monkeypatch):
     monkeypatch.setattr("mesbatch.jobs.reading.FIRST_RANGE", 4)
     job_id = submitted(store, path, order="any", domains=("moves", "holds"))
@@ -251,6 +276,17 @@ def test_a_job_that_cannot_be_read_keeps_no_other_from_running(store, path, capl
     damaged, whole = submitted(store, path), submitted(store, path)
     (name,) = store.objects.names(f"{damaged}/facts")[-1:]
     store.objects.replace(f"{damaged}/facts/{name}", b"00000000{}")
+    assert [job_id for job_id, _ in waiting_jobs(store)] == [whole]
+    assert f"job {damaged} cannot be looked at" in caplog.text
+
+
+def test_a_result_that_cannot_be_read_keeps_no_other_job_from_running(store, path, caplog):
+    damaged, whole = submitted(store, path), submitted(store, path)
+    lease = store.acquire(damaged, "worker")
+    store.release(lease)
+    store.objects.create(f"{damaged}/results/00000001", b"00000000{}")
+    with pytest.raises(CorruptChunk):
+        store.manifest(damaged)
     assert [job_id for job_id, _ in waiting_jobs(store)] == [whole]
     assert f"job {damaged} cannot be looked at" in caplog.text
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
-from mesbatch.errors import JobNotFound, LeaseLost, StatusConflict, StoreUnavailable
+from mesbatch.errors import JobNotFound, LeaseLost, StatusConflict, StoreError
 from mesbatch.jobs.job import TIMED_OUT, ending
 from mesbatch.jobs.run import after_memory_kill, settle
 from mesbatch.jobs.shards import all_ended, children_of
@@ -23,32 +23,40 @@ def waiting_jobs(store: Store, job_ids: Iterable[str] | None = None) -> Iterator
     """
     found = []
     for job_id in store.job_ids() if job_ids is None else job_ids:
-        try:
+        with _passing_over(job_id), suppress(JobNotFound):
             facts = store.facts(job_id)
             if facts.get("status") not in ENDED and _is_ready(store, facts) and store.holder(job_id) is None:
                 found.append((float(facts["queued_at"]), job_id, facts))
-        except JobNotFound:
-            pass
-        except StoreUnavailable:
-            raise
-        except Exception:  # what cannot be read must not keep the others from running
-            _logger.exception("job %s cannot be looked at", job_id)
     for _, job_id, facts in sorted(found, key=lambda one: one[:2]):
-        if not end_if_due(store, job_id, facts):
+        waits = False
+        with _passing_over(job_id):
+            waits = not end_if_due(store, job_id, facts)
+        if waits:
             yield job_id, facts
 
 
 def has_ended(store: Store, job_id: str) -> bool:
     """Whether nobody needs to look for the job any more."""
+    ended = False
+    with _passing_over(job_id):
+        try:
+            ended = store.facts(job_id)["status"] in ENDED
+        except JobNotFound:  # or no id at all
+            ended = True
+    return ended
+
+
+@contextmanager
+def _passing_over(job_id: str) -> Iterator[None]:
+    """Log what cannot be read of a job, so that it keeps no other from running; raise where all would fail alike."""
     try:
-        return store.facts(job_id)["status"] in ENDED
-    except JobNotFound:  # or no id at all
-        return True
-    except StoreUnavailable:
-        raise
+        yield
+    except StoreError as error:
+        if error.retryable:
+            raise
+        _logger.exception("job %s cannot be looked at", job_id)
     except Exception:
         _logger.exception("job %s cannot be looked at", job_id)
-        return False
 
 
 def _is_ready(store: Store, facts: Facts) -> bool:

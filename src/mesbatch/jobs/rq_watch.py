@@ -9,7 +9,7 @@ from threading import Event, Lock, Thread
 
 import redis
 
-from mesbatch.errors import JobNotFound, LeaseLost, StatusConflict, StoreUnavailable
+from mesbatch.errors import JobNotFound, LeaseLost, StatusConflict, StoreError
 from mesbatch.jobs.listening import BEAT_SECONDS
 from mesbatch.jobs.recovery import has_ended, waiting_jobs
 from mesbatch.jobs.rq import RQJobs
@@ -65,7 +65,7 @@ class Watch:
                         looked = time.monotonic()
                         self._find()
                         self._sweep()
-            except (StoreUnavailable, redis.RedisError) as error:
+            except (StoreError, redis.RedisError) as error:
                 _logger.warning("the jobs of dead workers were not looked for: %s", error)
             except Exception:  # without this thread the worker would be taken for dead
                 _logger.exception("the jobs of dead workers were not looked for")

@@ -14,7 +14,7 @@ from rq.command import parse_payload
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from mesbatch.errors import StoreUnavailable
+from mesbatch.errors import StoreError
 from mesbatch.jobs.memory import count_kills, killed_for_memory, limit_memory
 from mesbatch.jobs.orphan import die_with_parent, end_now
 from mesbatch.jobs.recovery import after_death, fail
@@ -93,7 +93,7 @@ class JobWorker(Worker):
     def handle_work_horse_killed(self, job: Job, retpid: int, ret_val: int, rusage: Any) -> None:
         number = os.WTERMSIG(ret_val) if ret_val and os.WIFSIGNALED(ret_val) else 0
         _logger.warning("the work-horse of %s was ended by signal %d", job.id, number)
-        with suppress(StoreUnavailable):  # then the lease runs out, and the job is found
+        with suppress(StoreError):  # then the lease runs out, and the job is found
             self._account_for(job.id.partition("_")[0], retpid, number, ret_val)
 
     def _account_for(self, job_id: str, pid: int, number: int, status: int) -> None:
@@ -136,7 +136,8 @@ class JobWorker(Worker):
                 settings=jobs.settings, stop=self._stop, permit=jobs.permit(worker),
             )  # fmt: skip
         except Exception:
-            fail(jobs.store, job_id, "the job could not be run: see the worker's log")
+            with suppress(StoreError):  # then the job is found again
+                fail(jobs.store, job_id, "the job could not be run: see the worker's log")
             raise
         if outcome == "queued":
             jobs.enqueue(job_id, only_if={"queued"})

@@ -18,6 +18,7 @@ from mesbatch.errors import (
     LeaseHeld,
     LeaseLost,
     StatusConflict,
+    StoreError,
     StoreUnavailable,
 )
 from mesbatch.jobs.function import Functions, JobFunction, check_call
@@ -62,14 +63,18 @@ def run_job(
         lease = store.acquire(job_id, worker)
     except StatusConflict:
         return settle(store, job_id)
-    except (LeaseHeld, JobNotFound, StoreUnavailable):
+    except (LeaseHeld, JobNotFound):
+        return "not ours"
+    except StoreError as error:
+        if not error.retryable:
+            raise  # the next worker would find the same
         return "not ours"
     stop = stop or Stop()
     run = _Run(store, lease, functions, settings or {}, stop, permit or NoLimit())
     try:
         return run.do()
     finally:
-        with suppress(StoreUnavailable):
+        with suppress(StoreError):
             store.release(lease)
 
 
@@ -94,7 +99,7 @@ class _Run:
     def do(self) -> Outcome:
         try:
             self.facts = self._begin()
-        except (StatusConflict, LeaseLost, JobNotFound, StoreUnavailable):
+        except (StatusConflict, LeaseLost, JobNotFound, StoreError):
             return "not ours"
         try:
             return self._attempt()
@@ -204,13 +209,13 @@ class _Run:
     def _change(self, changes: Facts) -> Outcome:
         try:
             self._patiently(lambda: self.store.change(self.lease.job_id, changes, token=self.lease.token))
-        except (StatusConflict, StoreUnavailable):
+        except (StatusConflict, StoreError):
             return "not ours"
         return changes["status"]  # type: ignore[return-value]  # one of ours
 
     def _fenced(self) -> Outcome:
         """Another worker has the job; or the store lost it, and everybody who asks for it shall be told."""
-        with suppress(StoreUnavailable, StatusConflict):
+        with suppress(StoreError, StatusConflict):
             return self._patiently(self._declared_lost, fenced=True)
         return "not ours"
 

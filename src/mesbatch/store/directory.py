@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from mesbatch.errors import ResultStoreFull, StoreRefused, StoreUnavailable
+from mesbatch.errors import ResultStoreFull, StoreError, StoreRefused, StoreUnavailable
 from mesbatch.group.spill.unlinked import distrust
 from mesbatch.store.protocol import LEASE_SECONDS, TTL_SECONDS
 from mesbatch.store.write_once import WriteOnceStore
@@ -179,7 +179,7 @@ def _sync(path: Path) -> None:
 def _typed(attempt: str) -> Iterator[None]:
     try:
         yield
-    except (StoreRefused, ResultStoreFull, StoreUnavailable):
+    except StoreError:
         raise
     except OSError as error:
         kind = ResultStoreFull if error.errno in FULL else StoreUnavailable
