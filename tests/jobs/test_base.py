@@ -53,8 +53,9 @@ def spec(database, **more):
         ({}, [" "], InvalidKey),
         ({}, ["a\0"], InvalidKey),
         ({}, ["\ud800"], InvalidKey),
-        ({}, [1.5], InvalidKey),
-        ({}, [b"a"], InvalidKey),
+        ({}, [float("nan")], InvalidKey),
+        ({}, [1, "a"], InvalidKey),
+        ({}, [["a"]], InvalidKey),
         ({}, "c0001", InvalidKey),
     ],
 )

@@ -184,7 +184,7 @@ def test_a_store_that_stays_full_ends_no_worker(store, path):
 
 
 def test_an_order_of_ranges_gives_the_same_rows(store, path, monkeypatch):
-    monkeypatch.setattr("mesbatch.jobs.reading.FIRST_RANGE", 4)
+    monkeypatch.setattr("mesbatch.jobs.ranges.FIRST_RANGE", 4)
     job_id = submitted(store, path, order="any", domains=("moves", "holds"))
     assert run(store, job_id) == "finished"
     assert rows_of(store, job_id) == {domain: EXPECTED[domain] for domain in ("moves", "holds")}
@@ -194,7 +194,7 @@ def test_an_order_of_ranges_gives_the_same_rows(store, path, monkeypatch):
 
 
 def test_keys_that_were_given_up_are_told_by_the_retry_too(store, path, monkeypatch):
-    monkeypatch.setattr("mesbatch.jobs.reading.FIRST_RANGE", 4)
+    monkeypatch.setattr("mesbatch.jobs.ranges.FIRST_RANGE", 4)
 
     def connect(path):
         con = sqlite3.connect(path, check_same_thread=False)

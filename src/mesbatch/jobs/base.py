@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from hmac import compare_digest
-from itertools import islice
 from typing import Any, Self
 
 import msgspec
@@ -16,11 +15,12 @@ import msgspec
 from mesbatch.errors import InvalidKey, JobNotFound, StatusConflict
 from mesbatch.jobs.function import Functions, check_call
 from mesbatch.jobs.job import Job, first_facts, read_job
+from mesbatch.jobs.ranges import flat, shares
 from mesbatch.jobs.recovery import end_if_due
 from mesbatch.jobs.shards import children_of, progress_of
 from mesbatch.jobs.spec import JobSpec
 from mesbatch.jobs.status import may_become
-from mesbatch.keys.collect import CHECKED_AT_ONCE, Keys, collect_keys
+from mesbatch.keys.collect import Keys, collect_keys
 from mesbatch.sink.stream import ByteStream
 from mesbatch.store import ResultReader, check_job_id, new_job_id, store_keys
 from mesbatch.store.protocol import ENDED, Facts, Store
@@ -48,16 +48,15 @@ class Jobs(ABC):
 
         Raises:
             InvalidJob: the function is not allowed, or its arguments do not fit.
-            InvalidKey: a key that no row can have, one that is neither text nor an integer, or no key at all.
+            InvalidKey: a key that no row can have, or no key at all.
             NoWorker: nobody would run it.
         """
         check_call(self.functions, spec)
         facts = first_facts(spec, 0, time.time())
         collected = collect_keys(keys)
         try:
-            if collected.key_type not in (str, int):
-                got = "none" if collected.key_type is None else collected.key_type.__name__
-                raise InvalidKey(f"a job is for one key or more, all text or all integers; got {got}")
+            if not len(collected):
+                raise InvalidKey("a job is for one key or more; got none")
             self.check_listening()
             return self._create(spec, {**facts, "cid_count": str(len(collected))}, collected)
         finally:
@@ -122,37 +121,39 @@ class Jobs(ABC):
 
     def _create(self, spec: JobSpec, facts: Facts, keys: Keys) -> Job:
         job_id, shards = new_job_id(), min(spec.shards, len(keys))
-        parts = [new_job_id() for _ in range(shards)] if shards > 1 else []
+        children = [new_job_id() for _ in range(shards)] if shards > 1 else []
         try:
-            stored = self._store_parts(job_id, parts, spec, facts, keys) if parts else None
-            return read_job(job_id, stored or self._store_job(job_id, facts, _flat(keys)))
+            if children:
+                return read_job(job_id, self._store_children(job_id, children, spec, facts, keys))
+            return read_job(job_id, self._store_job(job_id, facts, flat(keys)))
         except BaseException:
-            for one in (job_id, *parts):
+            for one in (job_id, *children):
                 self.store.delete(one)
             raise
 
-    def _store_parts(self, job_id: str, parts: list[str], spec: JobSpec, facts: Facts, keys: Keys) -> Facts:
-        """A job for each range of keys, and one that waits for them."""
+    def _store_children(self, job_id: str, children: list[str], spec: JobSpec, facts: Facts, keys: Keys) -> Facts:
+        """Store a job for each range of keys, and one that waits for them."""
         self.store.create(job_id, facts)
         shared = {**facts, "parent": job_id, "spec": replace(spec, shards=1).encode().decode()}
-        flat, total = _flat(keys), len(keys)
-        for number, part in enumerate(parts):
-            count = total * (number + 1) // len(parts) - total * number // len(parts)
-            self._store_job(part, {**shared, "cid_count": str(count)}, islice(flat, count))
-        facts = self.store.change(job_id, {"children": ",".join(parts)})
-        self._await_parts(job_id)
+        stored = []
+        for child, share in zip(children, shares(keys, len(children))):
+            self._store_job(child, shared, share)
+            stored.append(child)
+        facts = self.store.change(job_id, {"children": ",".join(stored)})
+        self._await_children(job_id)
         return facts
 
     def _store_job(self, job_id: str, facts: Facts, keys: Iterator[Any]) -> Facts:
         self.store.create(job_id, facts)
         handle = store_keys(self.store, job_id, keys)
-        facts = self.store.change(job_id, {"keys": msgspec.json.encode(handle).decode()})
+        stored = {"keys": msgspec.json.encode(handle).decode(), "cid_count": str(handle.count)}
+        facts = self.store.change(job_id, stored)
         self._enqueue(job_id)
         return facts
 
     @abstractmethod
-    def _await_parts(self, job_id: str) -> None:
-        """See to it that a worker joins the parts of the job once they have ended."""
+    def _await_children(self, job_id: str) -> None:
+        """See to it that a worker joins the results of a split job once its children have ended."""
 
     def _facts(self, job_id: str, owner: str | None) -> Facts:
         """The facts of a job that *owner* may see.
@@ -166,8 +167,3 @@ class Jobs(ABC):
         if theirs and not compare_digest(theirs.encode(), (owner or "").encode()):
             raise JobNotFound(f"there is no job {job_id}, or it has expired")
         return facts
-
-
-def _flat(keys: Keys) -> Iterator[Any]:
-    for some in keys.slices(lambda: CHECKED_AT_ONCE):
-        yield from some

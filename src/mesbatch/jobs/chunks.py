@@ -47,6 +47,17 @@ class Cutter:
             yield self._cut(min(self._wanted, len(self._rows) - 1))  # a row stays: the last chunk ends the last key
             self._wanted = min(self._batch_size, 2 * self._wanted)
 
+    @property
+    def last_row(self) -> Row | None:
+        """The last row that is held."""
+        return self._rows[-1] if self._rows else None
+
+    @property
+    def last_whole_row(self) -> Row | None:
+        """The last row that `whole_keys` would give out."""
+        end = self._last_end(len(self._rows) - 1)
+        return self._rows[end - 1] if end else None
+
     def whole_keys(self) -> Iterator[Cut]:
         """What is held of keys that are known to be whole: for a worker that stops here."""
         if end := self._last_end(len(self._rows) - 1):

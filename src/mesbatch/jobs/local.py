@@ -63,7 +63,7 @@ class LocalJobs(Jobs):
         if self._supervisor is not None:
             self._supervisor.wake()
 
-    def _await_parts(self, job_id: str) -> None:
+    def _await_children(self, job_id: str) -> None:
         """The supervisor looks for it."""
 
     def _stop(self, job_id: str, facts: Facts) -> None:

@@ -14,9 +14,9 @@ from mesbatch.errors import InvalidJob, SchemaChanged
 from mesbatch.jobs.function import Aggregation
 from mesbatch.jobs.progress import DomainProgress, Progress
 from mesbatch.jobs.spec import JobSpec
+from mesbatch.keys.resume import EncodedKey, decode_key, encode_key
 from mesbatch.manifest import FailedKeys
 from mesbatch.store import DomainAccount, MissingKeys, ResultWriter
-from mesbatch.store.account import Key
 from mesbatch.store.protocol import Facts, Lease, Store
 
 PROGRESS_SECONDS = 0.5  # between two reports
@@ -89,7 +89,7 @@ class Publishing:
             raise SchemaChanged(f"the columns of {domain!r} were {known.columns} and are now {columns}")
         self._writer.start(domain, columns)
 
-    def publish(self, domain: str, batch: Batch, data: bytes, last_key: Key, keys_done: int, *, ends_key: bool) -> None:
+    def publish(self, domain: str, batch: Batch, data: bytes, last_key: Any, keys_done: int, *, ends_key: bool) -> None:
         """Publish *data*, the JSON of *batch*, of which *last_key* is the last key."""
         if self._aggregation is not None:
             self._aggregation.add(domain, batch)
@@ -110,12 +110,18 @@ class Publishing:
     def miss(self, domain: str, failed: list[FailedKeys]) -> None:
         """Remember, before the next chunk, the keys of *domain* that were given up."""
         others = [missing for missing in self._missing if missing.domain != domain]
-        self._missing = others + [MissingKeys(domain, one.first, one.last, one.count) for one in failed]
+        self._missing = others + [
+            MissingKeys(domain, _encoded(one.first), _encoded(one.last), one.count) for one in failed
+        ]
         self._notes["missing"] = _encoder.encode(self._missing).decode()
 
     def missing(self, domain: str) -> list[FailedKeys]:
         """The keys of *domain* that the worker before this one gave up."""
-        return [FailedKeys(one.first, one.last, one.count, "") for one in self._missing if one.domain == domain]
+        return [
+            FailedKeys(_decoded(one.first), _decoded(one.last), one.count, "")
+            for one in self._missing
+            if one.domain == domain
+        ]
 
     def end(self, domain: str, *, complete: bool) -> None:
         """All rows of *domain* that can be had are published; a domain that never began has failed."""
@@ -159,5 +165,13 @@ def _still_missing(facts: Facts, domains: dict[str, DomainAccount]) -> list[Miss
 def _is_before(missing: MissingKeys, account: DomainAccount) -> bool:
     if account.status != "reading":
         return True
-    last, published = missing.last, account.last_key
-    return last is not None and published is not None and last < published  # type: ignore[operator]  # of one type
+    last, published = _decoded(missing.last), _decoded(account.last_key)
+    return last is not None and published is not None and bool(last < published)
+
+
+def _encoded(key: Any) -> EncodedKey | None:
+    return None if key is None else encode_key(key)
+
+
+def _decoded(key: EncodedKey | None) -> Any:
+    return None if key is None else decode_key(key)

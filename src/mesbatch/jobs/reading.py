@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from decimal import Decimal
-from itertools import accumulate, repeat
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from mesbatch.batch import Batch, Row, find_column
@@ -14,16 +14,13 @@ from mesbatch.jobs.chunks import Cut, Cutter
 from mesbatch.jobs.function import JobFunction, Work
 from mesbatch.jobs.progress import KeysDone
 from mesbatch.jobs.publishing import Publishing
+from mesbatch.jobs.ranges import growing_ranges
 from mesbatch.jobs.spec import JobSpec
 from mesbatch.jobs.stop import Stop, Stopped
 from mesbatch.keys.collect import Keys
+from mesbatch.keys.resume import decode_key
 from mesbatch.sink.ndjson import check_columns
-from mesbatch.store.account import Key
 from mesbatch.trace.read import TraceReader
-
-FIRST_RANGE = 1_000  # keys: what a read with order="any" begins with, so that its first rows come at once
-RANGE_GROWTH = 4  # each range is so many times the one before
-LONGEST_RANGE = 64_000  # keys: 6 MB as a list
 
 
 class DomainReading:
@@ -37,7 +34,9 @@ class DomainReading:
         self._max_bytes, self._publishing, self._stop = max_bytes, publishing, stop
         self._encoder: RowEncoder | None = None
         self._cutter: Cutter | None = None
-        self._key: int | None = None
+        self._key: int | None = None  # the position of its column
+        self._after: Any = None  # the last key that is published already
+        self._held_places: tuple[Any, Any] = None, None  # the last whole key of the rows that are held, and the last
         self._done = KeysDone(keys)
         self._failed = publishing.missing(domain)
         self._complete = not self._failed
@@ -56,10 +55,8 @@ class DomainReading:
                 self._read_range(keys)
         except Stopped:
             if self._stop.reason == "shutdown" and self._cutter is not None:
-                self._publish_all(self._cutter.whole_keys())
+                self._publish_all(self._cutter.whole_keys(), lambda _: self._held_places[0])
             raise
-        if self._cutter is not None:
-            self._publish_all(self._cutter.rest())
         self._publishing.end(self._domain, complete=self._complete)
 
     def _ranges(self) -> Iterator[Keys | list[Any]]:
@@ -71,16 +68,12 @@ class DomainReading:
                 self._complete = self._complete and account.status in {"reading", "complete"}
                 yield []  # for what the function counts
                 return
-            keys = keys.above(account.last_key)
-        if self._spec.order == "key":
+            self._after = decode_key(account.last_key)
+            keys = keys.above(self._after)
+        if self._spec.order == "key" or not len(keys):
             yield keys
-            return
-        sizes = accumulate(repeat(FIRST_RANGE), lambda size, _: min(LONGEST_RANGE, RANGE_GROWTH * size))
-        some: list[Any] = []
-        for some in keys.slices(lambda: next(sizes)):
-            yield some
-        if not some:
-            yield some
+        else:
+            yield from growing_ranges(keys)
 
     def _read_range(self, keys: Keys | list[Any]) -> None:
         self._stop.check()
@@ -97,6 +90,8 @@ class DomainReading:
                 raise
             self._stop.check()  # an interruption is but a failed key to a reader that tolerates these
             self._account_for(reader)
+        if self._cutter is not None:  # a range ends a key, and only its own reader could tell where
+            self._publish_all(self._cutter.rest(), lambda _: self._held_places[1])
 
     def _take(self, reader: TraceReader) -> None:
         manifest, seen = reader.manifests[self._domain], 0
@@ -106,7 +101,9 @@ class DomainReading:
             check_columns(self._encoder, batch)
             nbytes, seen = manifest.nbytes - seen, manifest.nbytes
             self._miss(reader)
-            self._publish_all(cutter.add(batch.rows, nbytes))
+            place = partial(self._place, reader)
+            self._publish_all(cutter.add(self._unpublished(batch.rows, place), nbytes), place)
+            self._held_places = place(cutter.last_whole_row), place(cutter.last_row)
             del batch
             self._stop.check()
 
@@ -142,21 +139,31 @@ class DomainReading:
         if failed := reader.manifests[self._domain].failed:
             self._publishing.miss(self._domain, self._failed + failed)
 
-    def _publish_all(self, cuts: Iterator[Cut]) -> None:
-        for cut in cuts:
-            self._publish(cut)
+    def _place(self, reader: TraceReader, row: Row | None) -> Any:
+        """Return the key of *row* as it was asked for, while *reader* is open; None where rows tell no key."""
+        if self._key is None or row is None:
+            return None
+        return reader.resume_point(self._domain, row[self._key]).key
 
-    def _publish(self, cut: Cut) -> None:
+    def _unpublished(self, rows: list[Row], place: Callable[[Row], Any]) -> list[Row]:
+        """Drop the rows of keys that are published already.
+
+        A CHAR column takes ``"a"`` and ``"a  "`` for one key, so what is asked for after the one brings its rows again.
+        """
+        if self._after is None or self._key is None:
+            return rows
+        first = bisect_right(rows, self._after, key=place)
+        if first < len(rows):
+            self._after = None
+        return rows[first:]
+
+    def _publish_all(self, cuts: Iterator[Cut], place: Callable[[Row], Any]) -> None:
+        for cut in cuts:
+            self._publish(cut, place(cut.rows[-1]))
+
+    def _publish(self, cut: Cut, last_key: Any) -> None:
         assert self._encoder is not None
         data = self._encoder.encode_list(cut.rows)
-        last_key = self._key_of(cut.rows[-1])
         done = 0 if last_key is None else self._done.up_to(last_key)
         batch = Batch(self._encoder.names, cut.rows)
         self._publishing.publish(self._domain, batch, data, last_key, done, ends_key=cut.ends_key)
-
-    def _key_of(self, row: Row) -> Key:
-        """The key of *row* as the database spells it: a padded one is still below the next."""
-        if self._key is None:
-            return None
-        key: Key | Decimal = row[self._key]
-        return int(key) if isinstance(key, Decimal) else key

@@ -106,7 +106,7 @@ class RQJobs(Jobs):
         except redis.RedisError as error:
             raise StoreUnavailable(f"the queue {self.queue.name!r} does not answer: {type(error).__name__}") from error
 
-    def _await_parts(self, job_id: str) -> None:
+    def _await_children(self, job_id: str) -> None:
         self.listening.add_job(job_id)
 
     def _stop(self, job_id: str, facts: Facts) -> None:

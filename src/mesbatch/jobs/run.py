@@ -14,6 +14,7 @@ import msgspec
 
 from mesbatch.errors import (
     InvalidJob,
+    InvalidKey,
     JobNotFound,
     LeaseHeld,
     LeaseLost,
@@ -177,7 +178,11 @@ class _Run:
             self.permit.give_back()
 
     def _keys(self) -> Keys:
-        return collect_keys(read_keys(self.store, msgspec.json.decode(self.facts["keys"], type=KeyList)))
+        stored = msgspec.json.decode(self.facts["keys"], type=KeyList)
+        try:
+            return collect_keys(read_keys(self.store, stored))
+        except InvalidKey:  # of a type that is sorted in memory only, as it was when the job was submitted
+            return collect_keys(list(read_keys(self.store, stored)))
 
     def _check(self, spec: JobSpec) -> None:
         """Refuse a job that was submitted by a process with other settings."""

@@ -14,6 +14,7 @@ from mesbatch.errors import ConnectionLost, DatabaseBusy, DatabaseTimeout, ReadI
 from mesbatch.events import BatchRead, FetchOverBudget, Hook, PartFailed, PartRead
 from mesbatch.keys.choose import Order, StrategyName
 from mesbatch.keys.collect import Keys
+from mesbatch.keys.resume import ResumePoint
 from mesbatch.manifest import FailedKeys, Manifest
 from mesbatch.read.fetch import Budget
 from mesbatch.read.part import Fetched, Item, OnFailure
@@ -131,6 +132,14 @@ class BatchReader(Iterator[Batch]):
     def key_column(self) -> str | None:
         """The column by which rows of one key are neighbours, known once ``columns`` are; None where none is."""
         return self._reading.key.name if self._reading.key is not None else None
+
+    def resume_point(self, value: Any) -> ResumePoint:
+        """Return the place after the key that a delivered row spells *value*; ask before the read ends.
+
+        Raises:
+            KeyMismatch: no such key was asked for.
+        """
+        return self._reading.resume_point(value)
 
     @property
     def movable(self) -> bool:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 from mesbatch.batch import Column
-from mesbatch.errors import SchemaChanged
+from mesbatch.errors import KeyMismatch, SchemaChanged
 from mesbatch.events import PartRead
 from mesbatch.keys.choose import choose, examine
 from mesbatch.keys.collect import CHECKED_AT_ONCE, KeyList, Keys, collect_keys
+from mesbatch.keys.resume import ResumePoint
 from mesbatch.keys.strategy import LIST_SHAPES, InList, Part, Strategy
 from mesbatch.manifest import Manifest
 from mesbatch.read.ahead import Ahead
@@ -80,6 +83,20 @@ class Reading:
             self._exporter.close()
         if self._own_keys is not None:
             self._own_keys.close()
+
+    def resume_point(self, value: Any) -> ResumePoint:
+        """Return the place after the key that was asked for and that a delivered row spells *value*.
+
+        Raises:
+            KeyMismatch: no such key was asked for.
+        """
+        keys = self._own_keys or self.request.keys
+        if isinstance(keys, Keys) and keys.key_type is not None:
+            for spelled in (value, value.rstrip(" ")) if isinstance(value, str) else (value,):
+                key = _of_type(spelled, keys.key_type)
+                if isinstance(key, keys.key_type) and key in keys:
+                    return ResumePoint(key)
+        raise KeyMismatch(f"a row came with the key {value!r:.80}, which was not asked for")
 
     def interrupt(self) -> None:
         """Make what blocks in another thread fail soon, and be tried no more."""
@@ -246,6 +263,15 @@ class Reading:
 def _in_turn(read: Callable[[Lane, Part], Generator[Item]], parts: Iterator[Part], lane: Lane) -> Generator[Item]:
     for part in parts:
         yield from read(lane, part)
+
+
+def _of_type(value: Any, kind: type) -> Any:
+    """Return *value* as one of the type *kind* that the keys have, where it is another spelling of such a key."""
+    if isinstance(value, Decimal) and kind is int:
+        return int(value) if value == int(value) else value
+    if isinstance(value, int | float | Decimal) and kind in (float, Decimal):
+        return kind(value)
+    return value.date() if kind is date and isinstance(value, datetime) else value
 
 
 def _nothing() -> Generator[Item]:

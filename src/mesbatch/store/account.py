@@ -7,9 +7,8 @@ from typing import Any
 import msgspec
 
 from mesbatch.codec.rows import Shape
+from mesbatch.keys.resume import EncodedKey
 from mesbatch.manifest import Status
-
-Key = str | int | float | None
 
 
 class Chunk(msgspec.Struct, frozen=True, array_like=True):
@@ -41,7 +40,7 @@ class DomainAccount(msgspec.Struct, frozen=True):
     chunks: int = 0
     rows: int = 0
     checksum: str = "00000000"
-    last_key: Key = None
+    last_key: EncodedKey | None = None
     ends_key: bool = True
     status: Status = "reading"
 
@@ -62,8 +61,8 @@ class MissingKeys(msgspec.Struct, frozen=True):
     """A range of keys whose rows are not in the result."""
 
     domain: str
-    first: Key
-    last: Key
+    first: EncodedKey | None
+    last: EncodedKey | None
     count: int
 
 

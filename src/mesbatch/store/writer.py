@@ -13,7 +13,8 @@ from mesbatch.codec.checksum import Checksum
 from mesbatch.codec.column_rules import write_decimal
 from mesbatch.codec.rows import Shape
 from mesbatch.errors import InvalidDomain, JobNotComplete
-from mesbatch.store.account import Chunk, DomainAccount, Entry, Key, MissingKeys, ResultManifest
+from mesbatch.keys.resume import encode_key
+from mesbatch.store.account import Chunk, DomainAccount, Entry, MissingKeys, ResultManifest
 from mesbatch.store.protocol import Lease, Store
 
 DOMAIN = re.compile(r"[A-Za-z0-9_.-]{1,64}")  # a domain is part of Redis keys and of a comma-separated fact
@@ -66,17 +67,18 @@ class ResultWriter:
             self.domains[domain] = DomainAccount([dict(column) for column in columns])
             self._checksums[domain] = Checksum()
 
-    def publish(self, domain: str, data: bytes, rows: int, last_key: Key = None, *, ends_key: bool = True) -> None:
+    def publish(self, domain: str, data: bytes, rows: int, last_key: Any = None, *, ends_key: bool = True) -> None:
         """Publish a chunk: *data*, a compact JSON array of *rows* rows of a *domain* that was started.
 
-        *ends_key* says that all rows of *last_key* are there after it, so that a retry may begin with the next key.
+        *last_key* is the key of the last row, as it was asked for. *ends_key* says that all its rows are there after
+        this chunk, so that a retry may begin with the next key.
         """
         checksum = self._checksums[domain]
         before, account = checksum.hexdigest(), self.domains[domain]
         checksum.update_list(data)
         after = msgspec.structs.replace(
             account, chunks=account.chunks + 1, rows=account.rows + rows, checksum=checksum.hexdigest(),
-            last_key=last_key, ends_key=ends_key,
+            last_key=None if last_key is None else encode_key(last_key), ends_key=ends_key,
         )  # fmt: skip
         chunk = Chunk(
             len(self._chunks), domain, account.chunks, rows, len(data), zlib.crc32(data), self._lease.token

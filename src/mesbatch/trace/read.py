@@ -15,6 +15,7 @@ from mesbatch.errors import KeyColumnError, StatementError
 from mesbatch.events import Event
 from mesbatch.keys.choose import StrategyName
 from mesbatch.keys.collect import Keys, collect_keys
+from mesbatch.keys.resume import ResumePoint
 from mesbatch.manifest import FailedKeys, Manifest
 from mesbatch.read.ahead import Ahead
 from mesbatch.read.inline import Inline
@@ -174,6 +175,14 @@ class TraceReader(Iterator[tuple[str, Batch]]):
         check_positive("max_bytes", value)
         for reader in self._work.readers.values():
             reader.max_bytes = max(1, value // self._at_once)
+
+    def resume_point(self, domain: str, value: Any) -> ResumePoint:
+        """Return the place after the key that a delivered row of *domain* spells *value*; ask before the read ends.
+
+        Raises:
+            KeyMismatch: no such key was asked for.
+        """
+        return self._work.readers[domain].resume_point(value)
 
     @property
     def movable(self) -> bool:
