@@ -1,9 +1,11 @@
-"""Named bytes in folders: what `WriteOnceStore` needs of a file system or of an object storage."""
+"""Named bytes in folders: the part of a file system or an object storage that `WriteOnceStore` needs."""
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from typing import Protocol
+
+from mesbatch.store.sealed import Document, unseal
 
 
 class Objects(Protocol):
@@ -19,16 +21,16 @@ class Objects(Protocol):
         """Let *name* be what *source* is; False when there is no *source*. What is there already stays."""
 
     def read(self, name: str) -> bytes | None:
-        """All bytes of an object; None when there is none."""
+        """Return all bytes of an object; None when there is none."""
 
     def names(self, folder: str) -> list[str]:
-        """The last parts of the names of what lies directly in *folder*, sorted."""
+        """Return the last parts of the names of what lies directly in *folder*, sorted."""
 
     def modified(self, name: str) -> float | None:
-        """When an object was last written, in seconds of the clock of `now`; None when there is none."""
+        """Return the time of the last write of an object, by the clock of `now`; None when there is none."""
 
     def now(self) -> float:
-        """The storage's own clock, in seconds."""
+        """Return the storage's own time, in seconds."""
 
     def remove(self, name: str) -> None:
         """Remove an object, or a folder and all in it, if it is there."""
@@ -38,3 +40,27 @@ class Objects(Protocol):
 
     def sweep(self, age: float) -> None:
         """Remove what was left half written longer than *age* seconds ago."""
+
+
+def numbered(job_id: str, kind: str, number: int) -> str:
+    """Return the name of the object *number* of some *kind* of a job.
+
+    >>> numbered("0" * 4, "facts", 7)
+    '0000/facts/00000007'
+    """
+    return f"{job_id}/{kind}/{number:08d}"
+
+
+def of_token(job_id: str, kind: str, token: int, position: int) -> str:
+    """Return the name of an object that the holder of the lease *token* writes."""
+    return f"{job_id}/{kind}/{token:08d}/{position:08d}"
+
+
+def read_document(objects: Objects, name: str, kind: type[Document]) -> Document | None:
+    """Read a sealed document of some *kind*; None when there is none.
+
+    Raises:
+        CorruptChunk: it is damaged.
+    """
+    sealed = objects.read(name)
+    return None if sealed is None else unseal(sealed, kind, name)
