@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from mesbatch.errors import JobNotFound, LeaseLost, StoreError
+from mesbatch.errors import JobNotFound, LeaseLost, PermitLost, StoreError
 from mesbatch.jobs.heart import Heart
-from mesbatch.jobs.permit import NoLimit
+from mesbatch.jobs.limit import ReadLimit
 from mesbatch.jobs.stop import Stop
 from mesbatch.store.protocol import Lease
 from tests.jobs.rig import kinds_of, until
@@ -21,7 +21,7 @@ ANYTHING = [*kinds_of(StoreError), RuntimeError, OSError, MemoryError]
 
 
 class Store:
-    """A store, and a permit, of which each named method raises *error* while *failing*."""
+    """A store, and a limit, of which each named method raises *error* while *failing*."""
 
     lease_seconds = 0.03
 
@@ -37,6 +37,10 @@ class Store:
     def facts(self, job_id):
         self._perhaps_fail("facts")
         return self.told
+
+    def check(self):
+        self._perhaps_fail("check")
+        self.renewals += 1
 
     def _perhaps_fail(self, method):
         if self.failing and method in self._methods:
@@ -55,23 +59,21 @@ class Deaf:
         raise RuntimeError("the driver is broken")
 
 
-def beating(store, stop, permit=None, deadline=FAR):
-    return Heart(store, LEASE, stop, deadline, permit or NoLimit())
+def beating(store, stop, limit=None, deadline=FAR):
+    return Heart(store, LEASE, stop, deadline, limit or ReadLimit())
 
 
 @pytest.mark.parametrize("error", ANYTHING, ids=lambda error: error.__name__)
-@pytest.mark.parametrize("method", ["renew", "facts", "permit"])
+@pytest.mark.parametrize("method", ["renew", "facts", "check"])
 def test_a_heart_survives_every_error_and_then_renews_and_hears_again(error, method):
-    store = Store(error, method)
-    permit = Store(error, "renew" if method == "permit" else "")
-    stop = Stop()
-    with beating(store, stop, permit) as heart:
-        until(lambda: store.failures + permit.failures > 3, 5, "the failures")
+    store, limit, stop = Store(error, method), Store(error, method), Stop()
+    with beating(store, stop, limit) as heart:
+        until(lambda: store.failures + limit.failures > 3, 5, "the failures")
         assert heart._thread.is_alive()
         assert stop.reason is None
-        store.failing = permit.failing = False
-        before = store.renewals, permit.renewals
-        until(lambda: store.renewals > before[0] + 1 and permit.renewals > before[1] + 1, 5, "renewals")
+        store.failing = limit.failing = False
+        before = store.renewals, limit.renewals
+        until(lambda: store.renewals > before[0] + 1 and limit.renewals > before[1] + 1, 5, "renewals")
         store.told = {"cancel": "1"}
         until(lambda: stop.reason == "cancel", 5, "the request to cancel")
 
@@ -106,3 +108,16 @@ def test_a_heart_survives_a_read_that_cannot_be_interrupted(monkeypatch):
     with beating(Store(RuntimeError), stop), stop.interrupting(read):
         until(lambda: killed, 5, "the kill")
         until(lambda: read.interruptions > 2, 5, "interruptions")
+
+
+def test_a_lost_permit_interrupts_the_read_and_kills_no_process(monkeypatch):
+    monkeypatch.setattr("mesbatch.jobs.heart.KILL_SECONDS", 0.05)
+    killed, read = [], Deaf()
+    stop = Stop(lambda: killed.append(1))
+    with beating(Store(RuntimeError), stop, Store(PermitLost, "check")), stop.interrupting(read):
+        until(lambda: stop.reason == "permit-lost", 5, "the loss")
+        until(lambda: read.interruptions > 20, 5, "interruptions")
+        assert not killed, "it may only be waiting for a server that is away"
+        stop.ask("cancel")
+        until(lambda: killed, 5, "the kill")
+    assert stop.reason == "cancel"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mesbatch.jobs.memory import count_kills, killed_for_memory
+from mesbatch.jobs.process import count_kills, killed_for_memory
 from mesbatch.units import MiB
 from tests.jobs.rig import LocalRig, running, spec, until, wait_for_end
 

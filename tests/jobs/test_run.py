@@ -17,7 +17,8 @@ from mesbatch import Query, Trace
 from mesbatch.client import follow_store
 from mesbatch.errors import CorruptChunk, JobNotFound, ResultStoreFull, StoreError, StoreUnavailable
 from mesbatch.jobs import JobSpec, LocalJobs
-from mesbatch.jobs.job import code_of, ending, first_facts
+from mesbatch.jobs.job import ending, first_facts
+from mesbatch.jobs.outcome import code_of
 from mesbatch.jobs.recovery import waiting_jobs
 from mesbatch.jobs.run import run_job
 from mesbatch.jobs.stop import Stop

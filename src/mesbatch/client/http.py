@@ -13,11 +13,11 @@ from urllib.request import Request, urlopen
 
 from mesbatch.client.stream import PATIENCE_SECONDS, Cut, JobStream, unbroken
 from mesbatch.errors import JobNotFound, MesbatchError, RequestRefused
+from mesbatch.store.protocol import ENDED
 
 TIMEOUT_SECONDS = 30.0  # for a line: a server that follows the contract sends one every 5 s
 POLL_SECONDS = 0.5
 PASSING = {http.client.BAD_GATEWAY, http.client.SERVICE_UNAVAILABLE, http.client.GATEWAY_TIMEOUT}
-ENDED = {"finished", "failed", "cancelled", "lost"}
 
 
 class JobClient:

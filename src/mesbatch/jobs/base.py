@@ -1,4 +1,4 @@
-"""What every backend of jobs does alike: check, submit, show, cancel, read the result."""
+"""The common side of every backend of jobs: check, submit, show, cancel, read the result."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ import msgspec
 
 from mesbatch.errors import InvalidKey, JobNotFound, StatusConflict
 from mesbatch.jobs.function import Functions, check_call
-from mesbatch.jobs.job import Job, first_facts, read_job
+from mesbatch.jobs.job import Job, first_facts, may_become, read_job
 from mesbatch.jobs.ranges import flat, shares
 from mesbatch.jobs.recovery import end_if_due
-from mesbatch.jobs.shards import children_of, progress_of
+from mesbatch.jobs.shards import progress_of, shards_of
 from mesbatch.jobs.spec import JobSpec
-from mesbatch.jobs.status import may_become
 from mesbatch.keys.collect import Keys, collect_keys
 from mesbatch.sink.stream import ByteStream
 from mesbatch.store import ResultReader, check_job_id, new_job_id, store_keys
@@ -30,9 +29,10 @@ from mesbatch.store.stored_lines import stored_lines
 class Jobs(ABC):
     """Jobs that outlive the request that submits them.
 
-    *functions* is the allow-list: what a job may call, by name. *app*, a ``module:object``, is where a worker's process
-    finds this object, and with it *functions*, *store* and *settings*. Every method that takes a job id raises
-    `InvalidJobId` for a text that cannot be one, and `JobNotFound` for the job of another *owner*.
+    *functions* is the allow-list of functions that a job may call, by name. *app*, a ``module:object``, names the place
+    from which a worker's process imports this object, and with it *functions*, *store* and *settings*. Every method
+    that takes a job id raises `InvalidJobId` for a text that cannot be one, and `JobNotFound` for the job of another
+    *owner*.
     """
 
     def __init__(
@@ -64,21 +64,21 @@ class Jobs(ABC):
                 collected.close()
 
     def get(self, job_id: str, *, owner: str | None = None) -> Job:
-        """What is known of a job; one that nobody took before its deadline ends now."""
+        """Return a job as it is now; one that nobody took before its deadline ends."""
         facts = self._facts(job_id, owner)
         due = facts["status"] not in ENDED and time.time() > float(facts.get("deadline") or "inf")
         if due and self.store.holder(job_id) is None and end_if_due(self.store, job_id, facts):
             facts = self.store.facts(job_id)
-        if not (facts["status"] == "queued" and children_of(facts)):
+        if not (facts["status"] == "queued" and shards_of(facts)):
             return read_job(job_id, facts)
         begun, progress = progress_of(self.store, facts)
         return replace(read_job(job_id, facts), status="started" if begun else "queued", progress=progress)
 
     def cancel(self, job_id: str, *, owner: str | None = None) -> Job:
         """Ask a job to stop: it does within 2 s or one batch. One that has ended stays as it is."""
-        for child in children_of(self._facts(job_id, owner)):
+        for shard in shards_of(self._facts(job_id, owner)):
             with suppress(JobNotFound):
-                self.cancel(child, owner=owner)
+                self.cancel(shard, owner=owner)
         with suppress(StatusConflict):
             facts = self.store.change(job_id, {"cancel": "1"}, only_if=may_become("cancelled"))
             if self.store.holder(job_id) is None:
@@ -88,12 +88,12 @@ class Jobs(ABC):
         return read_job(job_id, self.store.facts(job_id))
 
     def result(self, job_id: str, *, owner: str | None = None) -> ResultReader:
-        """The reader of a job's result, for pages and for the whole."""
+        """Return the reader of a job's result, for pages and for the whole."""
         self._facts(job_id, owner)
         return ResultReader(self.store, job_id)
 
     def lines(self, job_id: str, *, owner: str | None = None, from_: int = 0) -> ByteStream:
-        """The job's NDJSON stream from its *from_*-th ``records`` line on, until the job's end; see `stored_lines`."""
+        """Return the job's NDJSON stream from its *from_*-th ``records`` line to the job's end; see `stored_lines`."""
         self._facts(job_id, owner)
         return stored_lines(self.store, job_id, from_=from_)
 
@@ -103,7 +103,7 @@ class Jobs(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Give back what this object holds in this process; may be called twice. Jobs go on where others run them."""
+        """Give back what this object holds in this process; may be called twice. Jobs of other processes go on."""
 
     def __enter__(self) -> Self:
         return self
@@ -113,34 +113,34 @@ class Jobs(ABC):
 
     @abstractmethod
     def _enqueue(self, job_id: str) -> None:
-        """See to it that a worker runs the job."""
+        """Let a worker run the job."""
 
     @abstractmethod
     def _stop(self, job_id: str, facts: Facts) -> None:
         """Tell the worker of a started job to look at once whether it is to stop."""
 
     def _create(self, spec: JobSpec, facts: Facts, keys: Keys) -> Job:
-        job_id, shards = new_job_id(), min(spec.shards, len(keys))
-        children = [new_job_id() for _ in range(shards)] if shards > 1 else []
+        job_id, count = new_job_id(), min(spec.shards, len(keys))
+        shards = [new_job_id() for _ in range(count)] if count > 1 else []
         try:
-            if children:
-                return read_job(job_id, self._store_children(job_id, children, spec, facts, keys))
+            if shards:
+                return read_job(job_id, self._store_shards(job_id, shards, spec, facts, keys))
             return read_job(job_id, self._store_job(job_id, facts, flat(keys)))
         except BaseException:
-            for one in (job_id, *children):
+            for one in (job_id, *shards):
                 self.store.delete(one)
             raise
 
-    def _store_children(self, job_id: str, children: list[str], spec: JobSpec, facts: Facts, keys: Keys) -> Facts:
+    def _store_shards(self, job_id: str, shards: list[str], spec: JobSpec, facts: Facts, keys: Keys) -> Facts:
         """Store a job for each range of keys, and one that waits for them."""
         self.store.create(job_id, facts)
         shared = {**facts, "parent": job_id, "spec": replace(spec, shards=1).encode().decode()}
         stored = []
-        for child, share in zip(children, shares(keys, len(children))):
-            self._store_job(child, shared, share)
-            stored.append(child)
+        for shard, share in zip(shards, shares(keys, len(shards))):
+            self._store_job(shard, shared, share)
+            stored.append(shard)
         facts = self.store.change(job_id, {"children": ",".join(stored)})
-        self._await_children(job_id)
+        self._await_shards(job_id)
         return facts
 
     def _store_job(self, job_id: str, facts: Facts, keys: Iterator[Any]) -> Facts:
@@ -152,14 +152,14 @@ class Jobs(ABC):
         return facts
 
     @abstractmethod
-    def _await_children(self, job_id: str) -> None:
-        """See to it that a worker joins the results of a split job once its children have ended."""
+    def _await_shards(self, job_id: str) -> None:
+        """Let a worker join the results of a split job once its shards have ended."""
 
     def _facts(self, job_id: str, owner: str | None) -> Facts:
-        """The facts of a job that *owner* may see.
+        """Return the facts of a job that *owner* may see.
 
         Raises:
-            JobNotFound: there is none; the same for another's.
+            JobNotFound: there is no such job, or it is another's.
         """
         check_job_id(job_id)  # before the store is asked at all
         facts = self.store.facts(job_id)

@@ -1,4 +1,4 @@
-"""The thread of a worker that says that it listens, and puts jobs that nobody runs back into the queue."""
+"""The watch of a worker: a thread that says that it listens, and puts jobs that nobody runs back into the queue."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _logger = logging.getLogger(__name__)
 
 
 class Watch:
-    """While its block runs, the worker *name* listens, and every living worker finds the jobs of the dead ones."""
+    """Lets the worker *name* listen while its block runs, and looks for the jobs of dead workers."""
 
     def __init__(self, jobs: RQJobs, name: str) -> None:
         self._jobs, self._name = jobs, name
         self._woken, self._ended = Event(), Event()
         self._left = False
-        self.at_rest = Lock()  # who forks holds it: a lock that this thread held then would stay locked in the child
+        self.at_rest = Lock()  # held while the process forks: a lock that this thread held then would stay locked
         self._beaten = self._swept = float("-inf")
         self._thread = Thread(target=self._run, name="mesbatch-watch", daemon=True)
 
@@ -99,7 +99,7 @@ class Watch:
             self._jobs.enqueue(job_id, only_if={"queued"})
 
     def _is_due(self, facts: Facts) -> bool:
-        """Whether the job waits in no queue: its parts have ended just now, or the worker that took it out is gone."""
+        """Return whether the job waits in no queue: its shards have just ended, or the worker that took it is gone."""
         if "rq_id" not in facts:
             return True
         return time.time() - float(facts["queued_at"]) > UNSEEN_SECONDS and not self._in_queue(facts["rq_id"])

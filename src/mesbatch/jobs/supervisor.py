@@ -1,4 +1,4 @@
-"""The one thread that starts the processes of local jobs, and sees how they end."""
+"""The one thread that starts the processes of local jobs, and accounts for their ends."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from threading import Event, Thread
 
 from mesbatch.errors import StoreError
-from mesbatch.jobs.memory import count_kills, killed_for_memory
+from mesbatch.jobs.process import count_kills, killed_for_memory
 from mesbatch.jobs.recovery import after_death, fail, waiting_jobs
 from mesbatch.store import new_job_id
 from mesbatch.store.protocol import Store
@@ -52,7 +52,7 @@ class Supervisor:
         self._thread.start()
 
     def wake(self) -> None:
-        """There is a new job."""
+        """Look at once: there is a new job."""
         self._woken.set()
 
     def close(self) -> None:

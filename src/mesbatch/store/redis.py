@@ -121,10 +121,8 @@ class RedisStore:
                 raise no_job(job_id)
 
     def renew(self, lease: Lease) -> None:
-        members = ("lease", "meta", "facts", "journal")
-        if self._fenced(redis_scripts.RENEW, lease, members, _milliseconds(self.lease_seconds), self._long) == [
-            b"touch"
-        ]:
+        members, until = ("lease", "meta", "facts", "journal"), _milliseconds(self.lease_seconds)
+        if self._fenced(redis_scripts.RENEW, lease, members, until, self._long) == [b"touch"]:
             self._chunks.keep(lease.job_id, [entry.chunk for entry in self._entries(lease.job_id)], self._long)
 
     def release(self, lease: Lease) -> None:

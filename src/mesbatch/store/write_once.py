@@ -151,9 +151,9 @@ class WriteOnceStore:
 
     def manifest(self, job_id: str) -> ResultManifest | None:
         token = self._result_token(check_job_id(job_id))
-        return (
-            None if token is None else read_document(self.objects, numbered(job_id, "results", token), ResultManifest)
-        )
+        if token is None:
+            return None
+        return read_document(self.objects, numbered(job_id, "results", token), ResultManifest)
 
     def aggregation(self, job_id: str) -> bytes | None:
         token = self._result_token(check_job_id(job_id))
