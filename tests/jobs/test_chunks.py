@@ -11,7 +11,7 @@ from mesbatch.jobs.chunks import Chunker
 
 @st.composite
 def batches(draw):
-    """Rows of ascending keys, cut anywhere."""
+    """Draw rows of ascending keys, cut anywhere."""
     counts = draw(st.lists(st.integers(0, 12), max_size=20))
     rows = [(f"k{key:02d}", n) for key, count in enumerate(counts) for n in range(count)]
     cuts = sorted(draw(st.sets(st.integers(0, len(rows)), max_size=10)) | {0, len(rows)})

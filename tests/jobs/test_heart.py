@@ -1,4 +1,4 @@
-"""The heartbeat of a job: no error of the store ends it, and what the store says of the job is obeyed."""
+"""The heartbeat of a job: no error of the store ends it, and it obeys the store's answers about the job."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ANYTHING = [*kinds_of(StoreError), RuntimeError, OSError, MemoryError]
 
 
 class Store:
-    """A store, and a limit, of which each named method raises *error* while *failing*."""
+    """A store, and a limit, whose named methods raise *error* while *failing*."""
 
     lease_seconds = 0.03
 

@@ -24,7 +24,7 @@ from tests.rig.valkey import PrivateValkey
 
 
 class Waiting(LocalJobs):
-    """Accepts jobs, and runs none."""
+    """Jobs that are accepted, and not run."""
 
     def start(self):
         pass
@@ -32,7 +32,7 @@ class Waiting(LocalJobs):
 
 @pytest.fixture
 def limiter():
-    """Makes limiters, as workers of several hosts have them."""
+    """Make limiters, as workers of several hosts have them."""
     with ExitStack() as stack:
 
         def make(url, name, permits=1, lease=15.0):

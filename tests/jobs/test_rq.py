@@ -1,4 +1,4 @@
-"""What only RQ brings: queues without listeners, payloads that were tampered with, jobs that nobody resumes."""
+"""Jobs of RQ: queues without listeners, payloads that were tampered with, jobs that nobody resumes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run in this process: stopped, killed and fenced at every single operation of the store."""
+"""Runs in this process: stopped, killed and fenced at every single operation of the store."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def read(work, path):
 
 @pytest.fixture
 def store(tmp_path):
-    """In memory where that can be had: these tests write and sync some thousand small files."""
+    """Make a store, in memory where that can be had: these tests write and sync some thousand small files."""
     memory = Path("/dev/shm")
     with TemporaryDirectory(dir=memory if memory.is_dir() else tmp_path) as folder:
         yield DirectoryStore(folder, lease_seconds=60)
@@ -102,7 +102,7 @@ def assert_whole(store, job_id):
 
 
 class Killed(BaseException):
-    """The process is gone."""
+    """The end of a process, as by a signal."""
 
 
 class Mortal:
@@ -128,7 +128,7 @@ class Mortal:
 
 @pytest.fixture(autouse=True)
 def quiet_heart(monkeypatch):
-    """No beats, so that operations are counted alike in every run."""
+    """Let no heart beat, so that operations are counted alike in every run."""
     monkeypatch.setattr("mesbatch.jobs.heart.LOOK_SECONDS", 60)
     monkeypatch.setattr("mesbatch.jobs.publishing.PROGRESS_SECONDS", 0)
 
@@ -348,7 +348,7 @@ def test_a_manifest_without_the_last_word_is_finished(store, path):
 
 
 def asking(stop, reason):
-    """A function whose read asks for a stop after some rows."""
+    """Make a function whose read asks for a stop after some rows."""
 
     def stopping(work, path):
         reader = read(work, path)
@@ -443,7 +443,7 @@ def test_integer_keys_are_read_and_resumed(tmp_path, store):
 
 
 def split(store, path, shards=3):
-    """A job in parts, none of them run."""
+    """Submit a job in shards, none of them run."""
 
     class Waiting(LocalJobs):
         def start(self):

@@ -37,7 +37,7 @@ def page_of(store, job_id, domain="a", **page):
 
 
 def taken_over(store, job_id, owner="next"):
-    """A writer whose lease follows one that ran out."""
+    """Make a writer whose lease follows one that ran out."""
 
     def acquire():
         try:

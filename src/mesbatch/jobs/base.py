@@ -1,4 +1,4 @@
-"""The common side of every backend of jobs: check, submit, show, cancel, read the result."""
+"""The base of every backend of jobs: check, submit, show, cancel, read the result."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Jobs(ABC):
                 collected.close()
 
     def get(self, job_id: str, *, owner: str | None = None) -> Job:
-        """Return a job as it is now; one that nobody took before its deadline ends."""
+        """Return a job as it is now; one that no worker took before its deadline has failed."""
         facts = self._facts(job_id, owner)
         due = facts["status"] not in ENDED and time.time() > float(facts.get("deadline") or "inf")
         if due and self.store.holder(job_id) is None and end_if_due(self.store, job_id, facts):
@@ -75,7 +75,7 @@ class Jobs(ABC):
         return replace(read_job(job_id, facts), status="started" if begun else "queued", progress=progress)
 
     def cancel(self, job_id: str, *, owner: str | None = None) -> Job:
-        """Ask a job to stop: it does within 2 s or one batch. One that has ended stays as it is."""
+        """Ask a job to stop, which takes up to 2 s or one batch. A job that has ended stays as it is."""
         for shard in shards_of(self._facts(job_id, owner)):
             with suppress(JobNotFound):
                 self.cancel(shard, owner=owner)
@@ -103,7 +103,7 @@ class Jobs(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Give back what this object holds in this process; may be called twice. Jobs of other processes go on."""
+        """Give back connections and threads of this object; may be called twice. Jobs of other processes go on."""
 
     def __enter__(self) -> Self:
         return self
@@ -117,7 +117,7 @@ class Jobs(ABC):
 
     @abstractmethod
     def _stop(self, job_id: str, facts: Facts) -> None:
-        """Tell the worker of a started job to look at once whether it is to stop."""
+        """Tell the worker of a started job to look at once for the request to stop."""
 
     def _create(self, spec: JobSpec, facts: Facts, keys: Keys) -> Job:
         job_id, count = new_job_id(), min(spec.shards, len(keys))

@@ -1,4 +1,4 @@
-"""Cutting rows into chunks where a key ends, so that a job can go on after any of them."""
+"""Chunks of rows, cut where a key ends, so that a job can go on after any of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class ChunkRows:
 
 
 class Chunker:
-    """Cuts rows of one domain into chunks of at most *batch_size* rows and about *max_bytes* that end where a key does.
+    """A cutter of one domain's rows into chunks of at most *batch_size* rows and about *max_bytes* that end with a key.
 
     Only a key that alone fills a chunk is cut. *key* is the position of its column; None where rows are in no order of
     keys, so that only the end of all ends one. The first chunks are short. Holds the rows of a chunk and of a batch.
@@ -63,7 +63,7 @@ class Chunker:
             yield self._taken(end, ends_key=True)
 
     def rest(self) -> Iterator[ChunkRows]:
-        """Give out all that is held: the last key has ended."""
+        """Give out all rows that are held: the last key has ended."""
         if self._rows:
             yield self._taken(len(self._rows), ends_key=True)
 

@@ -1,4 +1,4 @@
-"""The functions that a job may call: an allow-list by name, each checked against its signature before it is called."""
+"""Functions that a job may call: an allow-list by name, each checked against its signature before it is called."""
 
 from __future__ import annotations
 

@@ -23,11 +23,11 @@ _logger = logging.getLogger(__name__)
 
 
 class Heart:
-    """Renews *lease* while its block runs, and watches for a cancellation, the *deadline* and a lost permit.
+    """A heartbeat that renews *lease* while its block runs, and looks for reasons to stop.
 
-    *deadline* is in seconds since 1970. A reason to stop goes to *stop*, and as long as the job goes on nevertheless,
-    its read is interrupted again. Errors of the store, and any other, are logged, and the thread goes on: without it
-    the job would lose its lease.
+    These are a cancellation, a lost permit and the *deadline*, which is in seconds since 1970. A reason goes to *stop*;
+    as long as the job goes on nevertheless, its read is interrupted again. Errors of the store, and any other, are
+    logged, and the thread goes on: without it the job would lose its lease.
     """
 
     def __init__(self, store: Store, lease: Lease, stop: Stop, deadline: float, limit: ReadLimit) -> None:
@@ -59,7 +59,7 @@ class Heart:
                 self._survives(partial(self._insist, now - asked))
 
     def _survives(self, step: Callable[[], None]) -> bool:
-        """Take a *step*, and log an error that says nothing about the job itself; return False after one."""
+        """Take a *step*; log an error that says nothing about the job itself, and return False after one."""
         try:
             step()
         except (LeaseLost, JobNotFound):

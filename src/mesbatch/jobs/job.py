@@ -35,7 +35,7 @@ class Job:
     """A job as its owner sees it.
 
     *created_at* and *completed_at* are seconds since 1970. *error* says why a job failed, and *code* the same in one
-    word; *interruption* is the code of what ended the run before this one.
+    word; *interruption* is the code of the reason why the run before this one ended.
     """
 
     job_id: str
@@ -81,7 +81,7 @@ class Job:
 
 
 def read_job(job_id: str, facts: Facts) -> Job:
-    """Make a job of its *facts*; those of the first implementation will do."""
+    """Make the job that has these *facts*, ours or those of the first implementation."""
     progress = facts.get("progress") or "{}"
     return Job(
         job_id,

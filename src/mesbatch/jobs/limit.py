@@ -1,4 +1,4 @@
-"""The limit of the jobs that read from the database at once: a job waits for a permit, and holds it while it reads."""
+"""The limit of jobs that read from the database at once: a job waits for a permit, and holds it while it reads."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ WAIT_SECONDS = 0.25  # between two tries
 
 
 class ReadLimit:
-    """One job's permit of *limiter*; without a limiter every job may read.
+    """The permit of one job, taken from *limiter*; without a limiter every job may read.
 
-    The limiter needs no queue: a job that waits asks again, so that it also hears that it is to stop, and a limiter
-    that does not answer is waited for like one that is busy.
+    A job that waits asks again and again, in no queue of the limiter: so it hears that it is to stop, and waits for a
+    limiter that does not answer as for one that is busy.
     """
 
     def __init__(self, limiter: Limiter | None = None) -> None:
@@ -45,7 +45,7 @@ class ReadLimit:
                     permit.release()
 
     def check(self) -> None:
-        """Raise `PermitLost` when a permit is held no longer: its lease ran out, and another job may read instead."""
+        """Raise `PermitLost` when the lease of the permit ran out: another job may read instead."""
         with self._lock:
             if self._permit is not None:
                 self._permit.check()

@@ -1,4 +1,4 @@
-"""Workers that listen on a queue, and jobs that went into it, told by us: RQ tells too late."""
+"""Workers that listen on a queue, and jobs that went into it, in lists of our own: those of RQ are out of date."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _WORKERS = (
 
 
 class Listening:
-    """The workers of one queue by their heartbeats, in the time of Redis, and its jobs that may not have ended."""
+    """The workers of one queue, known by heartbeats in the time of Redis, and its jobs that may not have ended."""
 
     def __init__(self, connection: Any, queue: str) -> None:
         self._connection = connection

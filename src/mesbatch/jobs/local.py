@@ -14,11 +14,11 @@ from mesbatch.store.protocol import Facts, Store
 
 
 class LocalJobs(Jobs):
-    """Runs each job in a process of its own on this machine, *workers* of them at once.
+    """Jobs that run in processes of their own on this machine, *workers* of them at once.
 
-    Takes up jobs that other processes left in the same *store*, too, once one was submitted here or `start` was called.
-    A job's process may allocate *memory_limit* bytes, interpreter included, and dies with this one; `close` lets it
-    stop at the next batch, and the next process that uses the store goes on. Always listens.
+    Jobs that other processes left in the same *store* are taken up, too, once one was submitted here or `start` was
+    called. A job's process may allocate *memory_limit* bytes, interpreter included, and dies with this one; `close`
+    lets it stop at the next batch, and the next process that uses the store goes on. These jobs never lack a worker.
 
     Raises:
         InvalidJob: on first use, when *app* is not where this object can be imported from.

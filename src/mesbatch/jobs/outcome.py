@@ -21,7 +21,7 @@ LATE = "the job did not end before its deadline"
 
 
 def code_of(error: BaseException) -> str:
-    """Return one word for what went wrong.
+    """Return the kind of an error in one word.
 
     >>> from mesbatch.errors import ChunkLost
     >>> code_of(ChunkLost("chunk 3 of history is gone")), code_of(KeyError("x"))
@@ -40,12 +40,12 @@ def again() -> Facts:
 
 
 def given_back(interruption: str) -> Facts:
-    """Return the facts of a job that its worker gives back, alive and for no fault of the job."""
+    """Return the facts of a job that its worker gives back for no fault of the job."""
     return {**again(), "resumed_at": "", "interruption": interruption}
 
 
 def after_memory_kill(facts: Facts) -> Facts:
-    """Return the facts of a job that was too large for the memory: it gets half the budget once, and then fails."""
+    """Return the facts of a job that was too large for the memory: it gets half the budget once, then it fails."""
     spec = JobSpec.decode(facts["spec"].encode())
     if facts.get("max_bytes"):
         budget = format_bytes(int(facts["max_bytes"]))
@@ -60,7 +60,7 @@ def lost(facts: Facts) -> Facts:
 
 
 def settle(store: Store, job_id: str) -> None:
-    """Call a job finished whose result is whole, whatever its facts still say."""
+    """Set the status of a job whose result is whole to finished, if it is not yet."""
     with suppress(StatusConflict, JobNotFound):
         if store.manifest(job_id) is not None:
             store.change(job_id, ending("finished"), only_if=may_become("finished") | {"queued"})

@@ -16,13 +16,13 @@ T = TypeVar("T")
 
 
 class Patience:
-    """Calls a function until the store answers; gives up after a minute, or once the job is another worker's."""
+    """Repeated calls of a function until the store answers, for a minute or as long as the job is still ours."""
 
     def __init__(self, stop: Stop) -> None:
         self._stop = stop
 
     def __call__(self, act: Callable[[], T], *, fenced: bool = False) -> T:
-        """Return what *act* returns; with *fenced* also for a job that is another worker's.
+        """Return the result of *act*; with *fenced* repeat it also for a job that is another worker's.
 
         Raises:
             StoreUnavailable: the store did not answer in time.

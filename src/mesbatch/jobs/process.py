@@ -14,7 +14,7 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def die_with_parent(parent: int) -> None:
-    """Have the kernel kill this process when the *thread* that started it ends; at once if *parent* is gone already.
+    """Let the kernel kill this process when the *thread* that started it ends; end at once if *parent* is gone already.
 
     Does nothing where there is no such call: then `watch_pipe` remains.
     """

@@ -53,7 +53,7 @@ class Progress:
 
 
 class KeysDone:
-    """Count of the keys up to one that only ascends, made in one walk over the sorted keys.
+    """A count of the keys up to a key that only ascends, made in one walk over the sorted keys.
 
     >>> from mesbatch.keys.collect import collect_keys
     >>> done = KeysDone(collect_keys(["a", "c", "e"]))

@@ -21,13 +21,13 @@ from mesbatch.store import DomainAccount, MissingKeys, ResultWriter
 from mesbatch.store.protocol import Facts, Lease, Store
 
 PROGRESS_SECONDS = 0.5  # between two reports
-COUNTED = ("counted_0", "counted_1")  # facts that hold what was counted before and with the newest chunk
+COUNTED = ("counted_0", "counted_1")  # facts that hold the counts before and with the newest chunk
 
 _encoder = msgspec.json.Encoder(decimal_format=write_decimal)
 
 
 class Publishing:
-    """Publishes the chunks of one job under *lease*, from where the worker before this one got to.
+    """A writer of the chunks of one job under *lease*, which goes on where the worker before this one stopped.
 
     Everything that belongs to a chunk is written down before it. The counts of the job's function are kept twice: as
     they were after the chunk before, and as they will be after this one. A retry goes on counting from those whose
@@ -86,7 +86,7 @@ class Publishing:
         self._writer.start(domain, columns)
 
     def publish(self, domain: str, batch: Batch, data: bytes, last_key: Any, keys_done: int, *, ends_key: bool) -> None:
-        """Publish *data*, the JSON of *batch*, of which *last_key* is the last key."""
+        """Publish *data*, the JSON of *batch*, whose last key is *last_key*; *keys_done* keys are done then."""
         if self._aggregation is not None:
             self._aggregation.add(domain, batch)
             if ends_key:
@@ -112,7 +112,7 @@ class Publishing:
         self._notes["missing"] = _encoder.encode(self._missing).decode()
 
     def missing(self, domain: str) -> list[FailedKeys]:
-        """The keys of *domain* that the worker before this one gave up."""
+        """Return the keys of *domain* that the worker before this one gave up."""
         return [
             FailedKeys(_decoded(one.first), _decoded(one.last), one.count, "")
             for one in self._missing

@@ -1,4 +1,4 @@
-"""Ranges of sorted keys, cut only where no column takes the keys on both sides for one, or in another order."""
+"""Ranges of sorted keys, cut only where the order of the keys is the same in every column."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 from mesbatch.keys.collect import CHECKED_AT_ONCE, Keys
 
-FIRST_RANGE = 1_000  # keys: what a read with order="any" begins with, so that its first rows come at once
+FIRST_RANGE = 1_000  # keys in the first range of a read with order="any": its first rows come at once
 RANGE_GROWTH = 4  # each range is so many times the one before
 LONGEST_RANGE = 64_000  # keys: 6 MB as a list
-_TAIL = re.compile(r" *(?:[\x00-\x1f]|\Z)", re.DOTALL)  # of a text: blanks to its end, or to what comes before a blank
+_TAIL = re.compile(r" *(?:[\x00-\x1f]|\Z)")  # the end or the first control character, and blanks before it
 
 
 def growing_ranges(keys: Keys) -> Iterator[list[Any]]:

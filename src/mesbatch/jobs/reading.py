@@ -24,7 +24,7 @@ from mesbatch.trace.read import TraceReader
 
 
 class DomainReading:
-    """Reads the missing rows of *domain* with *function*, and publishes them; holds a chunk and a batch."""
+    """A read of the missing rows of *domain* with *function*, which publishes them; holds a chunk and a batch."""
 
     def __init__(
         self, domain: str, function: JobFunction, spec: JobSpec, keys: Keys, max_bytes: int,
@@ -67,7 +67,7 @@ class DomainReading:
         if account is not None and account.rows:
             if account.last_key is None or account.status != "reading":  # it had come to its end
                 self._complete = self._complete and account.status in {"reading", "complete"}
-                yield []  # for what the function counts
+                yield []  # so that the function makes its counts
                 return
             self._after = decode_key(account.last_key)
             keys = keys.above(self._after)
@@ -109,7 +109,7 @@ class DomainReading:
             self._stop.check()
 
     def _begun(self, reader: TraceReader) -> Chunker:
-        """Return the chunker, made with the first batch: it is known by then how to cut and to write the rows."""
+        """Return the chunker; the first batch makes it, since the columns are known by then."""
         if self._chunker is not None:
             return self._chunker
         spec, columns = self._spec, reader.descriptions[self._domain]
@@ -150,8 +150,8 @@ class DomainReading:
     def _unpublished(self, rows: list[Row], key_of: Callable[[Row], Any]) -> list[Row]:
         """Drop the rows of keys that are published already.
 
-        A CHAR column takes ``"a"`` and ``"a  "`` for one key, so that a read of the keys after the one gives its rows
-        again if the other is among them.
+        A CHAR column takes ``"a"`` and ``"a  "`` for one key: a read of the keys after the first one gives its rows
+        again if the second one is among them.
         """
         if self._after is None or self._key is None:
             return rows

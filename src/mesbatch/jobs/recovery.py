@@ -48,7 +48,7 @@ def has_ended(store: Store, job_id: str) -> bool:
 
 @contextmanager
 def _passing_over(job_id: str) -> Iterator[None]:
-    """Log what cannot be read of a job, so that it keeps no other from running; raise where all would fail alike."""
+    """Log that a job cannot be read, so that others run nevertheless; raise an error that would meet every job."""
     try:
         yield
     except StoreError as error:
@@ -82,7 +82,7 @@ def after_death(store: Store, job_id: str, worker: str, *, for_memory: bool) -> 
 
 
 def fail(store: Store, job_id: str, error: str) -> None:
-    """End a job that no process of ours can even begin, unless another worker could."""
+    """End a job that no process of ours can begin, unless another worker holds it."""
     with suppress(JobNotFound, StatusConflict):
         if store.holder(job_id) is None:
             store.change(job_id, ending("failed", "job-failed", error), only_if={"queued", "started"})

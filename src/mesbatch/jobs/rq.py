@@ -24,10 +24,10 @@ from mesbatch.store import check_job_id, new_job_id
 from mesbatch.store.protocol import ENDED, Facts, Store
 
 QUEUE = "trace-events"  # TRACE_WORKER_QUEUE
-FUNCTION = "mesbatch.jobs"  # what RQ shows; no worker of ours imports what a queue names
+FUNCTION = "mesbatch.jobs"  # shown by RQ; no worker of ours imports a name from a queue
 KEPT_SECONDS = 60  # RQ's own record of a job: a hint, and ours is the truth
 SLACK_SECONDS = 60  # that RQ waits beyond our own deadline
-LOST_SECONDS = 60.0  # after which a job that a dead worker left is lost when nobody listens who could go on
+LOST_SECONDS = 60.0  # that a job without a worker waits for one to listen, before it is lost
 
 
 class RQJobs(Jobs):
@@ -75,7 +75,7 @@ class RQJobs(Jobs):
 
     @contextmanager
     def read_limit(self) -> Iterator[ReadLimit]:
-        """Let one job of this process wait for its turn among the *max_connections* that read."""
+        """Yield the limit for one job of this process: it reads as one of at most *max_connections*."""
         if self._max_connections is None:
             yield ReadLimit()
             return
@@ -88,7 +88,7 @@ class RQJobs(Jobs):
         self.connection.close()
 
     def enqueue(self, job_id: str, *, only_if: set[str] | None = None, token: int | None = None) -> None:
-        """Put the job into the queue, if that is still due: see `Store.change` for *only_if* and *token*."""
+        """Put the job into the queue, if its status allows that; *only_if* and *token* are those of `Store.change`."""
         rq_id = f"{check_job_id(job_id)}_{new_job_id()[:8]}"
         queued = {"status": "queued", "rq_id": rq_id, "queued_at": f"{time.time():.3f}"}
         facts = self.store.change(job_id, queued, only_if=only_if, token=token)

@@ -1,4 +1,4 @@
-"""The watch of a worker: a thread that says that it listens, and puts jobs that nobody runs back into the queue."""
+"""The watch of a worker: a thread that says that it listens, and puts jobs of dead workers back into the queue."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from mesbatch.store.protocol import Facts
 
 LOOK_SECONDS = 2.0  # between two looks: a dead worker's lease runs out after 15 s, and is found within 20
 PAUSE_SECONDS = 0.25  # after which a worker that is to end is believed to listen no more
-SWEEP_SECONDS = 60.0  # between two removals of what has expired
+SWEEP_SECONDS = 60.0  # between two removals of expired jobs
 UNSEEN_SECONDS = 5.0  # that a job may be neither in the queue nor in a lease: a worker takes it out and then starts
 
 _logger = logging.getLogger(__name__)
 
 
 class Watch:
-    """Lets the worker *name* listen while its block runs, and looks for the jobs of dead workers."""
+    """A watch for the worker *name*, which listens while the block runs; each worker finds the jobs of dead ones."""
 
     def __init__(self, jobs: RQJobs, name: str) -> None:
         self._jobs, self._name = jobs, name

@@ -43,7 +43,7 @@ class QueuedJob(Job):
 
 
 class JobWorker(Worker):
-    """Runs the jobs of *jobs*, one at a time, each in a work-horse that may allocate *memory_limit* bytes."""
+    """A worker that runs *jobs*, one at a time, each in a work-horse that may allocate *memory_limit* bytes."""
 
     job_class = QueuedJob
 
@@ -72,7 +72,7 @@ class JobWorker(Worker):
             super().fork_work_horse(job, queue)
 
     def handle_payload(self, message: Any) -> None:
-        """Let the database cursor be cancelled on RQ's stop command, which would kill at once."""
+        """Cancel the database cursor on RQ's stop command, which by itself would kill the work-horse at once."""
         payload = parse_payload(message)
         if payload["command"] != "stop-job":
             super().handle_payload(message)  # type: ignore[no-untyped-call]
@@ -85,7 +85,7 @@ class JobWorker(Worker):
         self._signal_horse(signal.SIGTERM)
 
     def maintain_heartbeats(self, job: Job, *execution: Any) -> None:
-        """Survive a restart of Redis: the worker's end would be that of the job, which has a lease of its own."""
+        """Send RQ's heartbeats, and survive a restart of Redis: the job has a lease of its own."""
         with suppress(redis.ConnectionError, redis.TimeoutError):
             super().maintain_heartbeats(job, *execution)
 

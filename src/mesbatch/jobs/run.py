@@ -51,12 +51,12 @@ def run_job(
 
     ``queued`` means that it is to be run again: *stop* asked for that, or it was too large for the memory and gets half
     of it. ``not ours`` means that there was nothing to do: it has ended, or another worker is at it. Reads while it
-    holds a permit of *limit*. Holds what the spec allows in *max_bytes*, one chunk, and what the job's function counts.
+    holds a permit of *limit*. Holds rows of *max_bytes* of the spec, one chunk, and the counts of the job's function.
 
-    What goes wrong with the job is not raised: it stands in its facts.
+    An error of the job is not raised: it stands in its facts.
 
     Raises:
-        StoreError: the store is not to be trusted, or lacks what was written to it, so that no worker could do the job.
+        StoreError: the store is not to be trusted, or has lost a part of the job, so that no worker could do it.
     """
     try:
         lease = store.acquire(job_id, worker)
@@ -209,7 +209,7 @@ class _Run:
         return changes["status"]  # type: ignore[return-value]  # one of ours
 
     def _fenced(self) -> Outcome:
-        """Leave the job to another worker; or call it lost where the store lost it, for everybody who asks."""
+        """Leave the job to another worker; where the store lost it, write down that it is lost."""
         with suppress(StoreError, StatusConflict):
             return self.patiently(self._declared_lost, fenced=True)
         return "not ours"

@@ -1,4 +1,4 @@
-"""A job that is split by ranges of keys into shards, each a job of its own; one manifest joins them in key order."""
+"""Shards of a job: jobs for ranges of its keys, and one manifest that joins their results in key order."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def shards_of(facts: Facts) -> list[str]:
 
 
 def all_ended(store: Store, shards: Iterable[str]) -> bool:
-    """Return whether all shards have ended, or are gone, so that they can be joined or their job fails."""
+    """Return whether all shards have ended, or are gone: then their results are joined, or their job fails."""
     return all(one is None or one["status"] in ENDED for one in _facts_of(store, shards))
 
 
@@ -48,7 +48,7 @@ def progress_of(store: Store, facts: Facts) -> tuple[bool, dict[str, Any]]:
 
 
 def failure_of(store: Store, facts: Facts) -> Facts | None:
-    """Return the facts with which a job ends of which a shard did not finish; None when all did."""
+    """Return the facts that end a job because one of its shards did not finish; None when all did."""
     for shard, one in zip(shards_of(facts), _facts_of(store, shards_of(facts))):
         if one is None:
             return ending("lost", "lost", f"job {shard}, a shard of this one, is gone")
@@ -72,9 +72,9 @@ class _Joined:
 
 @dataclass
 class Joining:
-    """Joins the results of shards: their chunks become those of the whole job, without being read.
+    """A join of the results of shards: their chunks become those of the whole job, without being read.
 
-    A worker that dies at it is no loss: the next one goes on with the chunk that follows.
+    The death of a worker meanwhile is no loss: the next one goes on with the chunk that follows.
     """
 
     store: Store
@@ -87,7 +87,7 @@ class Joining:
     _failed: dict[str, None] = field(default_factory=dict)
 
     def join(self, function: JobFunction, elapsed_seconds: float, check: Callable[[], None]) -> None:
-        """Publish the whole result; *check* raises when that is to stop."""
+        """Publish the whole result; *check* raises when the job is to stop."""
         writer, position = ResultWriter(self.store, self.lease), 0
         for shard in shards_of(self.facts):
             manifest = self.store.manifest(shard)
@@ -115,7 +115,7 @@ class Joining:
         )  # fmt: skip
 
     def clean(self) -> None:
-        """Remove what is left of the shards."""
+        """Remove the rest of the shards."""
         for shard in shards_of(self.facts):
             self.store.delete(shard)
 

@@ -1,4 +1,4 @@
-"""The description of a job, as JSON: mistakes are found when it is submitted, before anything is touched."""
+"""The specification of a job, as JSON: mistakes are found when it is submitted, before anything is touched."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class JobSpec:
     """One job: a function of the allow-list, with JSON *arguments*, for some *domains* of a list of keys.
 
     *owner* is the principal that alone may see the job; None lets everybody. *timeout* is in seconds from the
-    submission to the end, with all waiting. *max_bytes* is what the read may hold; *batch_size* the rows of a chunk.
+    submission to the end, with all waiting. *max_bytes* bounds the rows in memory, *batch_size* those of a chunk.
     With *order* ``any`` the keys are read in ranges that grow from 1,000 on, so that the first rows come at once; with
     ``key`` in one statement, which takes less time in all. *settings* are compared with those of the worker, which
     refuses the job where one differs. With *shards* the keys are split over so many jobs.

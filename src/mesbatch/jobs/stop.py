@@ -19,7 +19,7 @@ class Interruptible(Protocol):
 
 
 class Stopped(BaseException):
-    """The job leaves its loop; *reason* is in its `Stop`."""
+    """The way out of a job's loop; the reason stands in its `Stop`."""
 
 
 class Stop:
@@ -40,11 +40,11 @@ class Stop:
 
     @property
     def gives_back(self) -> bool:
-        """Whether the job is to go on later, so that it publishes what it holds of whole keys."""
+        """True if the job is to go on later, so that it publishes the whole keys that it holds."""
         return self.reason in INTERRUPTIONS
 
     def ask(self, reason: Reason) -> None:
-        """Ask for a stop. The first reason counts, but each goes before a lost permit, and a lost lease before each.
+        """Ask for a stop. The first reason counts, but any other replaces a lost permit, and a lost lease all others.
 
         Takes no lock: a signal's handler may call it in the midst of anything.
         """
@@ -52,7 +52,7 @@ class Stop:
             self.reason = reason
 
     def check(self) -> None:
-        """Raise `Stopped` when that was asked for."""
+        """Raise `Stopped` when a stop was asked for."""
         if self.asked:
             raise Stopped
 

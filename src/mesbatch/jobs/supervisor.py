@@ -21,7 +21,7 @@ from mesbatch.store import new_job_id
 from mesbatch.store.protocol import Store
 
 SCAN_SECONDS = 2.0  # between two looks for jobs that others left: a dead worker is found within 20 s, its lease is 15
-SWEEP_SECONDS = 60.0  # between two removals of what has expired
+SWEEP_SECONDS = 60.0  # between two removals of expired jobs
 POLL_SECONDS = 0.05  # between two looks at our own processes
 CLOSE_SECONDS = 10.0  # for all processes to stop at a batch
 
@@ -37,7 +37,7 @@ class _Child:
 
 
 class Supervisor:
-    """Runs the jobs of *store*, *workers* at once, each in a process that ends with the thread of this object."""
+    """The processes of the jobs of *store*, *workers* at once, each of which ends with the thread of this object."""
 
     def __init__(self, store: Store, app: str, workers: int, memory_limit: int | None) -> None:
         self._store, self._app, self._workers, self._memory_limit = store, app, workers, memory_limit

@@ -1,4 +1,4 @@
-"""What is written down about a result: each chunk, the domains after it, and the manifest that comes last."""
+"""The account of a result: its chunks, its domains after each of them, and the manifest that comes last."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mesbatch.manifest import Status
 
 
 class Chunk(msgspec.Struct, frozen=True, array_like=True):
-    """One stored JSON array of rows: where it stands, and what its bytes must be.
+    """One stored JSON array of rows: its place, and the size and checksum of its bytes.
 
     *position* counts the chunks of a job in the order of their publication, *number* those of its domain, both from 0;
     *size* is bytes; *crc* is the CRC-32 of them; *token* is that of the lease under which it was published.
@@ -30,10 +30,10 @@ class Chunk(msgspec.Struct, frozen=True, array_like=True):
 
 
 class DomainAccount(msgspec.Struct, frozen=True):
-    """What came of one domain so far.
+    """The account of one domain so far.
 
-    *columns* are those of `RowEncoder.columns`. *checksum* is that of all rows so far, joined by commas. When
-    *ends_key*, all rows of *last_key* are there.
+    *columns* are those of `RowEncoder.columns`. *checksum* is that of all rows so far, joined by commas. *last_key* is
+    the key of the last row, as it was asked for; with *ends_key* all its rows are there.
     """
 
     columns: list[dict[str, Any]]
@@ -46,14 +46,14 @@ class DomainAccount(msgspec.Struct, frozen=True):
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """A line of the journal: a *chunk* that was published, and every domain that had begun by then."""
+    """An entry of the journal: a *chunk* that was published, and every domain that had begun by then."""
 
     chunk: Chunk
     domains: dict[str, DomainAccount]
 
     @property
     def ends_keys(self) -> bool:
-        """Whether no domain stops in the middle of a key here, so that a retry may go on from it."""
+        """True if no domain stops in the middle of a key here, so that a retry may go on from it."""
         return all(domain.ends_key for domain in self.domains.values())
 
 

@@ -58,7 +58,7 @@ def read_keys(store: Store, keys: KeyList) -> Iterator[Any]:
 
     Raises:
         ChunkLost: a part is gone.
-        CorruptChunk: a part is not what was stored.
+        CorruptChunk: a part is not as it was stored.
     """
     count = 0
     for number in range(keys.parts):
@@ -71,7 +71,7 @@ def read_keys(store: Store, keys: KeyList) -> Iterator[Any]:
         try:
             yield from map(decode_key, part)
         except ValueError as error:
-            raise CorruptChunk(f"{name} is whole, but holds what is no key: {error}") from error
+            raise CorruptChunk(f"{name} is whole, but not all of it are keys: {error}") from error
     if count != keys.count:
         raise ChunkLost(f"{count:,} of {keys.count:,} keys of job {keys.job_id} are there")
 

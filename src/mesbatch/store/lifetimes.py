@@ -5,7 +5,7 @@ from __future__ import annotations
 from mesbatch.store.objects import Objects
 
 HOLD_SECONDS = 600.0  # after its last word a reader may still be sending a chunk to a client of 3 kB/s
-GRACE_SECONDS = 60.0  # what expired a moment ago may just be opened
+GRACE_SECONDS = 60.0  # a job that expired a moment ago may just be opened
 
 
 class Lifetimes:

@@ -9,7 +9,7 @@ from mesbatch.store.sealed import Document, unseal
 
 
 class Objects(Protocol):
-    """Names are parts joined by ``/``. Reading raises `StoreUnavailable`, writing `ResultStoreFull` as well."""
+    """Objects by name, in folders that ``/`` ends. Reading raises `StoreUnavailable`, writing `ResultStoreFull` too."""
 
     def create(self, name: str, data: bytes) -> bool:
         """Write a new object, whole or not at all; False, and nothing written, when there is one of this name."""
@@ -18,13 +18,13 @@ class Objects(Protocol):
         """Write an object, whole or not at all, whether there is one or not."""
 
     def copy(self, source: str, name: str) -> bool:
-        """Let *name* be what *source* is; False when there is no *source*. What is there already stays."""
+        """Let *name* have the bytes of *source*; False when there is no *source*. An object of this name stays."""
 
     def read(self, name: str) -> bytes | None:
         """Return all bytes of an object; None when there is none."""
 
     def names(self, folder: str) -> list[str]:
-        """Return the last parts of the names of what lies directly in *folder*, sorted."""
+        """Return the names of the objects and folders directly in *folder*, without its own, sorted."""
 
     def modified(self, name: str) -> float | None:
         """Return the time of the last write of an object, by the clock of `now`; None when there is none."""
@@ -39,7 +39,7 @@ class Objects(Protocol):
         """Keep every other process out of this block where the storage can do that."""
 
     def sweep(self, age: float) -> None:
-        """Remove what was left half written longer than *age* seconds ago."""
+        """Remove objects that were left half written longer than *age* seconds ago."""
 
 
 def numbered(job_id: str, kind: str, number: int) -> str:

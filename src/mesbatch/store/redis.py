@@ -16,7 +16,7 @@ from mesbatch.store.job_id import check_job_id, new_job_id
 from mesbatch.store.legacy import contract_meta
 from mesbatch.store.lifetimes import HOLD_SECONDS
 from mesbatch.store.protocol import LEASE_SECONDS, TTL_SECONDS, Facts, Lease
-from mesbatch.store.redis_chunks import RedisChunks, in_parts, lost_chunk
+from mesbatch.store.redis_chunks import RedisChunks, in_lists, lost_chunk
 from mesbatch.store.redis_facts import ENDED_JSON, RedisFacts, lost_lease, no_job
 from mesbatch.store.redis_legacy import LegacyResults
 from mesbatch.store.redis_names import RedisNames
@@ -37,8 +37,9 @@ class RedisStore:
 
     A chunk is one value, so the server holds the whole result: beyond *max_bytes* (of chunks, per job) further chunks
     go to *overflow*, or without one publishing raises `ResultStoreFull`. While the server does not answer, every call
-    tries again for *patience* seconds. Readers of the first implementation find what they know, except for chunks that
-    overflowed. Its results can be read, too. Holds one chunk. Not for a Redis Cluster: the keys of a job lie apart.
+    tries again for *patience* seconds. Clients of the first implementation find the keys that they know, except for
+    chunks that overflowed; its results can be read, too. Holds one chunk. Not for a Redis Cluster, where the keys of a
+    job lie apart.
 
     A warning is logged when the server may evict keys: chunks would get lost, which readers notice but cannot mend.
     """
@@ -94,12 +95,12 @@ class RedisStore:
     def delete(self, job_id: str) -> None:
         chunks = [self._names.of_chunk(job_id, entry.chunk) for entry in self._entries(job_id)]
         members = ["meta", "facts", "lease", "journal", "result", "result:meta", "result:index", "result:aggregation"]
-        for names in in_parts([*self._names.of(job_id, *members), *chunks, *self._key_parts(job_id)]):
+        for names in in_lists([*self._names.of(job_id, *members), *chunks, *self._key_parts(job_id)]):
             self._server("unlink", *names)
         self._chunks.delete_overflow(job_id)
 
     def sweep(self) -> int:
-        """Remove what had overflowed of jobs that are gone; Redis itself removes what expires."""
+        """Remove the overflowed chunks of jobs that are gone; Redis itself removes expired keys."""
         return self._chunks.sweep()
 
     # -- its lease
@@ -171,7 +172,7 @@ class RedisStore:
         return entry.chunk
 
     def finish(self, lease: Lease, manifest: ResultManifest, aggregation: bytes | None) -> None:
-        """Publish the result; `ChunkLost` when the server has evicted a chunk by now."""
+        """Publish the result; raise `ChunkLost` when the server has evicted a chunk by now."""
         self._chunks.keep(lease.job_id, manifest.chunks, self._long)
         members = ("lease", "result:index", "result:meta", "result:aggregation", "meta", "facts", "journal")
         self._fenced(
@@ -244,7 +245,7 @@ class RedisStore:
         return answer
 
     def _cut(self, lease: Lease, length: int) -> Lease:
-        """Drop what a worker before us published after the last end of a key."""
+        """Drop the chunks that a worker before us published after the last end of a key."""
         dropped: list[Chunk] = []
         domains: Mapping[str, DomainAccount] = {}
         while length:

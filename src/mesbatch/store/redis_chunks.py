@@ -56,7 +56,7 @@ class RedisChunks:
             ChunkLost: one is gone already.
         """
         overflows = False
-        for some in in_parts(chunks):
+        for some in in_lists(chunks):
             here = [chunk for chunk in some if not chunk.overflow]
             overflows = overflows or len(here) < len(some)
             names = [self._names.of_chunk(job_id, chunk) for chunk in here]
@@ -77,7 +77,7 @@ class RedisChunks:
             self._overflow.delete(job_id)
 
     def sweep(self) -> int:
-        """Remove what is in the second store of jobs that Redis no longer knows; return how many jobs that were."""
+        """Remove the chunks in the second store of jobs that Redis no longer knows; return the number of jobs."""
         if self._overflow is None:
             return 0
         gone = [job_id for job_id in self._overflow.spare_jobs() if self._is_gone(job_id)]
@@ -100,7 +100,7 @@ def lost_chunk(job_id: str, chunk: Chunk) -> ChunkLost:
     return ChunkLost(f"chunk {chunk.number} of {chunk.domain!r} of job {job_id} is gone")
 
 
-def in_parts(items: Iterable[T]) -> Iterator[list[T]]:
+def in_lists(items: Iterable[T]) -> Iterator[list[T]]:
     """Cut *items* into lists that are short enough for one request."""
     remaining = iter(items)
     return iter(lambda: list(islice(remaining, AT_ONCE)), [])

@@ -18,7 +18,7 @@ ENDED_JSON = msgspec.json.encode(sorted(ENDED)).decode()
 
 
 class RedisFacts:
-    """Facts by job; those of a job live for so many milliseconds after each change as the caller says."""
+    """Facts by job; those of a job are kept for some *milliseconds* after each change."""
 
     def __init__(self, server: RedisServer, names: RedisNames) -> None:
         self._server, self._names = server, names
@@ -75,7 +75,7 @@ def no_job(job_id: str) -> JobNotFound:
 
 
 def lost_lease(job_id: str, token: int | None, newest: bytes) -> LeaseLost:
-    """Make the error for a script's answer that *newest*, or no token at all, is that of the job's lease."""
+    """Make the error for the lease *token*, after which *newest* was given out; an empty one means no lease at all."""
     known = f"lease {newest.decode()} is the newest" if newest else "the store knows no lease of it"
     return LeaseLost(f"job {job_id} is no longer ours by lease {token}: {known}")
 

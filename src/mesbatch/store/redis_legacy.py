@@ -1,4 +1,4 @@
-"""Results that the first implementation left in Redis: found by its keys, and given the account that ours have."""
+"""Results of the first implementation in Redis: found by its keys, and read like ours."""
 
 from __future__ import annotations
 

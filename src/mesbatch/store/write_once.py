@@ -1,4 +1,4 @@
-"""A store in which nothing that matters is ever written twice: an object's name holds the token of its writer."""
+"""A store in which nothing that counts is written twice: the name of an object holds the token of its writer."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from mesbatch.errors import ChunkLost, LeaseHeld, LeaseLost, StatusConflict
 from mesbatch.store.account import Chunk, Entry, ResultManifest
 from mesbatch.store.fact_versions import FactVersions
 from mesbatch.store.job_id import JOB_ID, check_job_id
+from mesbatch.store.leases import StoredLease, StoredLeases
 from mesbatch.store.lifetimes import GRACE_SECONDS, Lifetimes
 from mesbatch.store.objects import Objects, numbered, of_token, read_document
 from mesbatch.store.protocol import ENDED, LEASE_SECONDS, TTL_SECONDS, Facts, Lease
 from mesbatch.store.sealed import seal
-from mesbatch.store.terms import Term, Terms
 
 
 class WriteOnceStore:
     """Jobs as objects, each in a folder of its own.
 
     A chunk, its journal entry and the manifest carry the token of the lease in their names, and readers look only at
-    the names that the newest lease leads to. So what a late writer still writes is never seen, on any storage that can
-    create an object if there is none; where the storage also has locks, not even written.
+    the names that the newest lease leads to. So the objects of a late writer are never seen, on any storage that can
+    create an object if there is none; where the storage also has locks, they are not even written.
     """
 
     def __init__(self, objects: Objects, *, ttl: float = TTL_SECONDS, lease_seconds: float = LEASE_SECONDS) -> None:
@@ -29,7 +29,7 @@ class WriteOnceStore:
         self.ttl, self.lease_seconds = ttl, lease_seconds
         self._lifetimes = Lifetimes(objects, ttl)
         self._versions = FactVersions(objects, self._lifetimes)
-        self._terms = Terms(objects, lease_seconds)
+        self._leases = StoredLeases(objects, lease_seconds)
 
     # -- the job
 
@@ -52,7 +52,7 @@ class WriteOnceStore:
         def check(before: Facts) -> None:
             _check_change(job_id, before.get("status", ""), changes, only_if)
             if token is not None:
-                self._terms.check(job_id, token)
+                self._leases.check(job_id, token)
 
         return self._versions.change(check_job_id(job_id), changes, check)
 
@@ -68,7 +68,7 @@ class WriteOnceStore:
         for job_id in expired:
             self.objects.remove(job_id)
         for job_id in self.job_ids():
-            self._terms.sweep(job_id)
+            self._leases.sweep(job_id)
         return len(expired)
 
     # -- its lease
@@ -78,31 +78,31 @@ class WriteOnceStore:
             status = self._versions.read(job_id).get("status")
             if status in ENDED:
                 raise StatusConflict(f"job {job_id} has ended: it is {status}")
-            before = self._terms.newest(job_id)
+            before = self._leases.newest(job_id)
             if before is not None:
                 self._check_free(job_id, before)
-            term, lease = self._terms.begin(job_id, owner, before)
+            lease = self._leases.begin(job_id, owner, before)
             if before is not None and self._has_result(job_id, before.token):  # finished while we looked, without locks
-                self._terms.withdraw(job_id, term)
+                self._leases.withdraw(lease)
                 raise StatusConflict(f"the result of job {job_id} is finished")
             self._lifetimes.renew(job_id)
         return lease
 
     def renew(self, lease: Lease) -> None:
         with self._fenced(lease):
-            self._terms.renew(lease)
+            self._leases.renew(lease)
             self._lifetimes.renew(lease.job_id)
 
     def release(self, lease: Lease) -> None:
         try:
             with self._fenced(lease):
-                self._terms.release(lease)
+                self._leases.release(lease)
         except LeaseLost:
             pass
 
     def holder(self, job_id: str) -> str | None:
-        term = self._terms.newest(check_job_id(job_id))
-        return None if term is None or not self._terms.is_alive(job_id, term.token) else term.owner
+        stored = self._leases.newest(check_job_id(job_id))
+        return None if stored is None or not self._leases.is_alive(job_id, stored.token) else stored.owner
 
     # -- its keys
 
@@ -136,15 +136,15 @@ class WriteOnceStore:
                 self._publish(numbered(lease.job_id, "aggregations", lease.token), aggregation)
             self._publish(numbered(lease.job_id, "results", lease.token), seal(manifest))
             # Without locks: was it still ours when the manifest was there?
-            self._terms.check(lease.job_id, lease.token)
+            self._leases.check(lease.job_id, lease.token)
             self._lifetimes.renew(lease.job_id)
 
     def journal(self, job_id: str, first: int, count: int) -> Sequence[Entry]:
-        term = self._terms.newest(check_job_id(job_id))
-        if term is None:
+        stored = self._leases.newest(check_job_id(job_id))
+        if stored is None:
             return []
         positions = iter(range(first, first + count))
-        return list(iter(lambda: self._terms.entry(job_id, term, next(positions, -1)), None))
+        return list(iter(lambda: self._leases.entry(job_id, stored, next(positions, -1)), None))
 
     def chunk(self, job_id: str, chunk: Chunk) -> bytes | None:
         return self.objects.read(of_token(check_job_id(job_id), "chunks", chunk.token, chunk.position))
@@ -172,7 +172,7 @@ class WriteOnceStore:
     # -- chunks of jobs that live in another store, which has no room for them
 
     def put_spare(self, job_id: str, chunk: Chunk, data: bytes) -> None:
-        """Keep *data*, which `chunk` then reads, for another `ttl`; nobody sees it before the other store says so."""
+        """Keep *data*, for `chunk` to read, for another `ttl`; readers learn of it from the other store."""
         self.keep(job_id)
         self.objects.replace(of_token(job_id, "chunks", chunk.token, chunk.position), data)
 
@@ -189,27 +189,27 @@ class WriteOnceStore:
     @contextmanager
     def _fenced(self, lease: Lease) -> Iterator[None]:
         with self.objects.exclusive(check_job_id(lease.job_id)):
-            self._terms.check(lease.job_id, lease.token)
+            self._leases.check(lease.job_id, lease.token)
             yield
 
-    def _check_free(self, job_id: str, term: Term) -> None:
-        if self._has_result(job_id, term.token):
+    def _check_free(self, job_id: str, stored: StoredLease) -> None:
+        if self._has_result(job_id, stored.token):
             raise StatusConflict(f"the result of job {job_id} is finished")
-        if self._terms.is_alive(job_id, term.token):
-            raise LeaseHeld(f"job {job_id} is held by {term.owner!r}, who was alive within {self.lease_seconds:g} s")
+        if self._leases.is_alive(job_id, stored.token):
+            raise LeaseHeld(f"job {job_id} is held by {stored.owner!r}, who was alive within {self.lease_seconds:g} s")
 
     def _has_result(self, job_id: str, token: int) -> bool:
         return self.objects.modified(numbered(job_id, "results", token)) is not None
 
     def _result_token(self, job_id: str) -> int | None:
         """Return the newest lease, if it left a manifest; None once the job has expired, unless it is being read."""
-        token = self._terms.newest_token(job_id)
+        token = self._leases.newest_token(job_id)
         if token is None or not self._has_result(job_id, token):
             return None
         return None if self._lifetimes.has_expired(job_id) and not self._lifetimes.is_held(job_id) else token
 
     def _publish(self, name: str, data: bytes) -> None:
-        """Write an object, or find it as written by us: an object storage that answered too late is asked twice."""
+        """Write an object, or find it written by us: an object storage that answered too late is asked twice."""
         if not self.objects.create(name, data) and self.objects.read(name) != data:
             raise LeaseLost(f"{name} was written by somebody else with the same lease")
 
