@@ -46,17 +46,6 @@ class Chunker:
             yield self._next_chunk(min(self._wanted, len(self._rows) - 1))
             self._wanted = min(self._batch_size, 2 * self._wanted)
 
-    @property
-    def last_row(self) -> Row | None:
-        """The last row that is held."""
-        return self._rows[-1] if self._rows else None
-
-    @property
-    def last_whole_row(self) -> Row | None:
-        """The last row that `whole_keys` would give out."""
-        end = self._last_end(len(self._rows) - 1)
-        return self._rows[end - 1] if end else None
-
     def whole_keys(self) -> Iterator[ChunkRows]:
         """Give out the rows of keys that are known to be whole, for a worker that stops here."""
         if end := self._last_end(len(self._rows) - 1):

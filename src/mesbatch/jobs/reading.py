@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from typing import Any
 
 from mesbatch.batch import Batch, Row, find_column
@@ -35,8 +34,8 @@ class DomainReading:
         self._encoder: RowEncoder | None = None
         self._chunker: Chunker | None = None
         self._key: int | None = None  # the position of its column
+        self._reader: TraceReader | None = None  # the last one that gave rows
         self._after: Any = None  # the last key that is published already
-        self._held_keys: tuple[Any, Any] = None, None  # the last whole key of the rows that are held, and the last
         self._done = KeysDone(keys)
         self._failed = publishing.missing(domain)
         self._complete = not self._failed
@@ -47,7 +46,6 @@ class DomainReading:
         Raises:
             Stopped: that was asked for. If the job is to go on later, the keys that are whole are published.
             InvalidJob: the function reads something else than this domain.
-            KeyMismatch: the database gave a row whose key was not asked for.
             NotSplittable: ``order="any"``, and the rows do not tell where a key ends.
             Whatever reading and storing raise.
         """
@@ -56,8 +54,10 @@ class DomainReading:
                 self._read_range(keys)
         except Stopped:
             if self._stop.gives_back and self._chunker is not None:
-                self._publish_all(self._chunker.whole_keys(), lambda _: self._held_keys[0])
+                self._publish_all(self._chunker.whole_keys())
             raise
+        if self._chunker is not None:
+            self._publish_all(self._chunker.rest())
         self._publishing.end(self._domain, complete=self._complete)
 
     def _ranges(self) -> Iterator[Keys | list[Any]]:
@@ -91,20 +91,16 @@ class DomainReading:
                 raise
             self._stop.check()  # an interruption is but a failed key to a reader that tolerates these
             self._account_for(reader)
-        if self._chunker is not None:  # a range ends a key, and only its own reader could tell which
-            self._publish_all(self._chunker.rest(), lambda _: self._held_keys[1])
 
     def _take(self, reader: TraceReader) -> None:
         manifest, seen = reader.manifests[self._domain], 0
-        key_of = partial(self._key_of, reader)
         for _, batch in reader:
-            chunker = self._begun(reader)
+            chunker, self._reader = self._begun(reader), reader
             assert self._encoder is not None
             check_columns(self._encoder, batch)
             nbytes, seen = manifest.nbytes - seen, manifest.nbytes
             self._miss(reader)
-            self._publish_all(chunker.add(self._unpublished(batch.rows, key_of), nbytes), key_of)
-            self._held_keys = key_of(chunker.last_whole_row), key_of(chunker.last_row)
+            self._publish_all(chunker.add(self._unpublished(batch.rows), nbytes))
             del batch
             self._stop.check()
 
@@ -141,13 +137,13 @@ class DomainReading:
         if failed := reader.manifests[self._domain].failed:
             self._publishing.miss(self._domain, self._failed + failed)
 
-    def _key_of(self, reader: TraceReader, row: Row | None) -> Any:
-        """Return the key of *row* as it was asked for, while *reader* is open; None where rows tell no key."""
-        if self._key is None or row is None:
+    def _key_of(self, row: Row) -> Any:
+        """Return the key of *row* as it was asked for; None where rows tell no key."""
+        if self._key is None or self._reader is None:
             return None
-        return reader.resume_point(self._domain, row[self._key]).key
+        return self._reader.resume_point(self._domain, row[self._key]).key
 
-    def _unpublished(self, rows: list[Row], key_of: Callable[[Row], Any]) -> list[Row]:
+    def _unpublished(self, rows: list[Row]) -> list[Row]:
         """Drop the rows of keys that are published already.
 
         A CHAR column takes ``"a"`` and ``"a  "`` for one key: a read of the keys after the first one gives its rows
@@ -155,18 +151,18 @@ class DomainReading:
         """
         if self._after is None or self._key is None:
             return rows
-        first = bisect_right(rows, self._after, key=key_of)
+        first = bisect_right(rows, self._after, key=self._key_of)
         if first < len(rows):
             self._after = None
         return rows[first:]
 
-    def _publish_all(self, chunks: Iterator[ChunkRows], key_of: Callable[[Row], Any]) -> None:
+    def _publish_all(self, chunks: Iterator[ChunkRows]) -> None:
         for chunk in chunks:
-            self._publish(chunk, key_of(chunk.rows[-1]))
+            self._publish(chunk)
 
-    def _publish(self, chunk: ChunkRows, last_key: Any) -> None:
+    def _publish(self, chunk: ChunkRows) -> None:
         assert self._encoder is not None
-        data = self._encoder.encode_list(chunk.rows)
+        data, last_key = self._encoder.encode_list(chunk.rows), self._key_of(chunk.rows[-1])
         done = 0 if last_key is None else self._done.up_to(last_key)
         batch = Batch(self._encoder.names, chunk.rows)
         self._publishing.publish(self._domain, batch, data, last_key, done, ends_key=chunk.ends_key)

@@ -134,11 +134,7 @@ class BatchReader(Iterator[Batch]):
         return self._reading.key.name if self._reading.key is not None else None
 
     def resume_point(self, value: Any) -> ResumePoint:
-        """Return the place after the key that a delivered row spells *value*; ask before the read ends.
-
-        Raises:
-            KeyMismatch: no such key was asked for.
-        """
+        """Return the place after the rows of *value*, a value of `key_column`: its key as it was asked for."""
         return self._reading.resume_point(value)
 
     @property

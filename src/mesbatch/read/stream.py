@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from mesbatch.batch import Column
-from mesbatch.errors import KeyMismatch, SchemaChanged
+from mesbatch.errors import SchemaChanged
 from mesbatch.events import PartRead
 from mesbatch.keys.choose import choose, examine
 from mesbatch.keys.collect import CHECKED_AT_ONCE, KeyList, Keys, collect_keys
@@ -43,6 +43,8 @@ class Reading:
     key: Column | None = None  # whose values say where a key ends; None where rows come in no order of keys
     schema: Any = None  # of Arrow, where the driver gives record batches
     stream: Stream | None = None
+    _key_type: type | None = None  # of the keys that were asked for
+    _padded: bool = False  # the key's column gives its values padded with blanks
     _own_keys: Keys | None = field(init=False)  # to be closed here
     _lanes: list[Lane] = field(default_factory=list)
     _exporter: Lane | None = None  # holds the transaction whose snapshot the lanes share
@@ -85,18 +87,10 @@ class Reading:
             self._own_keys.close()
 
     def resume_point(self, value: Any) -> ResumePoint:
-        """Return the place after the key that was asked for and that a delivered row spells *value*.
-
-        Raises:
-            KeyMismatch: no such key was asked for.
-        """
-        keys = self._own_keys or self.request.keys
-        if isinstance(keys, Keys) and keys.key_type is not None:
-            for spelled in (value, value.rstrip(" ")) if isinstance(value, str) else (value,):
-                key = _of_type(spelled, keys.key_type)
-                if isinstance(key, keys.key_type) and key in keys:
-                    return ResumePoint(key)
-        raise KeyMismatch(f"a row came with the key {value!r:.80}, which was not asked for")
+        """Return the place after the rows of *value*; see `BatchReader.resume_point`."""
+        if self._padded and isinstance(value, str):
+            return ResumePoint(value.rstrip(" "))
+        return ResumePoint(_of_type(value, self._key_type))
 
     def interrupt(self) -> None:
         """Make what blocks in another thread fail soon, and be tried no more."""
@@ -179,6 +173,7 @@ class Reading:
             session, query, keys, request.strategy, request.order, whole=whole, parallel=request.parallel
         )
         self.manifest.keys, self.key = len(keys), chosen.key
+        self._key_type, self._padded = keys.key_type, query.padded
         reader = PartReader(self._statements(), strategy, chosen, request.order, query.padded, request.on_failure)
         return self._run(reader.read, self._parts(strategy, keys))
 
@@ -265,7 +260,7 @@ def _in_turn(read: Callable[[Lane, Part], Generator[Item]], parts: Iterator[Part
         yield from read(lane, part)
 
 
-def _of_type(value: Any, kind: type) -> Any:
+def _of_type(value: Any, kind: type | None) -> Any:
     """Return *value* as one of the type *kind* that the keys have, where it is another spelling of such a key."""
     if isinstance(value, Decimal) and kind is int:
         return int(value) if value == int(value) else value

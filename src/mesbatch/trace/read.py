@@ -177,11 +177,7 @@ class TraceReader(Iterator[tuple[str, Batch]]):
             reader.max_bytes = max(1, value // self._at_once)
 
     def resume_point(self, domain: str, value: Any) -> ResumePoint:
-        """Return the place after the key that a delivered row of *domain* spells *value*; ask before the read ends.
-
-        Raises:
-            KeyMismatch: no such key was asked for.
-        """
+        """Return the place after the rows of *value* in *domain*, as that of a `BatchReader`."""
         return self._work.readers[domain].resume_point(value)
 
     @property
