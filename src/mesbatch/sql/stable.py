@@ -12,8 +12,7 @@ from mesbatch.sql.tree import Node, Parens, levels
 # A nested comment, one that ends at a carriage return somewhere, one that MySQL runs.
 _UNCLEAR_COMMENT = re.compile(r"/\*.*/\*|--.*\r(?!\n)|/\*M?!", re.DOTALL)
 # MySQL ends 'x\\' elsewhere; SQLite reads q'..' and e'..' as a name and a string, and $$ as a name.
-_UNCLEAR_STRING = re.compile(r"(?:'|[nN]').*\\'.|[eE]'.*\\'|[nN]?[qQ]'.*'.*'|\$.*['\"]", re.DOTALL)
-_UNCLEAR_NAME = re.compile(r"\[.*['\"]", re.DOTALL)  # DuckDB reads a list of strings in it
+_UNCLEAR_STRING = re.compile(r"(?:'|[nNeE]').*\\'|[nN]?[qQ]'.*'.*'|\$.*['\"]", re.DOTALL)
 _JSON_OPERATORS = (">", "-", "#", "=")  # after a hash, which begins a comment for MySQL
 
 
@@ -23,15 +22,17 @@ def check_clear(text: str) -> None:
     What one of them takes for a string may have a clause for another.
     """
     tokens = tokenize(text)
+    escapes = False
     for token, following in zip(tokens, [*tokens[1:], None]):
         if token.kind == "comment" and _UNCLEAR_COMMENT.match(token.text):
             raise Doubt("databases disagree on where this comment ends", [token])
-        if token.kind == "string" and _UNCLEAR_STRING.match(token.text):
+        if token.kind == "string" and _UNCLEAR_STRING.match(token.text) and not escapes:
             raise Doubt("databases disagree on where this string ends", [token])
-        if token.kind == "quoted" and _UNCLEAR_NAME.match(token.text):
+        if token.text[0] == "[" and (token.text.count("'") % 2 or token.text.count('"') % 2):  # DuckDB: a list
             raise Doubt("databases disagree on where this name ends", [token])
         if _is_unclear_operator(token, following, text):
             raise Doubt("databases disagree on what follows", [token])
+        escapes = token.word == "ESCAPE" or (escapes and token.kind == "space")  # ESCAPE '\\' stands in many statements
 
 
 def check_stable(root: Parens) -> None:
