@@ -46,6 +46,7 @@ PROVED = [  # statement, columns of its result, the key's positions
     ("select h.*, count(*) over (partition by lot) from h where lot in (:keys)", "id lot count", [1]),
     # derived tables
     ("select * from (select nxt, lot from h where lot in (:keys)) d", "nxt lot", [1]),
+    ("select lot from (select * from (select lot from h where lot in (:keys)) d, p) e", "lot", [0]),
     ("select d.l, x from (select lot as l, x from h where lot in (:keys)) d", "l x", [0]),
     ('select d."L" from (select lot as "L", x from h where lot in (:keys)) d', "L", [0]),
     ("select l as lot, lot as l from (select lot as l, nxt as lot from h where lot in (:keys)) d", "lot l", [0]),
@@ -58,8 +59,8 @@ PROVED = [  # statement, columns of its result, the key's positions
         [0],
     ),
     (
-        "select lot, r from (select lot, row_number() over (partition by lot order by x) r from h where lot in (:keys))",
-        "lot r",
+        "select l, r from (select l, row_number() over (partition by l order by x) r from h where l in (:keys)) d",
+        "l r",
         [0],
     ),
 ]
@@ -127,6 +128,10 @@ UNPROVED = [  # they may be cut, and no output of theirs is the key
     ("select lot from h where s.lot in (:keys)", "lot"),
     ("select H.lot from h join p H on H.id = h.id where h.lot in (:keys)", "lot"),  # two tables, for MySQL
     ("select h.rowid from h join p on p.id = h.id where rowid in (:keys)", "rowid"),
+    ("select lot from h join p H on H.id = h.id where h.lot in (:keys)", "lot"),
+    ("select other.h.lot from mes.h where lot in (:keys)", "lot"),
+    ('select h.lot from mes.t "h" where lot in (:keys)', "lot"),
+    ("select lot from h partition (p1) x where h.lot in (:keys)", "lot"),
     # joins that merge two columns into one
     ("select lot from h full join p using (lot) where h.lot in (:keys)", "lot"),
     ("select p.lot from h join p using (lot) where lot in (:keys)", "lot"),
@@ -161,7 +166,11 @@ UNPROVED = [  # they may be cut, and no output of theirs is the key
     ("select d.* from (select p.lot, h.lot from h, p where h.lot in (:keys)) d", "lot lot:1"),
     ("select int4 from (select a::int, lot as int4 from h where lot in (:keys)) d", "int4"),
     ('select "a b" from (select a||b, lot as "a b" from h where lot in (:keys)) d', "a b"),
+    ("select * from (select p.* from h join p on p.id = h.id where lot in (:keys)) d, e", "id lot"),
+    ("select lot from (select * from (select p.* from h, p where lot in (:keys)) c, e) d", "lot"),
+    ("select lot from (select unnest(s), lot from h where lot in (:keys)) d", "lot"),
     # WITHs
+    ("with d (l, lot) as (select h.*, lot as x from h where lot in (:keys)) select l from d", "l"),
     ("with d (lot, l) as (select nxt, lot from h where lot in (:keys)) select lot from d", "lot"),
     ("with d (l, lot) as (select * from h where lot in (:keys)) select l from d", "l"),
     ("with d as (select nxt as lot from h where lot in (:keys)) select * from d", "lot"),
@@ -177,6 +186,7 @@ REFUSED = [  # statement, words of the reason
     ("select k from t where k in (:keys) and a = t.by limit :n", "LIMIT is not the same"),
     ("select k from t where k in (:keys) group by k, by limit (3)", "LIMIT is not the same"),
     ("select k from t where k in (:keys) limit all", "LIMIT is not the same"),
+    ("select k from t where k in (:keys) order by t.as limit 3", "LIMIT is not the same"),
     ("select k from t where k in (:keys) limit - 1", "LIMIT is not the same"),
     ("select k from t where k in (:keys) order by id desc limit ?", "LIMIT is not the same"),
     ("select k from t where k in (:keys) order by as for update", "as for"),
@@ -215,7 +225,7 @@ REFUSED = [  # statement, words of the reason
     ('select k, count(*) from (select a as "K", k from t where k in (:keys)) x group by k', "GROUP BY lacks"),
     ("select k, count(*) from (select a as 'k', k from t where k in (:keys)) x group by k", "GROUP BY lacks"),
     ('select k, count(*) from (select a "k", k from t where k in (:keys)) x group by k', "GROUP BY lacks"),
-    ("select sum(a) over w from t where k in (:keys) window w as (partition by k), W as ()", "a window over"),
+    ("select sum(a) over w from t where k in (:keys) window W as (), w as (partition by k)", "a window over"),
     # WITHs
     ("with d as (select k from t where k in (:keys)) select d.k from d, d e", "is used 2 times"),
     ("with d as (select k from t where k in (:keys)) select 1 from u", "is used 0 times"),

@@ -18,7 +18,7 @@ from mesbatch.sql.per_key import judge_distinct, judge_groups, judge_windows
 from mesbatch.sql.query import check_reads, find_keys
 from mesbatch.sql.select import Select, check_ending, check_rownum, read_select
 from mesbatch.sql.stable import check_clear, check_stable
-from mesbatch.sql.tokens import significant_tokens
+from mesbatch.sql.tokens import tokenize, without_space
 from mesbatch.sql.tree import Parens, enclosing_query, query_around, read_tree
 from mesbatch.sql.withs import Use, Withs, find_use, index_uses
 
@@ -105,9 +105,9 @@ class _Judge:
     """One statement under judgement; *refusal* is the first reason against cutting it."""
 
     def __init__(self, text: str, *, is_sworn: bool) -> None:
-        self._text = text
+        self._tokens = tokenize(text)
+        self._root = read_tree(without_space(self._tokens))
         self._is_sworn = is_sworn
-        self._root = read_tree(significant_tokens(text))
         self._withs: dict[int, Withs] = {}
         self.refusal: str | None = None
 
@@ -117,7 +117,7 @@ class _Judge:
         Raises:
             Doubt: databases read the text in different ways.
         """
-        check_clear(self._text)
+        check_clear(self._tokens)
         with self._refusing():
             check_stable(self._root)
 
