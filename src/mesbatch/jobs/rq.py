@@ -80,7 +80,9 @@ class RQJobs(Jobs):
             yield ReadLimit()
             return
         # Jobs count, not bytes; and a job that waits stands in no queue of the limiter, but asks again.
-        limiter = RedisLimiter(self._url, f"mesbatch:reading:{self.queue.name}", self._max_connections, 1, max_waiting=0)
+        limiter = RedisLimiter(
+            self._url, f"mesbatch:reading:{self.queue.name}", self._max_connections, 1, max_waiting=0
+        )
         with closing(limiter):
             yield ReadLimit(limiter)
 

@@ -39,11 +39,11 @@ def examine(session: Session, statement: KeyedStatement, key: str | None, splitt
     text, params = statement.with_keys("NULL")
     columns = session.driver.columns_of(session, text, params)
     names = None if columns is None else [column.name for column in columns]
-    judgement = judge(statement.text, names)
+    judgement = judge(statement.text, names, splittable=splittable)
     query = KeyedQuery(statement, *_key_of(columns, key, judgement.key_outputs))
     query = replace(query, column=session.driver.keys.describe_filter(session, query, len(columns or ())))
     padded = query.key is not None and query.key.type in session.driver.keys.padded_types
-    if judgement.refusal is not None and not splittable:
+    if judgement.refusal is not None:
         reason: str | None = judgement.refusal
     elif query.key is None:
         reason = f"{judgement.unproved}; if a column of the result is the filter's own, name it with key="
