@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import filterfalse, groupby
 from sys import getsizeof
 from typing import Any
+
+from mesbatch.errors import InvalidKey
 
 KEYS_PER_TUPLE = 16  # 14 bytes a key; 8 would take 18, and find a key a little faster
 
@@ -21,17 +23,26 @@ class KeyNumbers:
     ([0, 1], [2, 0], 1)
     """
 
-    def __init__(self) -> None:
+    def __init__(self, column: str = "key") -> None:
+        self._column = column
         self._shared: dict[Any, tuple[Any, ...]] = {}
 
-    def add(self, keys: Collection[Any]) -> list[int]:
-        """Give the number of each of *keys*, which are distinct and hashable; new ones get the next numbers."""
+    def add(self, keys: Iterable[Any]) -> list[int]:
+        """Give the number of each of *keys*, which may repeat; new ones get the next numbers.
+
+        Raises:
+            InvalidKey: a key is not hashable.
+        """
         shared = self._shared
-        new = list(filterfalse(shared.__contains__, keys))
+        keys = list(keys)
+        try:
+            new = list(dict.fromkeys(filterfalse(shared.__contains__, keys)))
+        except TypeError as error:
+            raise unhashable(self._column, error) from error
         for start in range(0, len(new), KEYS_PER_TUPLE):
             some = new[start : start + KEYS_PER_TUPLE]
             shared.update(dict.fromkeys(some, (*some, len(shared))))
-        return list(map(self.__getitem__, keys))
+        return [(together := shared[key]).index(key) + together[-1] for key in keys]
 
     def __getitem__(self, key: Any) -> int:
         together = self._shared[key]
@@ -55,3 +66,8 @@ class KeyNumbers:
 
     def clear(self) -> None:
         self._shared.clear()
+
+
+def unhashable(column: str, error: TypeError) -> InvalidKey:
+    """Say in our words that a value of *column* cannot be a key."""
+    return InvalidKey(f"column {column!r} holds a value that cannot be a key: {error}")
