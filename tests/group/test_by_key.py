@@ -43,7 +43,7 @@ def _small_pieces(monkeypatch):
     monkeypatch.setattr(spilled, "ROWS_PER_LOOK", 3)
     monkeypatch.setattr(spilled, "READ_NBYTES_MIN", 600)
     monkeypatch.setattr(partitions, "EXTENT_NBYTES", 60)
-    monkeypatch.setattr(partitions, "EXTENTS_MAX", 3)
+    monkeypatch.setattr(spilled, "EXTENTS_MAX", 3)
     monkeypatch.setattr(partitions, "GROUPS_SHIFT", 1)
     monkeypatch.setattr(partitions, "PARTITIONS_MIN", 3)
     monkeypatch.setattr(partitions, "SPLIT_SHIFT", 1)

@@ -16,6 +16,7 @@ from mesbatch.group.spill.extents import ExtentFile
 from mesbatch.group.spill.partitions import Partitions
 from mesbatch.group.spill.unlinked import open_unlinked
 
+EXTENTS_MAX = 4
 GROUPS = st.lists(st.integers(0, 40), min_size=1, max_size=120)
 
 
@@ -26,7 +27,6 @@ def _small(monkeypatch):
     monkeypatch.setattr(partitions, "SPLIT_SHIFT", 2)
     monkeypatch.setattr(partitions, "PARTITIONS_MIN", 4)
     monkeypatch.setattr(partitions, "EXTENT_NBYTES", 40)
-    monkeypatch.setattr(partitions, "EXTENTS_MAX", 4)
 
 
 def numbered(keys):
@@ -61,7 +61,7 @@ def expected(groups):
 @given(GROUPS.map(numbered), st.integers(1, 50), st.integers(0, 2_000), st.integers(1, 2_000))
 def test_every_group_has_its_pieces_in_order(groups, size, max_bytes, nbytes):
     with added(groups, size, max_bytes) as stored:
-        stored.settle(nbytes)
+        stored.settle(nbytes, extents=EXTENTS_MAX)
         assert {group: list(pieces_of(stored, group)) for group in groups} == expected(groups)
 
 
@@ -75,14 +75,14 @@ def pieces_of(stored, group):
 def test_partitions_come_in_the_order_of_their_groups_and_share_none(groups, size, max_bytes, nbytes):
     found, seen = defaultdict(list), []
     with added(groups, size, max_bytes) as stored:
-        stored.settle(nbytes)
-        for first, extents in stored:
+        stored.settle(nbytes, extents=EXTENTS_MAX)
+        for numbers, extents in stored:
             here = set()
             for extent in extents:
                 for group, piece in zip(extent.groups, extent.pieces(), strict=True):
                     found[extent.first + group].append(piece)
                     here.add(extent.first + group)
-            assert first <= min(here)
+            assert sorted(here) == list(numbers)
             seen += sorted(here)
     assert seen == sorted(set(groups))
     assert found == expected(groups)
@@ -92,10 +92,10 @@ def test_partitions_come_in_the_order_of_their_groups_and_share_none(groups, siz
 @given(GROUPS.map(numbered), st.integers(1, 50), st.integers(0, 2_000), st.integers(100, 2_000))
 def test_a_partition_that_is_too_large_has_one_group(groups, size, max_bytes, nbytes):
     with added(groups, size, max_bytes) as stored:
-        stored.settle(nbytes)
+        stored.settle(nbytes, extents=EXTENTS_MAX)
         for _, extents in stored:
             read = list(extents)
-            if len(read) > partitions.EXTENTS_MAX or sum(len(extent.content) for extent in read) > nbytes:
+            if len(read) > EXTENTS_MAX or sum(len(extent.content) for extent in read) > nbytes:
                 assert len({extent.first + group for extent in read for group in extent.groups}) == 1
 
 

@@ -8,12 +8,15 @@ from array import array
 from collections.abc import Sequence
 from itertools import accumulate
 from struct import Struct
+from typing import TypeVar
 from zlib import crc32
 
 from msgspec import Struct as Record
 
 from mesbatch.errors import CorruptChunk, SpillError
 from mesbatch.units import KiB
+
+T = TypeVar("T")
 
 MAGIC = b"mesb"
 PREFIX = Struct("<4sI")  # magic, CRC-32 of the head after it, begun with the offset: no extent passes for another
@@ -58,6 +61,11 @@ class Extent(Record, gc=False):
         payload = self.payload()
         ends = list(accumulate(self.lengths, initial=0))
         return list(map(payload.__getitem__, map(slice, ends, ends[1:])))
+
+    def deal(self, values: Sequence[T], groups: Sequence[list[T]]) -> None:
+        """Append *values*, one for each piece, to the lists of their groups; *groups* begins with the first."""
+        for number, value in zip(self.groups, values):
+            groups[number].append(value)
 
     def pieces_of(self, group: int) -> list[bytes]:
         """Give the pieces of *group*; raises as `payload` does if there are any."""

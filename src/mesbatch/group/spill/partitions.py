@@ -14,7 +14,6 @@ SPLIT_SHIFT = 4  # 16 parts of one that must be split
 BUFFER_NBYTES = 8 * KiB  # of a partition, at least, when all spill: smaller extents cost more than their rows
 PARTITIONS_MIN = 64
 EXTENT_NBYTES = 64 * KiB  # a quarter MiB of rows in memory: readers hold one
-EXTENTS_MAX = 48  # of a partition: to find a key, all of them are looked at, 10 us each
 PIECE_NBYTES = 60  # in memory beside its bytes: the head of an object, its place in two lists
 PLACE_CODE = "Q"  # of offsets and sizes
 
@@ -47,7 +46,7 @@ class Partitions:
 
     A run is what fits into memory: it is written partition by partition, so extents are as large as the number of
     partitions allows. When there are too many of them for extents of a few KiB, every two become one. At the end,
-    `settle` splits those that are too large to be read at once, or have so many extents that a key is not found soon.
+    `settle` splits those that are too large to be read at once, or have too many extents to find a key soon.
     That moves pieces, whatever they are, and never looks into them. The pieces of a group keep their order.
     """
 
@@ -56,6 +55,7 @@ class Partitions:
         self._shift = GROUPS_SHIFT if shift is None else shift
         self._most = max(PARTITIONS_MIN, max_bytes // BUFFER_NBYTES)
         self._layout = 0
+        self._stop = first
         self._waiting_nbytes = 0
         self._partitions: list[Partition] = []
 
@@ -95,8 +95,8 @@ class Partitions:
         while len(self._partitions) > self._most and 2 << self._shift <= GROUPS_MAX:
             self._join_pairs()
 
-    def settle(self, nbytes: int) -> None:
-        """Write what waits, and split partitions of more than *nbytes* bytes or too many extents to look at.
+    def settle(self, nbytes: int, *, extents: int | None = None) -> None:
+        """Write what waits, and split partitions of more than *nbytes* bytes or more than *extents* extents.
 
         A partition of one group is never split. Raises as `add` does, and `CorruptChunk`.
         """
@@ -104,12 +104,14 @@ class Partitions:
         settled: list[Partition] = []
         for number, partition in enumerate(self._partitions):
             self._partitions[number] = Partition(0)  # its places are given back when it is split
-            settled += self._settled(partition, nbytes)
+            settled += self._settled(partition, nbytes, extents)
         self._partitions = settled
 
-    def __iter__(self) -> Iterator[tuple[int, Iterator[Extent]]]:
-        """Give the first group of each partition, with its extents in the order of their pieces' arrival."""
-        return ((partition.first, self._extents(partition)) for partition in self._partitions)
+    def __iter__(self) -> Iterator[tuple[range, Iterator[Extent]]]:
+        """Give the groups of each partition, with its extents in the order of their pieces' arrival."""
+        stops = [partition.first for partition in self._partitions[1:]] + [self._stop]
+        for partition, stop in zip(self._partitions, stops):
+            yield range(partition.first, stop), self._extents(partition)
 
     def extents_of(self, group: int) -> Iterator[Extent]:
         """Give the extents of the partition of *group*."""
@@ -126,6 +128,7 @@ class Partitions:
         return map(self._file.read, partition.offsets, partition.nbytes_of)
 
     def _make_room(self, group: int) -> None:
+        self._stop = max(self._stop, group + 1)
         for number in range(len(self._partitions), (group - self._first >> self._shift) + 1):
             self._partitions.append(Partition(self._first + (number << self._shift)))
 
@@ -142,14 +145,15 @@ class Partitions:
             left.absorb(right)
         del self._partitions[1::2]
 
-    def _settled(self, partition: Partition, nbytes: int) -> list[Partition]:
-        if not self._shift or (partition.nbytes <= nbytes and len(partition.offsets) <= EXTENTS_MAX):
+    def _settled(self, partition: Partition, nbytes: int, extents: int | None) -> list[Partition]:
+        few = extents is None or len(partition.offsets) <= extents
+        if not self._shift or (few and partition.nbytes <= nbytes):
             return [partition]
         shift = max(0, self._shift - SPLIT_SHIFT)
         parts = Partitions(self._file, self._max_bytes, first=partition.first, shift=shift)
         for extent in self._extents(partition):
             parts.add([extent.first + group for group in extent.groups], extent.pieces(), extent.layout)
-        parts.settle(nbytes)
+        parts.settle(nbytes, extents=extents)
         return parts._partitions
 
 

@@ -17,6 +17,7 @@ from mesbatch.units import KiB
 
 SAMPLE_EVERY = 17  # rows: measuring all of them costs three times as much as grouping them; a prime meets no period
 ROWS_PER_LOOK = 1_000  # rows whose types are looked at together
+EXTENTS_MAX = 48  # of a partition: to find a key, all of them are looked at, 10 us each
 READ_NBYTES_MIN = 256 * KiB  # of rows in memory: below it, a pass over all groups is only calls to the disk
 
 
@@ -64,7 +65,8 @@ class SpilledGroups:
     def settle(self) -> None:
         """Write what waits in memory, so that it can be read; nothing can be added from then on."""
         nbytes_per_row_byte = self._encoded_nbytes / max(1, self._rows_nbytes)
-        self._partitions.settle(int(max(self._max_bytes / 2, READ_NBYTES_MIN) * nbytes_per_row_byte))
+        nbytes = int(max(self._max_bytes / 2, READ_NBYTES_MIN) * nbytes_per_row_byte)
+        self._partitions.settle(nbytes, extents=EXTENTS_MAX)
 
     def _append(self, groups: Sequence[int], rows: Sequence[Row]) -> None:
         try:
@@ -111,8 +113,8 @@ class SpilledGroups:
     def items(self) -> Iterator[tuple[Any, list[Row]]]:
         """Read keys and rows in first-seen order, in one pass over the file; holds groups of half of *max_bytes*."""
         keys = iter(self._numbers)
-        for first, extents in self._partitions:
-            groups = self._read(first, extents)
+        for numbers, extents in self._partitions:
+            groups = self._read(numbers, extents)
             groups.reverse()
             while groups:
                 yield next(keys), groups.pop()
@@ -122,16 +124,11 @@ class SpilledGroups:
         self._file.close()
         self._numbers.clear()
 
-    def _read(self, start: int, extents: Iterator[Extent]) -> list[list[Row]]:
-        groups: list[list[Row]] = []
+    def _read(self, numbers: range, extents: Iterator[Extent]) -> list[list[Row]]:
+        groups: list[list[Row]] = [[] for _ in numbers]
         for extent in extents:
-            shift = extent.first - start
-            missing = max(extent.groups) + shift + 1 - len(groups)
-            groups += [[] for _ in range(missing)]
             rows = self._layouts.decode_payload(extent.layout, len(extent.groups), extent.payload())
-            appends = [group.append for group in groups[shift:]]
-            for group, row in zip(extent.groups, rows):
-                appends[group](row)
+            extent.deal(rows, groups[extent.first - numbers.start :])
         return groups
 
 
