@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from random import uniform
 from typing import Any, Literal, NamedTuple
 
 from mesbatch.batch import Column, Row, find_column
@@ -126,6 +125,8 @@ class PartReader:
                 yield PartRead(part.first, part.last, part.count)
                 return
             yield PartRetried(rest.first, rest.last, attempt, failure)
+            from random import uniform  # only a failure needs it
+
             if lane.stopped.wait(PAUSES[attempt - 1] * uniform(0.5, 1.0)):
                 return
 

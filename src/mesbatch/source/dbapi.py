@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import closing
-from socket import SHUT_RDWR, socket
 from typing import Any
 
 from mesbatch.batch import Column, Row
@@ -84,6 +83,8 @@ class DbapiDriver:
         connection.cancel()
 
     def cut(self, connection: Any) -> None:
+        from socket import SHUT_RDWR, socket  # only a read that does not stop otherwise needs it
+
         with socket(fileno=os.dup(connection.fileno())) as wire:
             wire.shutdown(SHUT_RDWR)
 

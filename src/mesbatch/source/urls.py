@@ -10,8 +10,6 @@ from mesbatch.source.databases import database_of_scheme
 from mesbatch.source.drivers import WANTED
 from mesbatch.source.session import Session, Source
 
-_PASSWORD_OPTION = re.compile(r"(?<=[?&]password=)[^&]*")
-
 
 def from_url(url: str, timeout: float | None) -> Source:
     """The source of *url*, not connected yet; *timeout*, in seconds, is for connecting.
@@ -54,4 +52,4 @@ def _without_password(url: str) -> str:
         raise UnknownSource(f"con must be {WANTED}; got a text that is no URL")
     if parts.password is not None:
         url = url.replace(f":{parts.password}@", ":***@", 1)
-    return _PASSWORD_OPTION.sub("***", url)
+    return re.sub(r"(?<=[?&]password=)[^&]*", "***", url)
