@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { crc32 } from '../../frontend/ndjson.js';
 
-export const recorded = await readFile(new URL('../sink/recorded_stream.ndjson', import.meta.url));
+export const recorded = await readFile(new URL('../trace/recorded_stream.ndjson', import.meta.url));
 
 /** A response whose body comes in these pieces, bytes or text; an Error among them breaks the connection. */
 export function inPieces(pieces, init) {

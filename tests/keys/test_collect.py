@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from mesbatch.errors import InvalidKey
 from mesbatch.keys import collect as keys_module
-from mesbatch.keys.collect import CHECKED_AT_ONCE, KeyList, KeySpool, collect_keys
+from mesbatch.keys.collect import CHECKED_AT_ONCE, SortedKeys, SpooledKeys, collect_keys
 from mesbatch.read.reader import read_sql_iter
 from mesbatch.units import MiB
 
@@ -40,7 +40,7 @@ def all_of(keys, size=3):
 @given(given_keys=lists_of_keys, size=st.integers(1, 5))
 def test_keys_of_a_collection_are_distinct_and_ascend(given_keys, size):
     keys = collect_keys(given_keys)
-    assert isinstance(keys, KeyList)
+    assert isinstance(keys, SortedKeys)
     assert all_of(keys, size) == sorted(set(given_keys))
     check_law(keys, sorted(set(given_keys)))
 
@@ -48,7 +48,7 @@ def test_keys_of_a_collection_are_distinct_and_ascend(given_keys, size):
 @given(given_keys=iterators_of_keys, size=st.integers(1, 5))
 def test_keys_of_an_iterator_are_distinct_and_ascend_as_python_orders_them(given_keys, size):
     keys = collect_keys(iter(given_keys))
-    assert isinstance(keys, KeySpool)
+    assert isinstance(keys, SpooledKeys)
     found = all_of(keys, size)
     assert found == sorted(set(given_keys))
     assert {type(key) for key in found} == {type(key) for key in given_keys}
@@ -63,7 +63,7 @@ def test_keys_of_a_long_list_are_those_of_a_short_one(given_keys, size):
         keys = collect_keys(given_keys)
     types = {type(key) for key in given_keys}
     kept = not types & {Decimal, datetime} and all(-(2**63) <= key < 2**63 for key in given_keys if type(key) is int)
-    assert isinstance(keys, KeySpool) == (len(given_keys) > 2 and kept)
+    assert isinstance(keys, SpooledKeys) == (len(given_keys) > 2 and kept)
     assert all_of(keys, size) == sorted(set(given_keys))
     check_law(keys, sorted(set(given_keys)))
     keys.close()
@@ -84,7 +84,7 @@ def test_a_long_list_of_keys_is_not_held_again():
 def test_the_keys_that_a_read_put_on_disk_are_gone_with_it(monkeypatch):
     monkeypatch.setattr(keys_module, "SORTED_IN_MEMORY", 2)
     spools = []
-    monkeypatch.setattr(keys_module, "KeySpool", lambda checked: spools.append(KeySpool(checked)) or spools[-1])
+    monkeypatch.setattr(keys_module, "SpooledKeys", lambda checked: spools.append(SpooledKeys(checked)) or spools[-1])
     con = sqlite3.connect(":memory:")
     con.execute("create table lots (lot)")
     con.executemany("insert into lots values (?)", [("c",), ("a",), ("d",)])

@@ -7,13 +7,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.rig.databases import Database, PostgresDatabase, SqliteDatabase
+from tests.rig.databases import Database, DuckdbDatabase, PostgresDatabase, SqliteDatabase
 
 
-@pytest.fixture(params=["sqlite3", "apsw", "postgres"])
+@pytest.fixture(params=["sqlite3", "apsw", "postgres", "duckdb"])
 def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    opened: SqliteDatabase | PostgresDatabase | DuckdbDatabase
     if request.param == "postgres":
-        opened: SqliteDatabase | PostgresDatabase = PostgresDatabase(request.getfixturevalue("postgres_schema_url"))
+        opened = PostgresDatabase(request.getfixturevalue("postgres_schema_url"))
+    elif request.param == "duckdb":
+        pytest.importorskip("duckdb")
+        opened = DuckdbDatabase(str(tmp_path_factory.mktemp("law") / "law.duckdb"))
     else:
         module = sqlite3 if request.param == "sqlite3" else pytest.importorskip("apsw")
         opened = SqliteDatabase(str(tmp_path_factory.mktemp("law") / "law.db"), module)

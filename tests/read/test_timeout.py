@@ -71,7 +71,7 @@ def test_a_timeout_ends_a_keyed_read_also_where_gaps_are_allowed(tmp_path, owned
 
 def test_the_consumers_own_time_does_not_count(monkeypatch):
     now = [0.0]
-    for module in ("mesbatch.read.reader", "mesbatch.read.ahead", "mesbatch.read.deadline"):
+    for module in ("mesbatch.read.reader", "mesbatch.read.threads", "mesbatch.read.deadline"):
         monkeypatch.setattr(f"{module}.monotonic", lambda: now[0])
     with read_sql_iter("values (1), (2), (3)", lambda: sqlite3.connect(":memory:"), batch_size=1, timeout=5) as reader:
         for _ in reader:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mesbatch.errors import KeyMismatch
+from mesbatch.keys.resume import ResumePoint
 from mesbatch.read.whole_keys import WholeKeys
 
 ROW_BYTES = 100
@@ -22,7 +23,7 @@ def cut(fetches, max_held=10_000, first=0, last=9, *, ascending=True):
 def test_the_last_key_of_a_fetch_is_held_back_until_its_end_has_come():
     given_out, whole = cut([[(1, "a"), (2, "b")], [(2, "c"), (3, "d")], [(3, "e"), (3, "f")]])
     assert given_out == [[(1, "a")], [(2, "b"), (2, "c")], [], [(3, "d"), (3, "e"), (3, "f")]]
-    assert whole.last_whole == 3
+    assert whole.resume == ResumePoint(3)
 
 
 def test_a_key_larger_than_what_may_be_held_is_given_out_as_it_comes():
@@ -32,9 +33,9 @@ def test_a_key_larger_than_what_may_be_held_is_given_out_as_it_comes():
     assert whole.open_key is None
     assert whole.cut(fetches[1], 400) == fetches[0] + fetches[1]
     assert whole.open_key == 1
-    assert whole.last_whole is None
+    assert whole.resume is None
     assert whole.cut(fetches[2], 200) == [(1, 8)]
-    assert (whole.open_key, whole.last_whole) == (None, 1)
+    assert (whole.open_key, whole.resume) == (None, ResumePoint(1))
     assert whole.rest() == [(2, 9)]
 
 
@@ -75,4 +76,4 @@ def test_without_an_order_the_keys_of_rows_are_trusted():
 def test_keys_that_come_padded_are_known_as_they_were_asked_for():
     whole = WholeKeys(0, 1_000, "a", "b", ascending=True, padded=True)
     assert whole.cut([("a  ", 1), ("b  ", 2)], 200) == [("a  ", 1)]
-    assert whole.last_whole == "a"
+    assert whole.resume == ResumePoint("a")

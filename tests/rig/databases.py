@@ -94,5 +94,37 @@ class PostgresDatabase:
         self._admin.close()
 
 
+class DuckdbDatabase:
+    """A file, opened by DuckDB's own connections."""
+
+    strategies = ("auto", "in-list", "array", "temporary-table")
+
+    def __init__(self, path: str) -> None:
+        import duckdb
+
+        self._admin = duckdb.connect(path)
+        for key_type in KEY_TYPES:
+            self._admin.execute(f"create table {_table(key_type)} (n int, k {key_type}, v text)")
+        self.own = lambda: duckdb.connect(path)
+        self.borrowed = duckdb.connect(path)
+
+    def load(self, key_type: str, rows: Iterable[tuple[Any, Any, Any]]) -> str:
+        table = _table(key_type)
+        self._admin.execute(f"delete from {table}")
+        for row in rows:
+            self._admin.execute(f"insert into {table} values (?, ?, ?)", row)
+        return table
+
+    def fetchall(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        return self._admin.execute(sql, values).fetchall()
+
+    def run(self, sql: str) -> None:
+        self._admin.execute(sql)
+
+    def close(self) -> None:
+        self.borrowed.close()
+        self._admin.close()
+
+
 def _table(key_type: str) -> str:
     return f"by_{key_type.partition('(')[0]}"

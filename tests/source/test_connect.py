@@ -75,7 +75,7 @@ def test_a_class_that_inherits_from_a_drivers_is_of_that_driver():
         pass
 
     with closing(sqlite3.connect(":memory:", factory=Mine)) as con:
-        assert driver_of(con).name == "sqlite"
+        assert driver_of(con).dialect == "sqlite"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from mesbatch.source.urls import POSTGRES_SCHEMES
+from mesbatch.source.databases import database_of_scheme
 from mesbatch.sql.tokens import tokenize
 
 _PYFORMAT = re.compile(r"%\((\w+)\)[sbt]")
@@ -30,7 +30,8 @@ def read_parameters(pairs: Sequence[str], sql: str, url: str) -> dict[str, str] 
         if name in given:
             raise click.UsageError(f"--param {name} is given twice")
         given[name] = value
-    style = "%({})s" if urlsplit(url).scheme in POSTGRES_SCHEMES else ":{}"
+    database = database_of_scheme(urlsplit(url).scheme)
+    style = ":{}" if database is None else database.named_bind
     wanted = _names_in(sql, style)
     for what, names in (("missing", wanted - given.keys()), ("too much", given.keys() - wanted)):
         if names:

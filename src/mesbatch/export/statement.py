@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -13,15 +13,12 @@ from mesbatch.errors import NotSplittable
 from mesbatch.keys.choose import examine
 from mesbatch.keys.collect import CHECKED_AT_ONCE, Keys
 from mesbatch.source.connect import find_source
+from mesbatch.source.databases import database_of_scheme
 from mesbatch.source.session import Params
-from mesbatch.source.urls import POSTGRES_SCHEMES
 from mesbatch.sql.keyed import KeyedStatement
 from mesbatch.sql.query import check_reads, find_keys
 from mesbatch.sql.splittable import check_splittable
 
-# Without these a large table is read from where another scan is just now, or by several workers as they please: the
-# rows of one statement then come in another order each time.
-STEADY = "-c synchronize_seqscans=off -c max_parallel_workers_per_gather=0"
 INTEGERS = ("int", "number", "serial")  # in the names that databases have for types of whole numbers
 
 
@@ -34,14 +31,9 @@ def digest(sql: str, params: Params, keys: Keys | None) -> str:
 
 
 def steady(con: Any) -> Any:
-    """*con*, so that a statement gives its rows in the same order each time, if it is a URL of PostgreSQL."""
-    if not isinstance(con, str) or urlsplit(con).scheme not in POSTGRES_SCHEMES:
-        return con
-    parts = urlsplit(con)
-    given = parts.query.split("&") if parts.query else []
-    options = [value.removeprefix("options=") for value in given if value.startswith("options=")]
-    rest = [value for value in given if not value.startswith("options=")]
-    return urlunsplit(parts._replace(query="&".join([*rest, "options=" + "%20".join([*options, quote(STEADY)])])))
+    """*con*, so that a statement gives its rows in the same order each time, if it is a URL whose database can."""
+    database = database_of_scheme(urlsplit(con).scheme) if isinstance(con, str) else None
+    return con if database is None else database.steady_url(con)
 
 
 def key_column(sql: str, key: str | None) -> str | None:

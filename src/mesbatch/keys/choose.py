@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Literal
 
 from mesbatch.batch import Column, find_column
 from mesbatch.errors import KeyColumnError, NotSplittable, StatementError
-from mesbatch.keys.collect import Keys, KeySpool
-from mesbatch.keys.strategy import KEYS_PER_LIST, Array, InList, LookUp, Query, Strategy, TemporaryTable
+from mesbatch.keys.collect import Keys, SpooledKeys
+from mesbatch.keys.strategy import Array, InList, LookUp, Strategy, TemporaryTable
+from mesbatch.source.key_forms import KeyedQuery
 from mesbatch.source.session import Session
 from mesbatch.sql.keyed import KeyedStatement
 from mesbatch.sql.splittable import check_splittable
@@ -19,14 +19,10 @@ Order = Literal["key", "any"]
 STRATEGIES: dict[str, type[InList | Array | LookUp | TemporaryTable]] = {
     cls.name: cls for cls in (InList, Array, LookUp, TemporaryTable)
 }
-# Look-ups of all keys by index may cost this many times what the planner asks for reading the whole table: measured,
-# they still win there (151 s against 264 s for all keys of 10.8 million shuffled rows; the planner says 97 times).
-LOOK_UP_ADVANTAGE = 100
-_TRAILING_COLUMN = re.compile(r'(?:[\w$]+|"[^"]+")(?:\s*\.\s*(?:[\w$]+|"[^"]+"))*\s*$')
 
 
 @dataclass(frozen=True)
-class KeyedQuery:
+class Examined:
     """A keyed statement with what the database says: its key's column, and whether that is padded with blanks."""
 
     statement: KeyedStatement
@@ -36,7 +32,7 @@ class KeyedQuery:
     not_splittable: NotSplittable | None
 
 
-def examine(session: Session, statement: KeyedStatement, key: str | None, splittable: bool) -> KeyedQuery:
+def examine(session: Session, statement: KeyedStatement, key: str | None, splittable: bool) -> Examined:
     """Ask the database for the statement's columns, and its text whether it may be cut by key.
 
     Raises:
@@ -48,21 +44,21 @@ def examine(session: Session, statement: KeyedStatement, key: str | None, splitt
     name = key or statement.place.column
     column = _key_column(columns, name, named=key is not None)
     refusal = None if splittable else _refusal(statement.text, name, column)
-    padded = column is not None and column.type in session.driver.padded_types
+    padded = column is not None and column.type in session.driver.keys.padded_types
     position = columns.index(column) + 1 if columns and column is not None else 0
-    return KeyedQuery(statement, column, position, padded, refusal)
+    return Examined(statement, column, position, padded, refusal)
 
 
 def choose(
     session: Session,
-    query: KeyedQuery,
+    examined: Examined,
     keys: Keys,
     name: StrategyName,
     order: Order,
     *,
     whole: bool = False,
     parallel: int = 1,
-) -> tuple[Strategy, Query]:
+) -> tuple[Strategy, KeyedQuery]:
     """The strategy, and the query as it shall run; with *whole* one statement must serve all keys.
 
     With *order* ``any`` or *parallel* above 1 statements for some of the keys are preferred, for the first row's sake
@@ -71,10 +67,12 @@ def choose(
     Raises:
         NotSplittable: the statement cannot be cut, and the strategy would.
     """
-    if query.not_splittable is not None:
-        return _one_statement(session, query, keys, name), Query(query.statement, None)
+    if examined.not_splittable is not None:
+        return _one_statement(session, examined, keys, name), KeyedQuery(examined.statement, None)
+    query = KeyedQuery(examined.statement, examined.key, examined.position)
     in_parts = order == "any" or parallel > 1
-    strategy = STRATEGIES[name]() if name != "auto" else _best(session, query, keys, in_parts=in_parts)
+    best = session.driver.keys.best(session, query, keys, in_parts=in_parts) if name == "auto" else name
+    strategy: Strategy = STRATEGIES[best]()
     if whole and strategy.keys_per_part is not None:
         if isinstance(strategy, InList) and name != "auto":
             raise StatementError(
@@ -82,7 +80,7 @@ def choose(
             )
         strategy = LookUp(None) if isinstance(strategy, LookUp) else Array(None)
     unordered = order == "any" and isinstance(strategy, Array | TemporaryTable) and strategy.keys_per_part is None
-    return strategy, Query(query.statement, None if unordered else query.key, query.position)
+    return strategy, KeyedQuery(query.statement, None) if unordered else query
 
 
 def _key_column(columns: tuple[Column, ...] | None, name: str | None, *, named: bool) -> Column | None:
@@ -109,45 +107,13 @@ def _refusal(text: str, name: str | None, column: Column | None) -> NotSplittabl
     return None
 
 
-def _one_statement(session: Session, query: KeyedQuery, keys: Keys, name: StrategyName) -> Strategy:
+def _one_statement(session: Session, examined: Examined, keys: Keys, name: StrategyName) -> Strategy:
     """The statement for all keys at once, whose meaning is then its own."""
-    assert query.not_splittable is not None
-    known = session.driver.name in {"sqlite", "postgres", "oracle"}
-    if name == "temporary-table" or (name == "auto" and known and session.owned and isinstance(keys, KeySpool)):
+    assert examined.not_splittable is not None
+    known = session.driver.keys.strategies
+    spooled = session.owned and isinstance(keys, SpooledKeys) and "temporary-table" in known
+    if name == "temporary-table" or (name == "auto" and spooled):
         return TemporaryTable()
-    if name == "array" or (name == "auto" and known):
+    if name == "array" or (name == "auto" and "array" in known):
         return Array(None)
-    raise query.not_splittable
-
-
-def _best(session: Session, query: KeyedQuery, keys: Keys, *, in_parts: bool) -> Strategy:
-    """Measured on each database: `python -m benchmarks keyed` shows every strategy beside this choice."""
-    if session.driver.name == "sqlite" and session.owned and not in_parts and _is_worth_a_table(keys):
-        return TemporaryTable()  # 0.8 of the time of sorted lists, whatever the share of the table: no text, no binds
-    if session.driver.name != "postgres":
-        return InList()
-    if query.key is not None and query.key.type is None:
-        return InList()  # an enum or an extension's type: only a bind of its own takes it whatever it is called
-    if _look_ups_pay(session, query.statement, keys):
-        return LookUp()
-    return TemporaryTable() if session.owned else Array(None)
-
-
-def _is_worth_a_table(keys: Keys) -> bool:
-    return len(keys) > KEYS_PER_LIST and keys.key_type is not None and issubclass(keys.key_type, str | int | float)
-
-
-def _look_ups_pay(session: Session, statement: KeyedStatement, keys: Keys) -> bool:
-    """Whether the planner sees an index: without one, each look-up reads the whole table.
-
-    The cheaper of two keys counts: one that has most of the rows says nothing of the others.
-    """
-    column = _TRAILING_COLUMN.search(statement.place.before_in)
-    if column is None or not len(keys):
-        return False
-    (bind,) = statement.placeholders(1)
-    ends = (next(keys.slices(lambda: 1))[0], keys.last())
-    costs = [session.driver.cost_of(session, *statement.with_keys(bind, [key])) for key in ends]
-    single = min((cost for cost in costs if cost is not None), default=None)
-    everything = session.driver.cost_of(session, *statement.with_keys(column.group()))
-    return single is None or everything is None or single * len(keys) <= LOOK_UP_ADVANTAGE * everything
+    raise examined.not_splittable

@@ -43,20 +43,20 @@ def collect_keys(keys: Iterable[Any] | Keys, *, strip_blanks: bool = False) -> K
     if isinstance(keys, Keys):
         return keys
     if isinstance(keys, Sized) and len(keys) <= SORTED_IN_MEMORY:
-        return KeyList(_checked(keys, strip_blanks))
+        return SortedKeys(_checked(keys, strip_blanks))
     try:
-        return KeySpool(_checked(keys, strip_blanks))
+        return SpooledKeys(_checked(keys, strip_blanks))
     except _CannotSpool as error:
         if not isinstance(keys, Sized):
             raise InvalidKey(f"{error}: pass them as a list") from error.__cause__
-    return KeyList(_checked(keys, strip_blanks))
+    return SortedKeys(_checked(keys, strip_blanks))
 
 
 class _CannotSpool(Exception):
     """SQLite cannot keep such keys, or would put them in another order than Python does."""
 
 
-class KeyList:
+class SortedKeys:
     """Keys of a collection that the caller holds: one sorted list of references to them."""
 
     def __init__(self, checked: Iterable[list[Any]]) -> None:
@@ -71,8 +71,7 @@ class KeyList:
         return len(self._keys)
 
     def __contains__(self, key: Any) -> bool:
-        at = bisect_left(self._keys, key)
-        return at < len(self._keys) and bool(self._keys[at] == key)
+        return self.find(key) is not None
 
     def slices(self, size: Callable[[], int]) -> Iterator[list[Any]]:
         """Lists of at most ``size()`` keys, asked anew for each."""
@@ -81,13 +80,22 @@ class KeyList:
             yield some
             start += len(some)
 
-    def above(self, key: Any) -> KeyList:
+    def above(self, key: Any) -> SortedKeys:
         """Only the keys above *key*."""
-        return KeyList([self._keys[bisect_right(self._keys, key) :]])
+        return SortedKeys([self._keys[bisect_right(self._keys, key) :]])
+
+    def first(self) -> Any:
+        """The lowest key."""
+        return self._keys[0]
 
     def last(self) -> Any:
         """The highest key."""
         return self._keys[-1]
+
+    def find(self, key: Any) -> Any:
+        """The key that equals *key*, as it was asked for; None where there is none."""
+        at = bisect_left(self._keys, key)
+        return self._keys[at] if at < len(self._keys) and self._keys[at] == key else None
 
     def close(self) -> None:
         self._keys = []
@@ -103,7 +111,7 @@ BEGIN_SPOOL = (
 )
 
 
-class KeySpool:
+class SpooledKeys:
     """Keys of an iterator or of a long list, sorted and made distinct on disk."""
 
     def __init__(self, checked: Iterable[list[Any]]) -> None:
@@ -133,13 +141,18 @@ class KeySpool:
         return int(self._select("count(*)", self._after)[0])
 
     def __contains__(self, key: Any) -> bool:
+        return self.find(key) is not None
+
+    def find(self, key: Any) -> Any:
         if self.key_type is None:
-            return False
-        stored = _to_stored(self.key_type)(key)
+            return None
+        if isinstance(key, Decimal) and issubclass(self.key_type, int | float):
+            key = self.key_type(key) if key == key.to_integral_value() or self.key_type is float else None
+        stored = None if key is None else _to_stored(self.key_type)(key)
         found = self._database.execute(
-            "SELECT 1 FROM keys WHERE key = ?1 AND (?2 IS NULL OR key > ?2)", (stored, self._after)
-        )
-        return found.fetchone() is not None
+            "SELECT key FROM keys WHERE key = ?1 AND (?2 IS NULL OR key > ?2)", (stored, self._after)
+        ).fetchone()
+        return None if found is None else _from_stored(self.key_type)(found[0])
 
     def slices(self, size: Callable[[], int]) -> Iterator[list[Any]]:
         if self.key_type is None:
@@ -149,16 +162,22 @@ class KeySpool:
             last = some[-1]
             yield [read(key) for key in some]
 
-    def above(self, key: Any) -> KeySpool:
+    def above(self, key: Any) -> SpooledKeys:
         """Only the keys above *key*, as long as these are not closed."""
         assert self.key_type is not None
         rest = copy(self)
         rest._after = _to_stored(self.key_type)(key)
         return rest
 
+    def first(self) -> Any:
+        return self._end("min(key)")
+
     def last(self) -> Any:
+        return self._end("max(key)")
+
+    def _end(self, what: str) -> Any:
         assert self.key_type is not None
-        return _from_stored(self.key_type)(self._select("max(key)", self._after)[0])
+        return _from_stored(self.key_type)(self._select(what, self._after)[0])
 
     def _select(self, what: str, after: Any, order: str = "", *values: int) -> list[Any]:
         condition, bound = ("", ()) if after is None else ("WHERE key > ?", (after,))
@@ -171,7 +190,9 @@ class KeySpool:
         self._database.close()
 
 
-Keys = KeyList | KeySpool  # distinct keys in ascending order (text by code point), to be read from any point, again
+Keys = (
+    SortedKeys | SpooledKeys
+)  # distinct keys in ascending order (text by code point), to be read from any point, again
 
 
 def _checked(keys: Iterable[Any], strip_blanks: bool) -> Iterator[list[Any]]:
@@ -231,7 +252,7 @@ def _raise_for_text(some: list[Any], position: int) -> None:
 
 
 def _to_stored(key_type: type) -> Callable[[Any], Any]:
-    """How a key is kept in SQLite so that SQLite's order is Python's."""
+    """The conversion of keys into values that SQLite orders as Python orders the keys."""
     if issubclass(key_type, str | int | bytes | float):
         return _itself
     if key_type is date:

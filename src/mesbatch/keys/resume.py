@@ -54,6 +54,22 @@ class ResumePoint:
         return cls(decode_key(encoded))
 
 
+def as_asked(value: Any, key_type: type | None, *, padded: bool) -> Any:
+    """The key that *value*, which a database gave for it, was asked for as: without the blanks that pad a column, and
+    a number of the type of the keys.
+
+    >>> as_asked("a1   ", str, padded=True), as_asked(Decimal("7"), int, padded=False)
+    ('a1', 7)
+    """
+    if padded and isinstance(value, str):
+        return value.rstrip(" ")
+    if key_type is None or isinstance(value, key_type) or not isinstance(value, int | float | Decimal):
+        return value
+    if issubclass(key_type, int):
+        return int(value) if value == value // 1 else value
+    return key_type(value) if issubclass(key_type, float | Decimal) else value
+
+
 def encode_key(key: Any) -> EncodedKey:
     """*key* for a JSON document, so that `decode_key` gives an equal key of the same type.
 

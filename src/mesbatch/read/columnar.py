@@ -14,7 +14,7 @@ BATCH_ROWS = 65_536  # a slice of a given table that is narrow has no more rows 
 
 
 def is_columnar(rows: Rows) -> bool:
-    """Whether *rows* are fetched as Arrow record batches."""
+    """True for rows that are fetched as Arrow record batches."""
     return getattr(rows, "schema", None) is not None
 
 

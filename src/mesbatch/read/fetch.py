@@ -27,7 +27,7 @@ UNBOUNDED = 8_000  # a declared width from here on promises nothing
 
 @dataclass(slots=True)
 class Budget:
-    """What one reader may hold in all, shared by its fetchers; *max_bytes* may be set while they run.
+    """The bytes that one reader may hold in all, shared by its fetchers; *max_bytes* may be set while they run.
 
     A batch aims at one share of it, and at `BATCH_BYTES` where that is less, or at `AHEAD_BATCH_BYTES` where threads
     read *ahead*. Reading with one connection makes three shares: the batch that the consumer holds, the one being

@@ -40,11 +40,11 @@ class Lane:
 
     @property
     def dialect(self) -> str:
-        """The kind of database, by the driver's name for it."""
-        return self._driver.name
+        """The kind of database, such as ``postgres``."""
+        return self._driver.dialect
 
     def is_transient(self, error: Exception) -> bool:
-        """Whether the same read may succeed on another connection of this source."""
+        """True for an error after which the same read may succeed on another connection of this source."""
         return self._repeatable and (isinstance(error, ConnectionLost) or self._driver.is_transient(error))
 
     def translated(self, error: Exception) -> Exception:

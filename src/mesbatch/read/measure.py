@@ -1,4 +1,4 @@
-"""What rows hold in memory with what is nested in them: JSON documents and arrays."""
+"""The memory of rows, with that of nested values: JSON documents and arrays."""
 
 from __future__ import annotations
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from random import uniform
 from typing import Any, Literal, NamedTuple
 
@@ -13,12 +12,13 @@ from mesbatch.batch import Column, Row, find_column
 from mesbatch.errors import KeyColumnError, KeyMismatch, ReadInterrupted, RowTooLarge, SchemaChanged
 from mesbatch.events import PartFailed, PartRead, PartRetried
 from mesbatch.keys.choose import Order
-from mesbatch.keys.collect import Keys
-from mesbatch.keys.strategy import Part, Query, Strategy
+from mesbatch.keys.resume import ResumePoint
+from mesbatch.keys.strategy import Part, Strategy
 from mesbatch.read.columnar import ArrowFetcher, is_columnar
 from mesbatch.read.fetch import Budget, Fetcher
 from mesbatch.read.lane import Lane
 from mesbatch.read.whole_keys import WholeKeys
+from mesbatch.source.key_forms import KeyedQuery
 from mesbatch.source.session import Rows, Session
 
 PAUSES = (0.4, 4.0)  # seconds at most before the second and the third try; at least half, so that readers spread out
@@ -39,7 +39,7 @@ Item = Fetched | PartRead | PartRetried | PartFailed
 
 @dataclass(frozen=True)
 class StatementReader:
-    """What every statement of a read has in common.
+    """The common part of all statements of a read: fetching, cutting and converting.
 
     *converters* make the values of a SQLAlchemy statement's types; *on_rows* hears of each statement before its rows
     are fetched.
@@ -91,11 +91,11 @@ def _converted(rows: list[Row], converters: Sequence[Callable[[Any], Any] | None
 
 @dataclass(frozen=True)
 class PartReader:
-    """How the parts of a keyed read are read; *padded* says that the key's column pads its values with blanks."""
+    """Reads the parts of a keyed read; *padded* says that the key's column pads its values with blanks."""
 
     statements: StatementReader
     strategy: Strategy
-    query: Query
+    query: KeyedQuery
     order: Order
     padded: bool
     on_failure: OnFailure
@@ -115,7 +115,7 @@ class PartReader:
             progress = _Progress()
             try:
                 yield from self._read_once(lane.session(), rest, progress)
-                rest = _above(rest, rest.last)
+                rest = rest.after(ResumePoint(rest.last))
             except Exception as error:  # noqa: BLE001 - raised again, or kept in the manifest
                 lane.spend()
                 rest = progress.not_given_out(rest, error)
@@ -159,27 +159,17 @@ class PartReader:
 
 @dataclass
 class _Progress:
-    """How far one try of a part came; *keys* is None where its rows come in no order of keys."""
+    """The progress of one try of a part; *keys* is None where its rows come in no order of keys."""
 
     keys: WholeKeys | None = None
     given_out: bool = False
 
     def not_given_out(self, part: Part, error: Exception) -> Part:
-        """What of *part* may be read again."""
+        """The keys of *part* that may be read again."""
         if self.keys is not None and self.keys.open_key is not None:
             raise ReadInterrupted(
                 f"key {self.keys.open_key!r} was delivered in part when the read failed: {error}"
             ) from error
         if self.keys is None and self.given_out:
             raise ReadInterrupted(f"rows in no order of keys were delivered when the read failed: {error}") from error
-        return part if self.keys is None or self.keys.last_whole is None else _above(part, self.keys.last_whole)
-
-
-def _above(part: Part, key: Any) -> Part:
-    """What is left of *part* once *key* and all before it were given out."""
-    if isinstance(part.keys, list):
-        keys: list[Any] | Keys = part.keys[bisect_right(part.keys, key) :]
-    else:
-        keys = part.keys.above(key)
-    rest = Part(keys, None, part.last, len(keys))
-    return replace(rest, first=next(rest.lists(1))[0]) if rest.count else rest
+        return part if self.keys is None or self.keys.resume is None else part.after(self.keys.resume)

@@ -14,6 +14,7 @@ from mesbatch.errors import ConnectionLost, DatabaseBusy, DatabaseTimeout, ReadI
 from mesbatch.events import BatchRead, FetchOverBudget, Hook, PartFailed, PartRead
 from mesbatch.keys.choose import Order, StrategyName
 from mesbatch.keys.collect import Keys
+from mesbatch.keys.resume import ResumePoint
 from mesbatch.manifest import FailedKeys, Manifest
 from mesbatch.read.fetch import Budget
 from mesbatch.read.part import Fetched, Item, OnFailure
@@ -104,7 +105,7 @@ class BatchReader(Iterator[Batch]):
 
     @property
     def max_bytes(self) -> int:
-        """What the reader may hold in all; may be set while it reads, and is looked at before each fetch."""
+        """The bytes that the reader may hold in all; may be set while it reads, and is looked at before each fetch."""
         return self._request.budget.max_bytes
 
     @max_bytes.setter
@@ -114,7 +115,7 @@ class BatchReader(Iterator[Batch]):
 
     @property
     def description(self) -> tuple[Column, ...]:
-        """What the database declares about each column; runs the query if nothing has yet.
+        """The columns as the database declares them; runs the query if nothing has yet.
 
         Empty where no SQL ran, for no keys.
         """
@@ -132,9 +133,13 @@ class BatchReader(Iterator[Batch]):
         """The column by which rows of one key are neighbours, known once ``columns`` are; None where none is."""
         return self._reading.key.name if self._reading.key is not None else None
 
+    def resume_point(self, value: Any) -> ResumePoint:
+        """The place after the rows of *value*, a value of `key_column` that came: its key as it was asked for."""
+        return self._reading.resume_point(value)
+
     @property
     def movable(self) -> bool:
-        """Whether another thread may read it: not on the caller's own connection, nor once the query runs."""
+        """True while another thread may read it: not on the caller's own connection, nor once the query runs."""
         source = self._request.source
         return source is not None and source.owned and self._reading.stream is None
 

@@ -1,4 +1,4 @@
-"""What was asked of a read, with every mistake found that can be found without asking the database."""
+"""A read as it was asked for, checked as far as that goes without asking the database."""
 
 from __future__ import annotations
 

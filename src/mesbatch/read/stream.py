@@ -10,16 +10,16 @@ from mesbatch.batch import Column
 from mesbatch.errors import SchemaChanged
 from mesbatch.events import PartRead
 from mesbatch.keys.choose import choose, examine
-from mesbatch.keys.collect import CHECKED_AT_ONCE, KeyList, Keys, collect_keys
+from mesbatch.keys.collect import CHECKED_AT_ONCE, Keys, SortedKeys, collect_keys
+from mesbatch.keys.resume import ResumePoint, as_asked
 from mesbatch.keys.strategy import LIST_SHAPES, InList, Part, Strategy
 from mesbatch.manifest import Manifest
-from mesbatch.read.ahead import Ahead
 from mesbatch.read.deadline import interrupted_at
-from mesbatch.read.inline import Inline
 from mesbatch.read.lane import Lane
 from mesbatch.read.measure import measure_deeply
 from mesbatch.read.part import Fetched, Item, PartReader, StatementReader
 from mesbatch.read.request import Request
+from mesbatch.read.threads import Ahead, Inline
 from mesbatch.source.dbapi import DbapiDriver
 from mesbatch.source.session import Rows, Session, Source
 from mesbatch.sql.keyed import KeyedStatement
@@ -40,6 +40,8 @@ class Reading:
     key: Column | None = None  # whose values say where a key ends; None where rows come in no order of keys
     schema: Any = None  # of Arrow, where the driver gives record batches
     stream: Stream | None = None
+    _key_type: type | None = None  # of the keys that were asked for
+    _padded: bool = False  # the key's column gives its values padded with blanks
     _own_keys: Keys | None = field(init=False)  # to be closed here
     _lanes: list[Lane] = field(default_factory=list)
     _exporter: Lane | None = None  # holds the transaction whose snapshot the lanes share
@@ -69,6 +71,10 @@ class Reading:
     @property
     def dialect(self) -> str:
         return self._lanes[0].dialect if self._lanes else ""
+
+    def resume_point(self, value: Any) -> ResumePoint:
+        """The place after the rows of *value*; see `BatchReader.resume_point`."""
+        return ResumePoint(as_asked(value, self._key_type, padded=self._padded))
 
     def close(self) -> None:
         if self.stream is not None:
@@ -161,6 +167,7 @@ class Reading:
         strategy, chosen = choose(
             session, query, keys, request.strategy, request.order, whole=whole, parallel=request.parallel
         )
+        self._key_type, self._padded = keys.key_type, query.padded
         self.manifest.keys, self.key = len(keys), chosen.key
         reader = PartReader(self._statements(), strategy, chosen, request.order, query.padded, request.on_failure)
         return self._run(reader.read, self._parts(strategy, keys))
@@ -176,7 +183,7 @@ class Reading:
             self._share_snapshot(source)
         elif request.parallel > 1:
             raise ValueError(
-                f"consistent=True reads {driver.name} on one connection: parallel must be 1, got {request.parallel}"
+                f"consistent=True reads {driver.dialect} on one connection: parallel must be 1, got {request.parallel}"
             )
         else:
             self._lanes[0].close()
@@ -194,7 +201,7 @@ class Reading:
     def _strip(self, keys: Keys) -> Keys:
         """The same keys for a column that pads with blanks: some may now be equal."""
         flat = (key for some in keys.slices(lambda: CHECKED_AT_ONCE) for key in some)
-        stripped = collect_keys(list(flat) if isinstance(keys, KeyList) else flat, strip_blanks=True)
+        stripped = collect_keys(list(flat) if isinstance(keys, SortedKeys) else flat, strip_blanks=True)
         if self._own_keys is not None:
             self._own_keys.close()
         self._own_keys = stripped

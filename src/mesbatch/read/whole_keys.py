@@ -6,12 +6,13 @@ from typing import Any
 
 from mesbatch.batch import Row
 from mesbatch.errors import KeyMismatch
+from mesbatch.keys.resume import ResumePoint
 
 
 class WholeKeys:
     """Cuts the rows of one statement, which come ordered by key, where a key ends.
 
-    *last_whole* is the last key whose rows were all given out: a read that fails goes on after it. A key larger than
+    *resume* is the last key whose rows were all given out: a read that fails goes on after it. A key larger than
     *max_held* bytes is given out as it comes, and is *open_key* meanwhile: it cannot be read again without doubling
     rows.
     """
@@ -21,7 +22,7 @@ class WholeKeys:
         self._low, self._high, self._ascending = first, last, ascending
         self._held: Any = []  # rows
         self.held_bytes = 0
-        self.last_whole: Any = None
+        self.resume: ResumePoint | None = None
         self.open_key: Any = None
 
     def cut(self, rows: list[Row], nbytes: int) -> list[Row]:
@@ -52,7 +53,8 @@ class WholeKeys:
         return rows
 
     def _whole_until(self, key: Any) -> None:
-        self.last_whole = self._low = self._key(key)
+        self._low = self._key(key)
+        self.resume = ResumePoint(self._low)
         self.open_key = None
 
     def _check(self, first: Any, last: Any) -> None:

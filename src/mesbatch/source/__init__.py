@@ -1,1 +1,1 @@
-"""Where rows come from: one module for each kind of connection, and what they share."""
+"""Sources of rows: one folder a database, and the parts that they share."""

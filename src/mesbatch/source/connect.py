@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, cast
 
 from mesbatch.errors import UnknownSource
-from mesbatch.source.drivers import WANTED, driver_of, family_of, session_of
+from mesbatch.source.databases import database_of, modules_of
+from mesbatch.source.drivers import WANTED, driver_of, session_of
 from mesbatch.source.session import Session, Source
 from mesbatch.source.urls import from_url
 
@@ -18,20 +19,17 @@ def find_source(con: Any, timeout: float | None = None) -> Source:
     """
     if isinstance(con, str):
         return from_url(con, timeout)
-    family = family_of(con)
-    if family == "sqlalchemy":
-        from mesbatch.source.sqlalchemy.statement import from_sqlalchemy
+    if "sqlalchemy" in modules_of(con):
+        from mesbatch.source.sqlalchemy.source import from_sqlalchemy
 
         return from_sqlalchemy(con)
     if hasattr(con, "as_source"):
         return cast("Source", con.as_source())
-    if family == "oracledb" and hasattr(con, "acquire"):
-        from mesbatch.source.oracle.driver import pool_source
-
-        return pool_source(con)
-    if family == "apsw" or hasattr(con, "cursor"):
+    if hasattr(con, "acquire") and (known := database_of(con)) is not None:
+        return known[1].pool_source(con)
+    if hasattr(con, "cursor"):
         driver = driver_of(con)
-        return Source(lambda: Session(driver, con, owned=False), False, f"the caller's {driver.name} connection")
+        return Source(lambda: Session(driver, con, owned=False), False, f"the caller's {driver.dialect} connection")
     if callable(con):
         return Source(lambda: session_of(con), True, getattr(con, "__name__", "a function that connects"))
     raise UnknownSource(f"con must be {WANTED}; got {type(con).__module__}.{type(con).__qualname__}")

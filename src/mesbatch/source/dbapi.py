@@ -11,6 +11,7 @@ from typing import Any
 
 from mesbatch.batch import Column, Row
 from mesbatch.errors import MesbatchError, StatementError
+from mesbatch.source.key_forms import KeyForms
 from mesbatch.source.session import Params, Session
 
 TRANSIENT = {"OperationalError", "InterfaceError"}  # DB-API's names for "the database", as opposed to "the statement"
@@ -34,11 +35,11 @@ class CursorRows:
 class DbapiDriver:
     """A driver that we know nothing else about; *module* is the one its connections come from."""
 
-    name = "dbapi"
+    dialect = "dbapi"
     waits_for_fetch = True
+    keys: KeyForms = KeyForms()
     max_binds = 1_000  # the strictest limit among the databases that we know
     bounded_values = False
-    padded_types: frozenset[str] = frozenset()
     shares_snapshots = False
     moves_between_threads = False
     waits_for_goodbye = False

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mesbatch.batch import Column, Row
 from mesbatch.errors import MesbatchError
+
+if TYPE_CHECKING:
+    from mesbatch.source.key_forms import KeyForms
 
 Params = Mapping[str, Any] | Sequence[Any] | None
 
@@ -26,21 +29,22 @@ class Rows(Protocol):
 
 
 class Driver(Protocol):
-    """What differs between drivers; it holds no state of a connection.
+    """Knowledge of one database and its driver; it holds no state of a connection.
 
-    *waits_for_fetch* says that the database sends rows only when they are asked for, so that asking ahead in a thread
-    pays. *max_binds* is the most binds that one statement may carry. *bounded_values* says that `execute` itself
-    refuses a value above *max_bytes*; values of *padded_types* come padded with blanks. *shares_snapshots* says that
-    several connections can see one state of the data, and *moves_between_threads* that a connection may be used by
-    another thread than the one that opened it. *waits_for_goodbye* says that closing a connection waits for an answer.
+    *dialect* is the database's kind, such as ``postgres``, and *keys* its ways with keys. *waits_for_fetch* says that
+    the database sends rows only when they are asked for, so that asking ahead in a thread pays. *max_binds* is the most
+    binds that one statement may carry. *bounded_values* says that `execute` itself refuses a value above *max_bytes*.
+    *shares_snapshots* says that several connections can see one state of the data, and *moves_between_threads* that a
+    connection may be used by another thread than the one that opened it. *waits_for_goodbye* says that closing a
+    connection waits for an answer.
     """
 
-    name: str
+    dialect: str
+    keys: KeyForms
     waits_for_fetch: bool
     max_binds: int
     paramstyle: str
     bounded_values: bool
-    padded_types: frozenset[str]
     shares_snapshots: bool
     moves_between_threads: bool
     waits_for_goodbye: bool
@@ -51,7 +55,7 @@ class Driver(Protocol):
         """The columns of a query without running it; None where the driver cannot tell."""
 
     def cost_of(self, session: Session, sql: str, params: Params) -> float | None:
-        """What the database's planner thinks that a query costs; None where it does not say so cheaply."""
+        """The cost of a query by the database's planner; None where it does not say so cheaply."""
 
     def run(self, session: Session, sql: str) -> None:
         """Execute a statement that returns no rows."""
@@ -64,7 +68,7 @@ class Driver(Protocol):
         """Which of our errors the driver's error is; None where it is only itself."""
 
     def is_transient(self, error: BaseException) -> bool:
-        """Whether the same statement may succeed on another connection."""
+        """True for an error after which the same statement may succeed on another connection."""
 
     def interrupt(self, connection: Any) -> None:
         """Make a fetch that blocks in another thread fail soon; never touches a dead session."""
@@ -123,7 +127,7 @@ class Session:
 
 @dataclass(frozen=True)
 class Source:
-    """Where sessions come from: *open* makes one; *label* names it in messages, without a password.
+    """The origin of sessions: *open* makes one; *label* names it in messages, without a password.
 
     *open_for_arrow* makes one that gives record batches of the query that it is told, where *open* could not.
     """

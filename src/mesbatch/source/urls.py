@@ -1,96 +1,43 @@
-"""Sources behind a URL: SQLite, PostgreSQL, and whatever SQLAlchemy knows."""
+"""Sources behind a URL: those of the databases that are known, and whatever SQLAlchemy knows."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from importlib import import_module
-from importlib.util import find_spec
-from math import ceil
-from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from mesbatch.errors import ConnectionLost, UnknownSource
-from mesbatch.source.drivers import WANTED, session_of
+from mesbatch.source.databases import database_of_scheme
+from mesbatch.source.drivers import WANTED
 from mesbatch.source.session import Session, Source
 
-POSTGRES_SCHEMES = {"postgresql", "postgres", "postgresql+psycopg"}
 _PASSWORD_OPTION = re.compile(r"(?<=[?&]password=)[^&]*")
 
 
 def from_url(url: str, timeout: float | None) -> Source:
+    """The source of *url*, not connected yet; *timeout*, in seconds, is for connecting.
+
+    Raises:
+        UnknownSource: *url* is no URL.
+    """
     label = _without_password(url)
-    scheme = urlsplit(url).scheme
-    if scheme == "sqlite":
-        connect = _sqlite_connect(_sqlite_path(url))
-    elif scheme in POSTGRES_SCHEMES:
-        connect = _psycopg_connect(url.replace("+psycopg", "", 1), timeout)
-    else:
-        connect = _sqlalchemy_connect(url)
+    database = database_of_scheme(urlsplit(url).scheme)
+    connect = None if database is None else database.connect(url, timeout)
 
     def open_session() -> Session:
         try:
-            return connect()
+            return _connect_by_sqlalchemy(url) if connect is None else connect()
         except (ImportError, UnknownSource):
             raise
         except Exception as error:
             raise ConnectionLost(f"cannot connect to {label}: {type(error).__name__}") from error
 
-    return Source(open_session, True, label, _arrow_connect(scheme, url))
+    return Source(open_session, True, label, None if database is None else database.connect_for_arrow(url))
 
 
-def _arrow_connect(scheme: str, url: str) -> Callable[[str], Session | None] | None:
-    """ADBC for the same database, if it is installed: half the time of tuples made into record batches."""
-    if scheme == "sqlite":
-        found, opening, place = find_spec("adbc_driver_sqlite"), "open_sqlite", _sqlite_path(url)
-    elif scheme in POSTGRES_SCHEMES:
-        found, opening, place = find_spec("adbc_driver_postgresql"), "open_postgres", url.replace("+psycopg", "", 1)
-    else:
-        return None
+def _connect_by_sqlalchemy(url: str) -> Session:
+    from mesbatch.source.sqlalchemy.source import connect_url
 
-    def connect(sql: str) -> Session | None:
-        session: Session | None = getattr(import_module("mesbatch.source.adbc.url"), opening)(place, sql)
-        return session
-
-    return connect if found else None
-
-
-def _sqlite_path(url: str) -> str:
-    return url.removeprefix("sqlite://").removeprefix("/")
-
-
-def _sqlite_connect(path: str) -> Callable[[], Session]:
-    def connect() -> Session:
-        try:
-            import apsw
-        except ImportError:
-            import sqlite3
-
-            # mode=rw: a misspelt path must be an error, not a new and empty database
-            uri = f"file:{quote(path)}?mode=rw" if path else ""
-            return session_of(lambda: sqlite3.connect(uri, uri=True, check_same_thread=False))
-        return session_of(lambda: apsw.Connection(path, apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI))
-
-    return connect
-
-
-def _psycopg_connect(url: str, timeout: float | None) -> Callable[[], Session]:
-    def connect() -> Session:
-        import psycopg
-
-        limit: dict[str, Any] = {} if timeout is None else {"connect_timeout": ceil(timeout)}
-        return session_of(lambda: psycopg.connect(url, autocommit=True, **limit))
-
-    return connect
-
-
-def _sqlalchemy_connect(url: str) -> Callable[[], Session]:
-    def connect() -> Session:
-        from mesbatch.source.sqlalchemy.statement import connect_url
-
-        return connect_url(url)
-
-    return connect
+    return connect_url(url)
 
 
 def _without_password(url: str) -> str:

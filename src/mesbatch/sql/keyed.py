@@ -17,6 +17,7 @@ BINDS = {
     "named": (":{}", ":{}"),
     "format": ("%s", "%({})s"),
     "pyformat": ("%s", "%({})s"),
+    "qmark_dollar": ("?", "${}"),  # DuckDB, whose module calls it qmark
 }
 NUMBERED = "numeric_dollar"  # ADBC's PostgreSQL; not a word of PEP 249
 

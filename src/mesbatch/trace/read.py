@@ -15,12 +15,12 @@ from mesbatch.errors import KeyColumnError, StatementError
 from mesbatch.events import Event
 from mesbatch.keys.choose import StrategyName
 from mesbatch.keys.collect import Keys, collect_keys
+from mesbatch.keys.resume import ResumePoint
 from mesbatch.manifest import FailedKeys, Manifest
-from mesbatch.read.ahead import Ahead
-from mesbatch.read.inline import Inline
 from mesbatch.read.part import OnFailure
 from mesbatch.read.reader import BatchReader, read_sql_iter
 from mesbatch.read.request import check_positive
+from mesbatch.read.threads import Ahead, Inline
 from mesbatch.source.connect import find_source
 from mesbatch.source.session import Params
 from mesbatch.units import MiB
@@ -174,6 +174,10 @@ class TraceReader(Iterator[tuple[str, Batch]]):
         check_positive("max_bytes", value)
         for reader in self._work.readers.values():
             reader.max_bytes = max(1, value // self._at_once)
+
+    def resume_point(self, domain: str, value: Any) -> ResumePoint:
+        """The place after the rows of *value* in *domain*, as that of a `BatchReader`."""
+        return self._work.readers[domain].resume_point(value)
 
     @property
     def movable(self) -> bool:

@@ -20,7 +20,10 @@ from mesbatch.errors import (
 )
 from mesbatch.source.adbc.rows import ArrowRows, TupleRows
 from mesbatch.source.dbapi import DbapiDriver
+from mesbatch.source.key_forms import KeyForms
+from mesbatch.source.postgres.keys import PostgresKeys
 from mesbatch.source.session import Params, Rows, Session
+from mesbatch.source.sqlite.keys import SqliteKeys
 from mesbatch.units import MiB
 
 BATCH_BYTES = 2 * MiB  # the driver's own 16 MiB took 51 MiB at the peak, and smaller ones more hand-overs to a thread
@@ -39,6 +42,15 @@ COUNTS = {TIMESTAMP: pa.int64(), AWARE: pa.int64(), pa.date32(): pa.int32()}
 DIALECTS = {"PostgreSQL": "postgres", "SQLite": "sqlite"}
 
 
+class _PostgresKeys(PostgresKeys):
+    """PostgreSQL's without temporary tables, which psycopg fills by COPY."""
+
+    strategies = PostgresKeys.strategies - {"temporary-table"}
+
+
+KEYS: dict[str, KeyForms] = {"postgres": _PostgresKeys(), "sqlite": SqliteKeys()}
+
+
 class AdbcDriver(DbapiDriver):
     """One kind of ADBC connection; *connection* tells which database it speaks to."""
 
@@ -47,7 +59,7 @@ class AdbcDriver(DbapiDriver):
 
     def __init__(self, connection: Any) -> None:
         self.dialect = DIALECTS.get(connection.adbc_get_info().get("vendor_name"), "adbc")
-        self.name = self.dialect
+        self.keys = KEYS.get(self.dialect, KeyForms())
         self.paramstyle = "numeric_dollar" if self.dialect == "postgres" else "qmark"
         self.max_binds = 32_766
 
@@ -71,7 +83,7 @@ class AdbcDriver(DbapiDriver):
             raise
 
     def _schema_of(self, reader: pa.RecordBatchReader) -> pa.Schema:
-        """What `_checked` makes of the reader's batches."""
+        """The schema of the batches that `_checked` gives."""
         return reader.schema
 
     def _checked(self, batch: pa.RecordBatch) -> pa.RecordBatch:

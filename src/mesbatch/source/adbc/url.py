@@ -110,7 +110,7 @@ class _SqliteDriver(AdbcDriver):
 
 
 def _postgres_driver(connection: Any, sql: str) -> AdbcDriver | None:
-    """What reads *sql*; None where ADBC's types are others than those of tuples."""
+    """The driver that reads *sql*; None where ADBC's types are others than those of tuples."""
     with connection.cursor() as cursor:
         given = cursor.adbc_execute_schema(sql)
         numeric = [is_numeric(field.type) for field in given]
@@ -126,7 +126,7 @@ def _postgres_driver(connection: Any, sql: str) -> AdbcDriver | None:
 
 
 def _declared(path: str, sql: str) -> tuple[Column, ...]:
-    """What apsw tells of the columns of *sql*; nothing where apsw is not installed, or the statement is wrong."""
+    """The columns of *sql* with their declared types; none where apsw is not installed, or the statement is wrong."""
     with suppress(Exception):
         import apsw
 

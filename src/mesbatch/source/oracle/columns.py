@@ -1,4 +1,4 @@
-"""What Oracle says of a result's columns, and how each is to be fetched so that no value loses anything."""
+"""Columns of an Oracle result, and a way to fetch each so that no value loses anything."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _describe(info: Any) -> Column:
 
 @cache
 def type_handler(*, inline_lobs: bool, strip_char: bool) -> TypeHandler:
-    """How the driver is to fetch each column; always the same function for the same choice."""
+    """The handler that tells the driver how to fetch each column; the same function for the same choice."""
 
     def handle(cursor: Any, metadata: Any) -> Any:
         kind = metadata.type_code
@@ -76,5 +76,5 @@ def type_handler(*, inline_lobs: bool, strip_char: bool) -> TypeHandler:
 
 
 def _is_exact(metadata: Any) -> bool:
-    """Whether the driver's own int or float holds every value that the column can have."""
+    """True where the driver's own int or float holds every value that the column can have."""
     return metadata.scale == 0 or 0 < (metadata.precision or 0) <= DOUBLE_DIGITS

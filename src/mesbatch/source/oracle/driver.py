@@ -18,8 +18,10 @@ from mesbatch.errors import (
     StatementError,
 )
 from mesbatch.source.dbapi import DbapiDriver
+from mesbatch.source.key_forms import KeyForms
 from mesbatch.source.oracle import errors as oracle_errors
-from mesbatch.source.oracle.columns import LOB_TYPES, PADDED_TYPES, describe_columns, type_handler
+from mesbatch.source.oracle.columns import LOB_TYPES, describe_columns, type_handler
+from mesbatch.source.oracle.keys import OracleKeys
 from mesbatch.source.oracle.lobs import INLINE_LIMIT, Loan, LobPolicy, LobReader, lob_columns
 from mesbatch.source.oracle.rows import ARRAY_ROWS, OracleRows, array_rows, rows_by_width
 from mesbatch.source.session import Params, Rows, Session, Source
@@ -29,7 +31,7 @@ NLS_SORT = "SELECT value FROM nls_session_parameters WHERE parameter = 'NLS_SORT
 
 @dataclass(frozen=True)
 class FetchModes:
-    """How values are fetched; the same for all statements of a source. See `OracleSource`."""
+    """Choices of fetching values, the same for all statements of a source. See `OracleSource`."""
 
     lobs: LobPolicy = "whole"
     lob_limit: int | None = None
@@ -39,13 +41,13 @@ class FetchModes:
 class OracleDriver(DbapiDriver):
     """One session's driver: *modes* and *loan* are those of its connection."""
 
-    name = "oracle"
+    dialect = "oracle"
     max_binds = 1_000  # ORA-01795: an IN list holds no more; an array bind does
-    padded_types = PADDED_TYPES
+    keys: KeyForms = OracleKeys()
     moves_between_threads = True
     waits_for_goodbye = True
 
-    def __init__(self, modes: FetchModes = FetchModes(), loan: Loan | None = None) -> None:
+    def __init__(self, connection: Any = None, modes: FetchModes = FetchModes(), loan: Loan | None = None) -> None:
         self.paramstyle = "named"
         self._modes, self._loan = modes, loan
         self._last: tuple[str, OracleRows] | None = None  # the text of a statement, and what its rows were like
@@ -134,7 +136,7 @@ class OracleDriver(DbapiDriver):
         return cursor
 
     def _row_bytes_of(self, marked: str) -> float | None:
-        """What a row holds, where the same text ran before: the next thousand keys of a read."""
+        """The bytes of a row where the same text ran before, as for the next thousand keys of a read."""
         return self._last[1].row_bytes if self._last is not None and self._last[0] == marked else None
 
     def _marked(self, sql: str) -> str:

@@ -1,4 +1,4 @@
-"""What Oracle's errors mean to a reader, by their code."""
+"""Meanings of Oracle's errors to a reader, by their code."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def meaning_of(error: BaseException) -> type[MesbatchError] | None:
 
 @contextmanager
 def explained(label: str) -> Iterator[None]:
-    """What the driver says while *label* is connected to becomes ours where it means one of ours."""
+    """Turn the driver's errors while *label* is connected to into ours where they mean one of ours."""
     try:
         yield
     except Exception as error:

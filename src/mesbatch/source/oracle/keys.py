@@ -1,4 +1,4 @@
-"""How many keys get into one statement of Oracle: list types of the schema SYS, and private temporary tables."""
+"""Keys in Oracle's statements: lists, list types of the schema SYS, and private temporary tables."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 
 from mesbatch.batch import Column
 from mesbatch.errors import InvalidKey, StatementError
+from mesbatch.source.key_forms import KeyedQuery, KeyForms, KeyText, new_table_name
+from mesbatch.source.oracle.columns import PADDED_TYPES
 from mesbatch.source.session import Session
 
 KEYS_PER_LIST_TYPE = 32_767  # sys.odcivarchar2list is VARRAY(32767) OF VARCHAR2(4000)
@@ -30,6 +32,28 @@ TABLE_TYPES: dict[type, str] = {
     date: "DATE",
     bytes: "RAW(2000)",
 }
+
+
+class OracleKeys(KeyForms):
+    """Oracle takes arrays of up to 32,767 keys in each bind; a session that sorts as NLS_SORT=BINARY orders by byte.
+
+    ``auto`` reads by lists, since the other two need a grant.
+    """
+
+    strategies = frozenset({"in-list", "array", "temporary-table"})
+    padded_types = PADDED_TYPES
+
+    def bound(self, query: KeyedQuery, keys: list[Any]) -> list[Any]:
+        return pad_keys(keys, query.key)
+
+    def array(self, session: Session, query: KeyedQuery, keys: list[Any]) -> KeyText:
+        binds = query.statement.placeholders(-(-len(keys) // KEYS_PER_LIST_TYPE))
+        return KeyText(*array_expression(session, binds, pad_keys(keys, query.key)))
+
+    def fill_table(self, session: Session, query: KeyedQuery, lists: Iterable[list[Any]], first: Any) -> str:
+        table = new_table_name(PREFIX)
+        fill_table(session, table, lists, query.key)
+        return table
 
 
 def pad_keys(keys: list[Any], column: Column | None) -> list[Any]:

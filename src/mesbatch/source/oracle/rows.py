@@ -81,12 +81,12 @@ class OracleRows:
 
 
 def rows_by_width(columns: Sequence[Column], share: int, most: int = ARRAY_ROWS) -> int:
-    """How many rows the driver may fetch in one round trip before any is seen, by their declared widths."""
+    """The rows that the driver may fetch in one round trip before any is seen, by their declared widths."""
     widths = [HUGE if column.type in LONG_TYPES else column.width or 0 for column in columns]
     at_least = FIRST_ARRAY_ROWS if max(widths, default=0) < HUGE else HUGE_ARRAY_ROWS
     return max(at_least, min(most, share // sum(VALUE_BYTES + width for width in widths)))
 
 
 def array_rows(share: int, row_bytes: float) -> int:
-    """How many rows the driver may fetch in one round trip."""
+    """The rows that the driver may fetch in one round trip."""
     return max(1, min(ARRAY_ROWS, int(share / row_bytes)))

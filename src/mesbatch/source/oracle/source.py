@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from mesbatch.errors import UnknownSource
 from mesbatch.source.connect import find_source
-from mesbatch.source.drivers import family_of
+from mesbatch.source.databases import modules_of
 from mesbatch.source.oracle import errors as oracle_errors
 from mesbatch.source.oracle.driver import FetchModes, OracleDriver, pool_source
 from mesbatch.source.oracle.lobs import Loan, LobPolicy
@@ -67,11 +67,11 @@ class OracleSource:
 
     @property
     def dialect_of(self) -> Any:
-        """What a SQLAlchemy statement is compiled for."""
-        return self.con if family_of(self.con) == "sqlalchemy" else "oracle+oracledb://"
+        """The engine, connection or URL whose dialect a SQLAlchemy statement is compiled for."""
+        return self.con if "sqlalchemy" in modules_of(self.con) else "oracle+oracledb://"
 
     def as_source(self) -> Source:
-        """What the reader opens its sessions with."""
+        """The source that the reader opens its sessions with."""
         source = self._source()
         return Source(lambda: self._open(source), source.owned, source.label)
 
@@ -89,14 +89,14 @@ class OracleSource:
     def _open(self, source: Source) -> Session:
         with oracle_errors.explained(source.label):
             session = source.open()
-        if session.driver.name != "oracle":
+        if not isinstance(session.driver, OracleDriver):
             session.close()
-            raise UnknownSource(f"OracleSource reads Oracle; {source.label} is {session.driver.name}")
+            raise UnknownSource(f"OracleSource reads Oracle; {source.label} is {session.driver.dialect}")
         modes = FetchModes(self.lobs, self.lob_limit, self.strip_char)
-        if not session.owned:
-            session.driver = OracleDriver(modes)
-            return session
         connection = session.connection
+        if not session.owned:
+            session.driver = OracleDriver(connection, modes)
+            return session
         restore = limit_calls(connection, self.call_timeout)
 
         def give_back() -> None:
@@ -104,7 +104,7 @@ class OracleSource:
             session._release()
 
         loan = Loan(give_back)
-        return Session(OracleDriver(modes, loan), connection, True, loan.end, session._discard)
+        return Session(OracleDriver(connection, modes, loan), connection, True, loan.end, session._discard)
 
 
 def limit_calls(connection: Any, timeout: float | None) -> Callable[[], None]:

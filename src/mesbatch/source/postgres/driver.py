@@ -22,6 +22,8 @@ from mesbatch.errors import (
     SnapshotTooOld,
 )
 from mesbatch.source.dbapi import CursorRows, DbapiDriver
+from mesbatch.source.key_forms import KeyForms
+from mesbatch.source.postgres.keys import PostgresKeys
 from mesbatch.source.postgres.stream import StreamedRows
 from mesbatch.source.session import Params, Rows, Session
 
@@ -47,16 +49,16 @@ class PsycopgDriver(DbapiDriver):
     loader for money, tsvector, xml and others.
     """
 
-    name = "postgres"
+    dialect = "postgres"
     # The server of a stream sends on while we work, into the socket's buffers: a thread that fetched ahead of them took
     # 1.4 times as long for keys, groups and NDJSON, since both sides of it need the interpreter.
     waits_for_fetch = False
     max_binds = 65_535  # the protocol counts parameters in 16 bits
-    padded_types = frozenset({"bpchar"})
+    keys: KeyForms = PostgresKeys()
     shares_snapshots = True
     moves_between_threads = True
 
-    def __init__(self) -> None:
+    def __init__(self, connection: Any = None) -> None:
         self.paramstyle = "pyformat"
 
     def execute(self, session: Session, sql: str, params: Params, max_bytes: int) -> Rows:  # type: ignore[override]

@@ -1,9 +1,4 @@
-"""SQLAlchemy's engines, connections and statements, read through the driver underneath them.
-
-SQLAlchemy's own streaming costs 2.6 times the driver's, its ``yield_per`` option is ignored for textual SQL, and it
-never sets oracledb's arraysize. So an engine is our pool and its dialect our compiler, and the rows come from the
-driver.
-"""
+"""SQLAlchemy's statements, compiled for the driver underneath: text, binds, and what makes values of their types."""
 
 from __future__ import annotations
 
@@ -14,46 +9,18 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-import sqlalchemy
 from sqlalchemy import BindParameter, Integer, Numeric, TextClause, bindparam
 from sqlalchemy.engine import Connection, Dialect, Engine, default, make_url
-from sqlalchemy.pool import NullPool
 from sqlalchemy.sql.expression import ClauseElement, Select
 
 from mesbatch.batch import Column
-from mesbatch.errors import ConnectionClosed, StatementError, UnknownSource
-from mesbatch.source.drivers import driver_of, family_of, owned_session
-from mesbatch.source.session import Params, Session, Source
+from mesbatch.errors import StatementError
+from mesbatch.source.databases import database_of
+from mesbatch.source.session import Params
 
 Converter = Callable[[Any], Any]
 # SQLAlchemy's place for an expanding list; a text() keeps the parentheses that its author wrote around it.
 KEYS_COMPILED = re.compile(r"\(\(__\[POSTCOMPILE_keys[^]]*\]\)\)|\(__\[POSTCOMPILE_keys[^]]*\]\)")
-
-# The dialect of a driver's own connection.
-DIALECT_URLS = {
-    "sqlite3": "sqlite://",
-    "apsw": "sqlite://",
-    "psycopg": "postgresql+psycopg://",
-    "oracledb": "oracle+oracledb://",
-}
-
-
-def from_sqlalchemy(con: Any) -> Source:
-    """The source behind an Engine (its pool) or a Connection (the caller's own)."""
-    if isinstance(con, Engine):
-        return Source(lambda: _checkout(con), True, f"the engine {con.url.render_as_string(hide_password=True)}")
-    if isinstance(con, Connection):
-        return Source(lambda: _borrow(con), False, "the caller's SQLAlchemy connection")
-    raise UnknownSource(f"of SQLAlchemy, con may be an Engine or a Connection; got {type(con).__qualname__}")
-
-
-def connect_url(url: str) -> Session:
-    """One connection of a URL whose driver SQLAlchemy knows and we do not; it ends with the session."""
-    try:
-        engine = sqlalchemy.create_engine(make_url(url), poolclass=NullPool)
-    except sqlalchemy.exc.ArgumentError as error:
-        raise UnknownSource(f"SQLAlchemy does not know such a URL: {type(error).__name__}") from error
-    return _checkout(engine)
 
 
 def compile_statement(
@@ -96,7 +63,7 @@ def _converters(statement: Select[Any], dialect: Dialect, columns: tuple[Column,
 
 
 def _oracle_converter(type_: Integer | Numeric[Any]) -> Converter:
-    """What the dialect's own type handler, which belongs to its cursors, makes of a NUMBER."""
+    """The conversion of a NUMBER by the dialect's own type handler, which belongs to its cursors."""
     wanted: type = int if isinstance(type_, Integer) else Decimal if type_.asdecimal else float
 
     def convert(value: Any) -> Any:
@@ -121,21 +88,9 @@ def _dialect(con: Any) -> Dialect:
         return _dialect(con.dialect_of)
     if isinstance(con, Engine | Connection):
         return con.dialect
-    family = family_of(con)
-    if family is None and callable(con):
+    known = database_of(con)
+    if known is None and callable(con) and not isinstance(con, str):
         with closing(con()) as connection:  # nothing else tells which driver a function connects with
             return _dialect(connection)
-    url = con if isinstance(con, str) else DIALECT_URLS.get(family or "")
+    url = con if isinstance(con, str) else known[1].sqlalchemy if known is not None else ""
     return make_url(url).get_dialect()() if url else default.DefaultDialect(paramstyle="named")
-
-
-def _checkout(engine: Engine) -> Session:
-    proxy = engine.raw_connection()
-    return owned_session(proxy.driver_connection, proxy.close, proxy.invalidate)
-
-
-def _borrow(connection: Connection) -> Session:
-    if connection.closed:
-        raise ConnectionClosed("the caller's SQLAlchemy connection: it is closed")
-    driver_connection = connection.connection.driver_connection
-    return Session(driver_of(driver_connection), driver_connection, owned=False)

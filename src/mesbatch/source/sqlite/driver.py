@@ -10,7 +10,9 @@ from typing import Any
 from mesbatch.batch import Column, Row
 from mesbatch.errors import ConnectionClosed, DatabaseBusy, DatabaseTimeout, MesbatchError, RowTooLarge
 from mesbatch.source.dbapi import DbapiDriver, describe
+from mesbatch.source.key_forms import KeyForms
 from mesbatch.source.session import Params, Session
+from mesbatch.source.sqlite.keys import SqliteKeys
 from mesbatch.units import format_bytes
 
 LIMIT_LENGTH = 0  # SQLITE_LIMIT_LENGTH: the largest value or row in bytes, looked at whenever a value is read
@@ -55,14 +57,15 @@ class SqliteRows:
 
 
 class SqliteDriver(DbapiDriver):
-    """What sqlite3 and apsw have in common: a database inside this process."""
+    """A database inside this process: the common part of sqlite3 and apsw."""
 
-    name = "sqlite"
+    dialect = "sqlite"
+    keys: KeyForms = SqliteKeys()
     waits_for_fetch = False
     max_binds = 32_766  # SQLITE_MAX_VARIABLE_NUMBER
     bounded_values = True
 
-    def __init__(self) -> None:
+    def __init__(self, connection: Any = None) -> None:
         self.paramstyle = "qmark"
 
     def execute(self, session: Session, sql: str, params: Params, max_bytes: int) -> SqliteRows:  # type: ignore[override]

@@ -1,4 +1,4 @@
-"""Reading in threads: one that fetches ahead of the consumer, or several that read parts side by side."""
+"""Two ways to run a read: in the consumer's own thread, or ahead of it in threads that read parts side by side."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from threading import Event as Flag
 from time import monotonic
 from typing import Generic, Protocol, TypeVar
 
-from mesbatch.read.deadline import AGAIN_SECONDS
+from mesbatch.read.deadline import AGAIN_SECONDS, interrupted_at
 
 
 class Worker(Protocol):
-    """What a thread works with: a connection, or something like it."""
+    """The tool of a thread: a connection, or something like it."""
 
     stopped: Flag
 
@@ -32,12 +32,34 @@ JOIN_SECONDS = 0.1  # how long a thread may take to stop by itself before its co
 INTERRUPTIONS = 4  # the first asks, the later ones cut
 
 
+class Inline(Generic[T]):
+    """Gives out what *items* yields; past a deadline *worker* is interrupted."""
+
+    def __init__(self, items: Generator[T], worker: Worker | None = None) -> None:
+        self._items, self._worker = items, worker
+
+    def take(self, deadline: float | None = None) -> T | None:
+        """The next item, or None at the end; *deadline* is a time of ``monotonic()``.
+
+        Raises what the interrupted driver raises once it has passed.
+        """
+        if self._worker is None:
+            return next(self._items, None)
+        with interrupted_at(deadline, self._worker.interrupt):
+            return next(self._items, None)
+
+    def close(self) -> None:
+        self._items.close()
+        if self._worker is not None:
+            self._worker.close()
+
+
 class _Stopped(BaseException):
     """The consumer left."""
 
 
 class _Feed(Generic[T]):
-    """What one thread reads of one part: an item at a time, the next one made only once this one is taken."""
+    """The items of one part that one thread reads: each is made only once the one before it is taken."""
 
     def __init__(self) -> None:
         self.items: deque[T] = deque()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mesbatch.read.ahead import Ahead
+from mesbatch.read.threads import Ahead
 
 
 class Worker:
@@ -158,7 +158,7 @@ def test_a_thread_that_begins_another_statement_is_interrupted_again():
 
 
 def test_a_thread_that_nothing_reaches_is_left_behind_and_closes_when_it_wakes(monkeypatch):
-    monkeypatch.setattr("mesbatch.read.ahead.AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr("mesbatch.read.threads.AGAIN_SECONDS", 0.01)
     worker, woken = Worker(), threading.Event()
 
     def read(worker, part):

@@ -1,0 +1,89 @@
+"""The databases that are known: their folder, the modules of their drivers and the schemes of their URLs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from mesbatch.source.session import Driver, Session, Source
+
+
+@dataclass(frozen=True)
+class Database:
+    """A folder below `mesbatch.source` with what is known of one kind of database.
+
+    *drivers* names, for the module that a connection's class comes from, the class of ``<folder>.driver`` that reads
+    it; it is made with the connection. *schemes* are those of URLs that ``<folder>.url`` opens itself, and *sqlalchemy*
+    is a URL of the dialect that SQLAlchemy's statements are compiled for on such a connection. *named_bind* is how its
+    driver for URLs writes a parameter.
+    """
+
+    folder: str
+    drivers: Mapping[str, str]
+    schemes: frozenset[str] = frozenset()
+    sqlalchemy: str = ""
+    named_bind: str = ":{}"
+
+    def driver(self, family: str, connection: Any) -> Driver:
+        """A driver for *connection*, whose class comes from the module *family*."""
+        made: Driver = getattr(import_module(f"mesbatch.source.{self.folder}.driver"), self.drivers[family])(connection)
+        return made
+
+    def pool_source(self, pool: Any) -> Source:
+        """The source of the connections of *pool*, a pool of this database's own driver."""
+        source: Source = import_module(f"mesbatch.source.{self.folder}.driver").pool_source(pool)
+        return source
+
+    def connect(self, url: str, timeout: float | None) -> Callable[[], Session]:
+        """A function that opens a session of *url*; *timeout*, in seconds, is for connecting."""
+        opening: Callable[[], Session] = import_module(f"mesbatch.source.{self.folder}.url").connect(url, timeout)
+        return opening
+
+    def connect_for_arrow(self, url: str) -> Callable[[str], Session | None] | None:
+        """A function that opens a session of *url* for record batches of one statement; None where nothing does."""
+        opening: Callable[[str], Session | None] | None = import_module(
+            f"mesbatch.source.{self.folder}.url"
+        ).connect_for_arrow(url)
+        return opening
+
+    def steady_url(self, url: str) -> str:
+        """*url*, so that a statement gives its rows in the same order each time."""
+        steady: str = import_module(f"mesbatch.source.{self.folder}.url").steady_url(url)
+        return steady
+
+
+DATABASES = (
+    Database(
+        "sqlite", {"sqlite3": "SqliteDriver", "apsw": "ApswDriver"}, frozenset({"sqlite"}), sqlalchemy="sqlite://"
+    ),
+    Database(
+        "postgres",
+        {"psycopg": "PsycopgDriver"},
+        frozenset({"postgresql", "postgres", "postgresql+psycopg"}),
+        sqlalchemy="postgresql+psycopg://",
+        named_bind="%({})s",
+    ),
+    Database("oracle", {"oracledb": "OracleDriver"}, sqlalchemy="oracle+oracledb://"),
+    Database("duckdb", {"duckdb": "DuckdbDriver", "_duckdb": "DuckdbDriver"}),
+    Database("adbc", {"adbc_driver_manager": "AdbcDriver"}),
+)
+
+
+def modules_of(con: Any) -> list[str]:
+    """The packages that *con*'s class and those that it inherits from come from."""
+    return [cls.__module__.partition(".")[0] for cls in type(con).__mro__]
+
+
+def database_of(con: Any) -> tuple[str, Database] | None:
+    """The package of *con*'s driver, and its database; None where none is known. No driver is imported for it."""
+    modules = modules_of(con)
+    return next(
+        ((module, database) for database in DATABASES for module in modules if module in database.drivers), None
+    )
+
+
+def database_of_scheme(scheme: str) -> Database | None:
+    """The database that opens URLs of *scheme* itself."""
+    return next((database for database in DATABASES if scheme in database.schemes), None)
