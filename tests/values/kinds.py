@@ -208,21 +208,31 @@ def duration(read: Callable[[str], tuple[int, int]], unit: int = 1_000) -> Kind:
     )
 
 
+@dataclass(frozen=True)
+class Lists(Kind):
+    """Arrays of *item* however deep; *split* cuts the database's text into lists of texts."""
+
+    item: Kind = TEXT
+    split: Callable[[str], Any] = list
+
+    def same(self, way: Way, text: str | None, value: Any) -> bool:
+        if text is None or value is None:
+            return text is None is value
+        return self._same(way, self.split(text), value)
+
+    def _same(self, way: Way, texts: Any, value: Any) -> bool:
+        if not isinstance(texts, list):
+            return self.item.same(way, texts, value)
+        return (
+            isinstance(value, list | tuple)
+            and len(texts) == len(value)
+            and all(self._same(way, text, one) for text, one in zip(texts, value))
+        )
+
+
 def list_of(kind: Kind, split: Callable[[str], Any]) -> Kind:
-    """Arrays of *kind* however deep; *split* cuts the database's text into lists of texts, or raises."""
-
-    def read(text: str) -> Any:
-        return _each(lambda item: item if item is None else kind.read(item), split(text))
-
-    def of(way: Way) -> Forms:
-        each = partial(_each, lambda item: item if item is None else kind.form(way, item))
-        return {list: each, tuple: each}
-
-    return Kind(read, {}, {way: of(way) for way in ("tuple", "json", "arrow")})
-
-
-def _each(convert: Callable[[Any], Any], value: Any) -> Any:
-    return [_each(convert, item) for item in value] if isinstance(value, list | tuple) else convert(value)
+    """Arrays of *kind*, whose text *split* cuts into lists of texts."""
+    return Lists(split, {}, item=kind, split=split)
 
 
 def split_braces(text: str) -> Any:

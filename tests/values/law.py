@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,91 +58,103 @@ class Outcome:
     wrong: list[str] = field(default_factory=list)
 
 
-def run(database: Database, type_: Type, way: Way, texts: Sequence[str | None]) -> Outcome:
-    """Read all literals of *type_* on *way*; those that are refused are left out, until the others come."""
+def run(database: Database, type_: Type, way: Way, texts: Sequence[str | None], ways: Sequence[Way] = ()) -> Outcome:
+    """Read all literals of *type_* on *way*; those that are refused are left out, until the others come.
+
+    *ways* are those that a message may point to.
+    """
     outcome, left = Outcome(way.name), list(range(len(type_.literals)))
+    judge = _Judge(database, type_, way, texts, {other.name for other in ways}, outcome)
     while left:
         sql = database.select(type_, left)
         try:
             came = way.read(sql)
         except Exception as error:  # of any library: that is what is judged
-            refused = _judge(database, type_, way, error, left, texts, outcome)
+            refused = judge.refusal(error, left)
             left = [position for position in left if position not in refused]
             continue
         outcome.came = came
         for one in came:
             kind = type_.readers.get(one.reader, type_.kind)
             if kind is not None:
-                _compare(kind, way, one, left, texts, outcome)
+                judge.compare(kind, one, left)
         break
     return outcome
 
 
-def _compare(
-    kind: Kind, way: Way, came: Came, positions: Sequence[int], texts: Sequence[str | None], outcome: Outcome
-) -> None:
-    if len(came.values) != len(positions):
-        outcome.wrong.append(f"{came.reader}: {len(came.values)} rows instead of {len(positions)}")
-    for position, value in zip(positions, came.values):
-        text = texts[position]
-        try:
-            same = kind.same(way.form, text, value)
-        except (TypeError, ValueError, ArithmeticError, KeyError) as error:
-            same, value = False, f"{value!r} ({type(error).__name__}: {error})"
-        if not same:
-            outcome.wrong.append(f"{came.reader}: {text!r:.80} came as {value!r:.160}")
+@dataclass
+class _Judge:
+    """Holds what comes against the database's texts, and follows the ways out of what does not."""
 
+    database: Database
+    type: Type
+    way: Way
+    texts: Sequence[str | None]
+    ways: set[str]
+    outcome: Outcome
 
-def _judge(
-    database: Database,
-    type_: Type,
-    way: Way,
-    error: Exception,
-    left: Sequence[int],
-    texts: Sequence[str | None],
-    outcome: Outcome,
-) -> list[int]:
-    """Which literals *error* refuses: one that it names, or all of a column whose type it names."""
-    message = str(error)
-    whole = f"{type(error).__module__}.{type(error).__name__}: {message}"
-    row = _ROW.search(message)
-    refused = [left[int(row[1].replace(",", "")) - 1]] if row else list(left)
-    outcome.refusals.update(dict.fromkeys(refused, message))
-    if not isinstance(error, MesbatchError):
-        outcome.wrong.append(f"an error that is not ours: {whole:.300}")
-    elif "column 'v'" not in message:
-        outcome.wrong.append(f"an error that names no column: {whole:.300}")
-    else:
-        _follow(database, type_, way, message, left, texts, outcome)
-    return refused
+    def compare(self, kind: Kind, came: Came, positions: Sequence[int]) -> None:
+        wrong = self.outcome.wrong
+        if len(came.values) != len(positions):
+            wrong.append(f"{came.reader}: {len(came.values)} rows instead of {len(positions)}: {came.values!r:.200}")
+            return
+        for position, value in zip(positions, came.values):
+            text = self.texts[position]
+            try:
+                same = kind.same(self.way.form, text, value)
+            except (TypeError, ValueError, ArithmeticError, KeyError) as error:
+                same, value = False, f"{value!r} ({type(error).__name__}: {error})"
+            if not same:
+                wrong.append(f"{came.reader}: {text!r:.80} came as {value!r:.160}")
 
+    def refusal(self, error: Exception, left: Sequence[int]) -> list[int]:
+        """The literals that *error* refuses: the one that it names, or all of a column whose type it names."""
+        message, wrong = str(error), self.outcome.wrong
+        row = _ROW.search(message)
+        refused = [left[int(row[1].replace(",", "")) - 1]] if row else list(left)
+        self.outcome.refusals.update(dict.fromkeys(refused, message))
+        if not isinstance(error, MesbatchError):
+            wrong.append(f"an error that is not ours: {type(error).__module__}.{type(error).__name__}: {message:.300}")
+        elif "column 'v'" not in message:
+            wrong.append(f"an error that names no column: {message:.300}")
+        else:
+            self.follow(message, left)
+        return refused
 
-def _follow(
-    database: Database,
-    type_: Type,
-    way: Way,
-    message: str,
-    positions: Sequence[int],
-    texts: Sequence[str | None],
-    outcome: Outcome,
-) -> None:
-    """Take every way out that *message* names for the column: its values must come then, or their own text."""
-    sql = database.select(type_, positions)
-    outs: list[tuple[str, str, dict[str, Any], Kind]] = []
-    if cast := _CAST.search(message):
-        outs.append((cast[0], database.cast(sql, cast[0]), {}, TEXT))
-    if schema := _SCHEMA.search(message):
-        declared = {"v": eval(schema[1], {"pa": pa})}  # of our own message
-        outs.append((schema[0], sql, {"schema": declared}, type_.kind.or_text()))
-    if invalid := _INVALID.search(message):
-        outs.append((invalid[0], sql, {"on_invalid_text": invalid[1]}, type_.kind))
-    if not outs:
-        outcome.wrong.append(f"an error without a way out: {message:.300}")
-    for name, statement, options, kind in outs:
-        try:
-            came = way.read(statement, **options)
-        except Exception as error:
-            outcome.wrong.append(f"{name} is no way out: {type(error).__name__}: {error!s:.200}")
-            continue
-        for one in came:
-            _compare(kind, way, one, positions, texts, outcome)
+    def follow(self, message: str, positions: Sequence[int], *, steps: int = 3) -> None:
+        """Take every way out that *message* names for the column: its values must come then, or their own text.
+
+        A way out may lead to another one: of a column of anything the first value is told first.
+        """
+        outs = list(self._ways_out(message, self.database.select(self.type, positions)))
+        if not outs and not self._points_to_another_way(message):
+            self.outcome.wrong.append(f"an error without a way out: {message:.300}")
+        for name, statement, options, kind in outs:
+            try:
+                came = self.way.read(statement, **options)
+            except MesbatchError as error:
+                if steps and "column 'v'" in str(error):
+                    self.follow(str(error), positions, steps=steps - 1)
+                else:
+                    self.outcome.wrong.append(f"{name} is no way out: {error!s:.200}")
+            except Exception as error:
+                self.outcome.wrong.append(f"{name} is no way out: {type(error).__name__}: {error!s:.200}")
+            else:
+                for one in came:
+                    self.compare(kind, one, positions)
+
+    def _ways_out(self, message: str, sql: Any) -> Iterator[tuple[str, Any, dict[str, Any], Kind]]:
+        """What *message* advises, the statement and the options of it, and what the values then are."""
+        if cast := _CAST.search(message):
+            yield cast[0], self.database.cast(sql, cast[0]), {}, TEXT
+        if schema := _SCHEMA.search(message):
+            declared = {"v": eval(schema[1], {"pa": pa})}  # of our own message
+            yield schema[0], sql, {"schema": declared}, self.type.kind.or_text()
+        for invalid in _INVALID.findall(message):
+            yield invalid, sql, {"on_invalid_text": invalid}, self.type.kind
+
+    def _points_to_another_way(self, message: str) -> bool:
+        """True where *message* advises a way of the matrix, on which the same values are read in their turn."""
+        if "by its URL" in message:
+            return self.way.name.replace("by ADBC", "by URL").replace("NDJSON by", "NDJSON file by") in self.ways
+        return ".arrow()" in message and "Arrow" in self.ways

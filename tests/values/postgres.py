@@ -182,7 +182,9 @@ def database(admin: Any) -> Database:
     def own_texts(type_: Type) -> list[str | None]:
         # By its output function: a cast to text strips char(n), and shows the mask of every inet.
         literals = [f"{_literal(text)}::{type_.name}" for text in type_.literals]
-        shown = ", ".join(f"case when ({v}) is null then null else format('%s', {v}) end" for v in literals)
+        shown = ", ".join(
+            f"case when ({v}) is not distinct from null then null else format('%s', {v}) end" for v in literals
+        )
         return list(admin.execute(f"select {shown}").fetchone())
 
     return Database("PostgreSQL", TYPES, select, own_texts)

@@ -13,7 +13,7 @@ from tests.values.kinds import Kind, Way, bits
 from tests.values.law import Database, Type
 
 INTEGERS = ["0", "-9223372036854775808", "9223372036854775807", "9007199254740993"]
-REALS = ["0.0", "-0.0", "0.1 + 0.2", "123456789.125", "1.797693134862315e308", "5e-324", "1e15", "9e999", "-9e999"]
+REALS = ["0.0", "-0.0", "0.1 + 0.2", "123456789.125", "1e300", "5e-324", "1e15", "9e999", "-9e999"]
 TEXTS = ["''", "'abc'", "'é\U0001f600'", "'a' || char(0) || 'b'", "'12'", "' 1'", "char(65279)"]
 BLOBS = ["x''", "x'00ff'", "x'616263'"]
 NO_TEXT = ["cast(x'ff41' as text)", "cast(x'6162edA080' as text)"]  # a byte of latin-1, and half a surrogate pair

@@ -39,7 +39,7 @@ def in_postgres(postgres_server: Any) -> Iterator[tuple[Database, list[Way]]]:
 
 def check(database: Database, ways: list[Way], type_: Type) -> None:
     texts = database.own_texts(type_)
-    outcomes = [run(database, type_, way, texts) for way in ways]
+    outcomes = [run(database, type_, way, texts, ways) for way in ways]
     wrong = [f"{outcome.way}: {line}" for outcome in outcomes for line in outcome.wrong]
     assert not wrong, "\n".join(wrong)
 
