@@ -106,7 +106,16 @@ class SchemaChanged(DataError):
 
 
 class UnencodableValue(DataError, TypeError):
-    """A value that has no place in the output; the message names its column and row."""
+    """A value that has no place in the output; the message names its column and row, and a way to read it.
+
+    *row* has the values of its row where reading can go on after it.
+    """
+
+    row: tuple[object, ...] | None = None
+
+
+class InvalidText(UnencodableValue):
+    """A text of the database that is no valid UTF-8."""
 
 
 # -- budget: what may be held -----------------------------------------------------------------------

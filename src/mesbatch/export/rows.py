@@ -21,12 +21,13 @@ MOST_ROWS = 2**20
 class ReadRows:
     """The rows of *reader*; *shape* is what writes them must know: the columns, or the schema.
 
-    *columnar* asks for record batches, with the types of *schema* where an earlier run has decided them.
+    *columnar* asks for record batches, with the types of *schema* where an earlier run has decided them, or else with
+    those that are *wanted* of some columns.
     """
 
-    def __init__(self, reader: BatchReader, *, columnar: bool, schema: bytes | None) -> None:
+    def __init__(self, reader: BatchReader, *, columnar: bool, schema: bytes | None, wanted: Any = None) -> None:
         self._reader = reader
-        self._arrow = reader.arrow(_read_schema(schema)) if columnar else None
+        self._arrow = reader.arrow(wanted if schema is None else _read_schema(schema)) if columnar else None
         self._first: Any = next(self._batches(), None)
 
     @property

@@ -20,9 +20,9 @@ from mesbatch.export.statement import digest, key_column, steady
 from mesbatch.export.write import PartsWriter
 from mesbatch.keys.collect import Keys, collect_keys
 from mesbatch.manifest import Manifest
-from mesbatch.read.reader import BatchReader, read_sql_iter
+from mesbatch.read.reader import read_sql_iter
 from mesbatch.read.request import check_positive
-from mesbatch.source.session import Params
+from mesbatch.source.session import OnInvalidText, Params
 from mesbatch.units import MiB
 
 # Of max_bytes: half to the reader; two groups are held, and one of them once more as it is written.
@@ -55,6 +55,8 @@ def export(
     key: str | None = None,
     max_bytes: int = 64 * MiB,
     parallel: int = 1,
+    schema: Any = None,
+    on_invalid_text: OnInvalidText = "raise",
     compress: bool = False,
     resume: bool = False,
     force: bool = False,
@@ -62,9 +64,10 @@ def export(
 ) -> Summary:
     """Write the rows of a query to *out*: a file, a directory of parts (a name that ends with ``/``) or ``-``.
 
-    *format* is ``ndjson``, ``parquet`` or ``arrow``; left out, the file's name tells it. *con*, *params*, *keys* and
-    *key* are those of `read_sql_iter`. *max_bytes* is all that is held at a time: what is read and what is written.
-    *compress* is gzip for NDJSON and zstd for the others.
+    *format* is ``ndjson``, ``parquet`` or ``arrow``; left out, the file's name tells it. *con*, *params*, *keys*,
+    *key* and *on_invalid_text* are those of `read_sql_iter`. *schema* declares the types of some or all columns of
+    Parquet and Arrow, as in `BatchReader.arrow`. *max_bytes* is all that is held at a time: what is read and what is
+    written. *compress* is gzip for NDJSON and zstd for the others.
 
     Beside the output stands its manifest once it is whole, and a journal until then. With *resume* an NDJSON file or a
     directory goes on after its last whole part, whose checksum is compared. With keys, reading goes on after the
@@ -89,13 +92,15 @@ def export(
     if parallel > 1 and keys is None:
         raise ExportError(f"parallel={parallel} reads keys side by side, and there are none")
     output = Output(str(out), format, compress=compress, resume=resume, force=force)
+    if schema is not None and output.format == "ndjson":
+        raise ExportError("schema declares the types of Parquet and Arrow; NDJSON has none")
     column = key_column(sql, key) if keys is not None else None
     started = monotonic()
     with ExitStack() as closed:
         if keys is not None:
             keys = collect_keys(keys)
             closed.callback(keys.close)
-        statement = digest(sql, params, keys)
+        statement = digest(sql, params, keys, schema, on_invalid_text)
         output.check_same(statement)
         if output.complete:
             return _untouched(output)
@@ -105,11 +110,18 @@ def export(
         share = max(1, max_bytes // READ_SHARE)
         reader = closed.enter_context(
             read_sql_iter(
-                sql, origin, params, keys=keys, key=key, max_bytes=share, parallel=parallel, on_event=on_event
+                sql, origin, params, keys=keys, key=key, max_bytes=share, parallel=parallel,
+                on_invalid_text=on_invalid_text, on_event=on_event,
             )
+        )  # fmt: skip
+        rows = ReadRows(
+            reader,
+            columnar=output.format != "ndjson",
+            schema=output.plan.schema if output.plan else None,
+            wanted=schema,
         )
         with output.explaining():
-            written = _write(reader, output, column, statement, max(1, max_bytes // GROUP_SHARE))
+            written = _write(rows, output, column, statement, max(1, max_bytes // GROUP_SHARE))
     before = sum(part.rows for part in output.parts)
     return Summary(written.rows, before, written.nbytes, written.parts, monotonic() - started, reader.manifest)
 
@@ -120,10 +132,9 @@ def _untouched(output: Output) -> Summary:
     return Summary(rows, rows, nbytes, len(output.parts), 0.0, Manifest("complete"))
 
 
-def _write(reader: BatchReader, output: Output, column: str | None, statement: str, group_bytes: int) -> PartsWriter:
-    """Everything that *reader* gives, in parts; *column* is that of the keys, which the rows may lack."""
+def _write(rows: ReadRows, output: Output, column: str | None, statement: str, group_bytes: int) -> PartsWriter:
+    """All of *rows*, in parts; *column* is that of the keys, which the rows may lack."""
     plan = output.plan
-    rows = ReadRows(reader, columnar=output.format != "ndjson", schema=plan.schema if plan else None)
     position = rows.position_of(column)
     if plan is None:
         part_rows, group_rows = rows.sizes(group_bytes)

@@ -22,9 +22,9 @@ from mesbatch.sql.splittable import check_splittable
 INTEGERS = ("int", "number", "serial")  # in the names that databases have for types of whole numbers
 
 
-def digest(sql: str, params: Params, keys: Keys | None) -> str:
-    """What tells one statement with its parameters and keys from another."""
-    found = hashlib.sha256(msgspec.json.encode([sql, params, keys is not None], enc_hook=repr))
+def digest(sql: str, params: Params, keys: Keys | None, *options: Any) -> str:
+    """The mark of one statement with its parameters, its keys and the *options* that decide about values."""
+    found = hashlib.sha256(msgspec.json.encode([sql, params, keys is not None, options], enc_hook=repr))
     for some in keys.slices(lambda: CHECKED_AT_ONCE) if keys is not None else ():
         found.update(msgspec.json.encode(some))
     return found.hexdigest()[:16]

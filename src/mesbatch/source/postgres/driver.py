@@ -21,9 +21,11 @@ from mesbatch.errors import (
     MesbatchError,
     SnapshotTooOld,
 )
-from mesbatch.source.dbapi import CursorRows, DbapiDriver
+from mesbatch.source.dbapi import DbapiDriver
 from mesbatch.source.key_forms import KeyForms
 from mesbatch.source.postgres.keys import PostgresKeys
+from mesbatch.source.postgres.loaders import prepare
+from mesbatch.source.postgres.named import NamedRows
 from mesbatch.source.postgres.stream import StreamedRows
 from mesbatch.source.session import Params, Rows, Session
 
@@ -63,8 +65,8 @@ class PsycopgDriver(DbapiDriver):
 
     def execute(self, session: Session, sql: str, params: Params, max_bytes: int) -> Rows:  # type: ignore[override]
         if not session.owned:
-            return self._named_cursor(session.connection, sql, params)
-        rows = StreamedRows(session.connection, sql, params)
+            return self._named_cursor(session.connection, sql, params, columnar=session.columnar)
+        rows = StreamedRows(session.connection, sql, params, columnar=session.columnar)
         try:  # a stream of no rows has no columns
             rows.columns = self.columns_of(session, sql, params) or () if rows.ended else describe(rows.cursor)
             return rows
@@ -72,13 +74,14 @@ class PsycopgDriver(DbapiDriver):
             rows.close()
             raise
 
-    def _named_cursor(self, connection: Any, sql: str, params: Params) -> CursorRows:
+    def _named_cursor(self, connection: Any, sql: str, params: Params, *, columnar: bool) -> NamedRows:
         # Without a transaction around it a cursor must be WITH HOLD: the server then keeps the result, not we.
         alone = connection.autocommit and connection.info.transaction_status == TransactionStatus.IDLE
         cursor = connection.cursor(f"mesbatch_{next(_numbers)}", row_factory=tuple_row, withhold=alone)
         try:
+            prepare(cursor.adapters, columnar=columnar)
             cursor.execute(sql, params)
-            return CursorRows(cursor, describe(cursor))
+            return NamedRows(cursor, describe(cursor))
         except BaseException:
             cursor.close()
             raise
