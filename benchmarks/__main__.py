@@ -16,7 +16,7 @@ from benchmarks.harness import Places
 from benchmarks.server import KeptPostgres
 
 NAMES = ("scan", "keyed", "trace", "flat", "import", "admission", "jobs", "export", "oracle", "incident")
-MODULES = {"import": "imports"}  # where a name is not its module's
+MODULES = {"import": "imports"}  # for names that are not those of modules
 DATABASES = ("sqlite", "postgres")
 
 

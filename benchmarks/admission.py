@@ -1,4 +1,4 @@
-"""What a decision and a permit cost, and how much work gets done at one to six times of what the service can do."""
+"""The cost of a decision and of a permit, and the work that is done at one to six times a service's capacity."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def table(results: Mapping[str, Sequence[Measured]]) -> str:
 
 
 def plot(path: Path, results: Mapping[str, Sequence[Measured]]) -> None:
-    """Requests answered in time over requests made, both in times of the capacity."""
+    """Draw requests answered in time over requests made, both in times of the capacity."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4), layout="constrained")
@@ -134,7 +134,7 @@ def _measure_permits(case: Case) -> Measured | None:
 
 @contextmanager
 def _limiter(kind: str) -> Iterator[Limiter | None]:
-    """A limiter of *kind*; None where there is no server for it."""
+    """Make a limiter of *kind*; None if there is no server for it."""
     if kind == "process":
         yield ProcessLimiter(PLACES, GiB)
     elif kind == "machine":

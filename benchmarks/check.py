@@ -1,4 +1,4 @@
-"""Whether two pipelines gave the same rows, however they ordered and spelled them."""
+"""A comparison of the rows of two pipelines, however they are ordered and spelled."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TIMES = [name in {"TRACKINTIME", "TRACKOUTTIME"} for name in COLUMNS]
 
 
 class Tally:
-    """Counts rows and adds up their hashes."""
+    """The number of rows and the sum of their hashes."""
 
     def __init__(self) -> None:
         self.rows = 0
@@ -27,7 +27,7 @@ class Tally:
         return f"{self._sum % 2**64:016x}"
 
     def add(self, piece: Any) -> None:
-        """Take what a pipeline yields: a list of rows, a frame, Arrow, NDJSON or a whole JSON answer."""
+        """Add an item of a pipeline: a list of rows, a frame, Arrow, NDJSON or a whole JSON answer."""
         for row in _rows_of(piece):
             values = [_same(*what) for what in zip(row, NUMBERS, TIMES)]
             self.rows += 1
@@ -51,14 +51,14 @@ def _rows_of(piece: Any) -> Any:
 
 
 def _rows_of_json(value: dict[str, Any]) -> Any:
-    """Of a line ``{"key", "rows"}`` or of the incident's answer."""
+    """Find the rows of a line ``{"key", "rows"}`` or of the incident's answer."""
     records = value["rows"] if "rows" in value else value["results"]["events"]["data"]
     for record in records:
         yield tuple({name.upper(): found for name, found in record.items()}[column] for column in COLUMNS)
 
 
 def _same(value: Any, number: bool, is_time: bool) -> Any:
-    """One spelling for a value: drivers give Decimal or float, datetime or text; pandas gives NaN for NULL."""
+    """Give a value one spelling: drivers give Decimal or float, datetime or text; pandas gives NaN for NULL."""
     if value is None or value != value or str(value) in {"NaT", "nan"}:
         return None
     if isinstance(value, datetime):

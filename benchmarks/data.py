@@ -1,4 +1,4 @@
-"""Builds the benchmarks' tables, once for all runs: ``python -m benchmarks.data [TABLE...]``."""
+"""The benchmarks' tables, built once for all runs: ``python -m benchmarks.data [TABLE...]``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROWS_PER_REPORT = 250_000
 
 
 def sqlite_file(table: Table) -> Path:
-    """The file that holds *table*, built now if it is not there."""
+    """Find the file that holds *table*, built now if it is not there."""
     path = cache_directory() / f"{table.name}.db"
     if not path.exists():
         make_sqlite(path, table)
@@ -32,7 +32,7 @@ def sqlite_file(table: Table) -> Path:
 
 
 def postgres_table(url: str, table: Table) -> str:
-    """The name of *table* in the database at *url*, built now if it is not there."""
+    """Find the name of *table* in the database at *url*, built now if it is not there."""
     with psycopg.connect(url) as connection:
         found = connection.execute("select to_regclass(%s)", (table.name,)).fetchone()
     if found == (None,):
@@ -70,7 +70,7 @@ def make_postgres(url: str, table: Table) -> None:
 
 
 def reported(rows: Iterator[T], title: str) -> Iterator[T]:
-    """*rows*, while one line of standard error counts them."""
+    """Give *rows*, and count them in one line of standard error."""
     number = 0
     for number, row in enumerate(rows, 1):
         if number % ROWS_PER_REPORT == 0:

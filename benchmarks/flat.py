@@ -30,7 +30,7 @@ COLOURS = dict(zip(OPERATIONS, ("#7f7f7f", "#1f77b4", "#2ca02c", "#d62728", "#94
 
 
 def comparisons(places: Places, *, quick: bool) -> Iterator[Comparison]:
-    """One for each operation, database and source of keys; its cases are the sizes."""
+    """Make a comparison for each operation, database and source of keys; its cases are the sizes."""
     for database in places.databases:
         for operation in OPERATIONS:
             for source in ("",) if operation == "read" else ("list", "iterator"):
@@ -40,7 +40,7 @@ def comparisons(places: Places, *, quick: bool) -> Iterator[Comparison]:
 
 
 def measure(comparison: Comparison, runs: int) -> list[Measured]:
-    """As for any comparison; then again under memray, and whether memory grew from size to size."""
+    """Measure as for any comparison, then again under memray, and check that memory did not grow from size to size."""
     measured = harness.measure(comparison, runs)
     complete = len(measured) == len(SIZES)
     for one in measured[: len(TRACED) if complete else 1]:
@@ -51,7 +51,7 @@ def measure(comparison: Comparison, runs: int) -> list[Measured]:
 
 
 def table(results: Results) -> str:
-    """A line for each operation, a column for each size."""
+    """Write a line for each operation, a column for each size."""
     sizes = [one.case.name.removeprefix("mesbatch, ") for one in next(iter(results.values()))]
     lines = [["MiB above the imports (memray)", *sizes, "allowed at the last"]]
     for title, measured in results.items():
@@ -63,7 +63,7 @@ def table(results: Results) -> str:
 
 
 def plot(path: Path, results: Results) -> None:
-    """MiB above the imports over the number of keys, a panel for each database and source of keys."""
+    """Draw MiB above the imports over the number of keys, a panel for each database and source of keys."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 7), layout="constrained")
@@ -95,7 +95,7 @@ def _cell(one: Measured) -> str:
 
 
 def _own_cost(operation: str, source: str, keys: int) -> int:
-    """What the keys in a list hold, and the budget and the index of `group_by_key`, all beside the reader."""
+    """Add up the bytes beside the reader: keys in a list, the budget and the index of `group_by_key`."""
     grouping = ours.GROUPS_MAX_BYTES + ours.BYTES_PER_GROUP * keys if "group_by_key" in operation else 0
     return grouping + (ours.BYTES_PER_KEY * keys if source == "list" else 0)
 

@@ -1,4 +1,4 @@
-"""Runs cases in turn, each in a process of its own, and puts them beside the best loop written by hand."""
+"""A harness that runs cases, each in a process of its own, and compares them with the best loop written by hand."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Case:
 
     @property
     def modules(self) -> list[str]:
-        """What to import before the baseline is taken."""
+        """The modules to import before the baseline is taken."""
         named = [self.arguments[name] for name in ("loop", "lines") if name in self.arguments]
         return [*self.imports, *(name.partition(":")[0] for name in named)]
 
@@ -55,7 +55,7 @@ class Comparison:
 
 @dataclass(slots=True)
 class Measured:
-    """The medians of a case's runs; *problems* says what was wrong with memory or result, never with time.
+    """The medians of a case's runs; *problems* are those with memory or result, never with time.
 
     *above* and *traced* are bytes at the peak: resident beyond the imports, and allocated as memray counts them.
     """
@@ -76,20 +76,20 @@ class Measured:
 
 
 class Places:
-    """Where the tables and the lists of keys are; builds what is missing."""
+    """The places of tables and of lists of keys; those that are missing are built."""
 
     def __init__(self, databases: Sequence[str], postgres_url: str) -> None:
         self.databases = databases
         self.postgres_url = postgres_url
 
     def table(self, database: str, name: str) -> dict[str, str]:
-        """The arguments *database* and *table* of a loop."""
+        """Give the arguments *database* and *table* of a loop."""
         if database == "sqlite":
             return {"database": str(sqlite_file(TABLES[name])), "table": name}
         return {"database": self.postgres_url, "table": postgres_table(self.postgres_url, TABLES[name])}
 
     def keys(self, number: int, of: int) -> str:
-        """A file with *number* keys of a table of *of* keys."""
+        """Find a file with *number* keys of a table of *of* keys."""
         path = cache_directory() / f"keys_{number}_of_{of}.txt"
         if not path.exists():
             unfinished = path.with_suffix(".unfinished")
@@ -125,7 +125,7 @@ def trace(one: Measured) -> None:
 
 
 def _differences(trial: Sequence[Case]) -> dict[str, list[str]]:
-    """What is wrong with the rows that each case gives on the small table: the first one is right."""
+    """Find the cases whose rows differ from those of the first case, on the small table."""
     work = json.dumps({case.name: case.arguments for case in trial})
     results = _checked(work)
     expected = next(iter(results.values()), "")
@@ -153,7 +153,7 @@ def _noting_death(one: Measured) -> Iterator[None]:
 
 
 def _summarise(one: Measured, runs: list[Watched]) -> None:
-    """Fill in the medians, and what is wrong with them."""
+    """Fill in the medians, and their problems."""
     if not runs:
         return
     one.seconds = median(run.seconds for run in runs)
@@ -182,6 +182,6 @@ def _compare(measured: Sequence[Measured]) -> None:
 
 
 def _say(text: str) -> None:
-    """What runs now, in one line that replaces the last."""
+    """Tell what runs now, in one line that replaces the last."""
     if sys.stderr.isatty():
         print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""What ``import mesbatch`` costs in an interpreter that has imported nothing: 60 ms and 12 MiB are allowed."""
+"""The cost of ``import mesbatch`` in an interpreter that has imported nothing: 60 ms and 12 MiB are allowed."""
 
 from __future__ import annotations
 

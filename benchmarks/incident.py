@@ -35,7 +35,7 @@ COLOURS = {BEFORE: "#c8553d", JOBS: "#4c72b0", STREAMS: "#1f7a5c"}
 
 @dataclass
 class Replay:
-    """What a run left: the working set of the web's control group over time, how each request ended, who was killed."""
+    """The record of a run: the web server's working set over time, the end of each request, the number of kills."""
 
     usage: list[tuple[float, int]] = field(default_factory=list)
     endings: list[Ending] = field(default_factory=list)
@@ -74,7 +74,7 @@ def table(results: Mapping[str, Sequence[Measured]]) -> str:
 
 
 def plot(path: Path, results: Mapping[str, Sequence[Measured]]) -> None:
-    """The memory of the web's control group over time, and when it was killed."""
+    """Draw the memory of the web server's control group over time, and the moment of its kill."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 4.5), layout="constrained")
@@ -136,7 +136,7 @@ def _complain(case: Case, replay: Replay) -> list[str]:
 
 @contextmanager
 def _running(name: str, url: str, app: str) -> Iterator[tuple[Site, list[MemoryCage]]]:
-    """The web server in a control group, and with some a worker in one of its own."""
+    """Run the web server in a control group, and for some cases a worker in another."""
     with ExitStack() as stack:
         setting = Setting(url, Path(stack.enter_context(tempfile.TemporaryDirectory())))
         web = stack.enter_context(MemoryCage(LIMIT))
@@ -154,7 +154,7 @@ def _running(name: str, url: str, app: str) -> Iterator[tuple[Site, list[MemoryC
 def _measure_one(case: Case, url: str, ids: list[str]) -> Measured:
     accept = "application/x-ndjson" if case.name == ONE_NDJSON else "application/json"
     with tempfile.TemporaryDirectory() as directory, gunicorn(Setting(url, Path(directory))) as site:
-        Visitor(site, "ann", ids[:100], DOMAINS, accept).run()  # whatever is imported on use
+        Visitor(site, "ann", ids[:100], DOMAINS, accept).run()  # all that is imported on use
         baseline = {pid: _rss(pid) for pid in site.workers()}
         visitor, waits, above = Visitor(site, "ann", ids, DOMAINS, accept), [], 0
         started = time.monotonic()

@@ -1,4 +1,4 @@
-"""What runs in a case's own process: pull a loop to its end, count, and look closely only when asked to check."""
+"""The inside of a case's process: a loop is read to its end and counted, and looked at closely only for a check."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def run(
     lines: str | None = None,
     check: bool = False,
 ) -> dict[str, Any]:
-    """Call *loop* (``module:function``) with *arguments* and the keys in the file *keys*; consume what it yields.
+    """Call *loop* (``module:function``) with *arguments* and the keys in the file *keys*, and consume its items.
 
     *lazy* hands the keys over as an iterator. *lines* names a function that turns the loop's batches into bytes.
     Returns the number of rows or bytes, seconds to the first, and this process's own processor time. With *check* every
@@ -43,7 +43,7 @@ def run(
 
 
 def check(cases: dict[str, dict[str, Any]]) -> dict[str, str]:
-    """What the rows of each case are, by its name, or how it failed."""
+    """Sum up the rows of each case, by its name, or give its failure."""
     found = {}
     for name, work in cases.items():
         try:
@@ -55,7 +55,7 @@ def check(cases: dict[str, dict[str, Any]]) -> dict[str, str]:
 
 
 def read_keys(path: str) -> Iterator[str]:
-    """The keys in a file of one key a line; holds nothing."""
+    """Read the keys in a file of one key a line; holds nothing."""
     with Path(path).open() as file:
         yield from map(str.rstrip, file)
 

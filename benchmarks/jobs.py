@@ -49,7 +49,7 @@ def _cases(places: Places, database: str, name: str) -> list[Case]:
 
 
 def _shards(places: Places, database: str, name: str) -> list[Case]:
-    """One process and two; the ratio is to the first."""
+    """Compare one process with two; the ratio is to the first."""
     table = TABLES[name]
     asked = {"keys": places.keys(table.keys, table.keys), "lazy": True}
     where = places.table(database, name)

@@ -65,13 +65,13 @@ def comparisons(places: Places, *, quick: bool) -> Iterator[Comparison]:
 
 
 def work_at(places: Places, database: str, point: Point) -> dict[str, Any]:
-    """The arguments *arguments* and *keys* that all cases at *point* share."""
+    """Give the arguments *arguments* and *keys* that all cases at *point* share."""
     of = TABLES[point.table].keys
     return {"arguments": places.table(database, point.table), "keys": places.keys(point.keys, of)}
 
 
 def loops_of(driver: str) -> dict[str, tuple[str, dict[str, str]]]:
-    """Name to function and further arguments of every keyed loop of *driver*."""
+    """Give function and further arguments of every keyed loop of *driver*, by name."""
     if driver == "psycopg":
         return {name: (f"{LOOPS}.postgres:{loop}", {}) for name, loop in POSTGRES_LOOPS.items()}
     return {name: (f"{LOOPS}.sqlite:{loop}", {"driver": driver}) for name, loop in SQLITE_LOOPS.items()}

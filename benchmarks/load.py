@@ -1,4 +1,4 @@
-"""A service that is asked for more than it can do: how many answers come while the client still waits."""
+"""A service under more load than it can take, and the number of answers that come while the client waits."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ READ_SECONDS = 0.02
 CAPACITY = PLACES / READ_SECONDS  # requests a second
 PATIENCE = 1.0  # seconds after which a client has gone, and an answer is no use
 THREADS = 300  # as many requests as are in the service at once, holding permits or waiting
-LINE = 16
-WITHOUT_END = 10**6  # a line, and the seconds to wait in it, that nobody reaches
+MAX_WAITING = 16
+WITHOUT_END = 10**6  # waiting requests, and seconds to wait, that nobody reaches
 
 CALM = Memory(GiB, 0, GiB, 0.1, 0)
 
 
 def goodput(rate: float, seconds: float, *, admitting: bool) -> tuple[int, float]:
-    """How many of the requests that arrive at *rate* for *seconds* are answered in time, and the seconds that it took.
+    """Count the requests, of those arriving at *rate* for *seconds*, that are answered in time, and the seconds taken.
 
-    They arrive at random, whether or not the service can take them. *admitting*: the line is bounded, and nobody waits
-    in it longer than half of what a client does; else everybody waits.
+    They arrive at random, whether or not the service can take them. *admitting*: a bounded number waits, and nobody
+    waits longer than half of what a client does; else everybody waits.
     """
-    limiter = ProcessLimiter(PLACES, GiB, line=LINE if admitting else WITHOUT_END)
+    limiter = ProcessLimiter(PLACES, GiB, max_waiting=MAX_WAITING if admitting else WITHOUT_END)
     admission = Admission(AdmissionPolicy(), limiter, PressureGauge(memory=lambda: CALM))
     wait = PATIENCE / 2 if admitting else WITHOUT_END
     begin = time.monotonic()
@@ -40,7 +40,7 @@ def goodput(rate: float, seconds: float, *, admitting: bool) -> tuple[int, float
 
 
 def _arrivals(rate: float, begin: float, seconds: float) -> Iterator[float]:
-    """The times at which requests arrive, each when it has come."""
+    """Wait for each request in turn, and give the time at which it arrived."""
     chance, at = random.Random(1), begin
     while (at := at + chance.expovariate(rate)) < begin + seconds:
         if (ahead := at - time.monotonic()) > 0:
@@ -49,7 +49,7 @@ def _arrivals(rate: float, begin: float, seconds: float) -> Iterator[float]:
 
 
 def _handle(admission: Admission, wait: float, arrival: float) -> float | None:
-    """One request: when its answer was ready, if the client was still there."""
+    """Handle one request, and give the time of its answer if the client still waited."""
     match admission.admit(Cost("query_tool", 100, streamed=True), timeout=wait):
         case Admitted(permit=permit):
             with permit:

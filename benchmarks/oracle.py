@@ -42,7 +42,7 @@ class Counted(Measured):
 
     @property
     def least(self) -> int:
-        """The round trips without which its rows cannot come."""
+        """The fewest round trips that can bring its rows."""
         return ceil(self.count / self.array_rows)
 
 
@@ -59,7 +59,7 @@ _running: Running
 
 
 def comparisons(places: Places, *, quick: bool) -> Iterator[Comparison]:
-    """All of them while one server runs; each on the same warehouse."""
+    """Make all comparisons while one server runs, each on the same warehouse."""
     global _running
     cids = 2_000 if quick else 114_000
     path = _warehouse(cids)
@@ -73,7 +73,7 @@ def comparisons(places: Places, *, quick: bool) -> Iterator[Comparison]:
 
 
 def measure(comparison: Comparison, runs: int) -> list[Measured]:
-    """Run the cases in turn, each in a process of its own, and count what they asked of the server."""
+    """Run the cases in turn, each in a process of its own, and count their round trips to the server."""
     if comparison.title.startswith(TRACE):
         _check(_running.server.dsn, _running.path, _running.keys)
     measured = [Counted(case, array_rows=case.arguments.get("array_rows", ARRAY_ROWS)) for case in comparison.cases]
@@ -95,7 +95,7 @@ def measure(comparison: Comparison, runs: int) -> list[Measured]:
 
 
 def table(results: dict[str, list[Counted]]) -> str:
-    """For each comparison the client's processor time a row, its memory and its round trips."""
+    """Write for each comparison the client's processor time a row, its memory and its round trips."""
     from benchmarks import report
 
     lines = []
@@ -126,7 +126,7 @@ def _scans(dsn: str) -> Iterator[Case]:
 
 
 def _record_batches(dsn: str) -> Iterator[Case]:
-    """None of the values becomes a Python object."""
+    """Make the cases of record batches, none of whose values becomes a Python object."""
     where = {"database": dsn, "sql": SCAN}
     for case in (
         _case("fetch_df_batches, size 1,000", "loop", "arrow", where | {"size": 1_000}),
@@ -163,7 +163,7 @@ def _runnable(case: Case) -> Case:
 
 
 def _compare(one: Counted, bare: Counted | None) -> None:
-    """Set the ratio of processor times, and say what is wrong with memory's and the results' promises."""
+    """Set the ratio of processor times, and note broken promises about memory and results."""
     if bare is None or one.died:
         return
     cost = {each.case.name: each.cpu / max(1, each.count) for each in (one, bare)}
@@ -173,7 +173,7 @@ def _compare(one: Counted, bare: Counted | None) -> None:
 
 
 def _check(dsn: str, path: Path, keys: str) -> None:
-    """The trace through the driver against SQLite's own, row by row.
+    """Compare the trace through the driver with SQLite's own, row by row.
 
     Raises:
         SystemExit: they differ.
@@ -192,7 +192,7 @@ def _check(dsn: str, path: Path, keys: str) -> None:
 
 
 def checksum(loop: str, database: str, keys: str) -> str:
-    """How many rows a trace has, and the sum of their hashes."""
+    """Count the rows of a trace, and sum up their hashes."""
     from zlib import crc32
 
     from benchmarks.inside import find, read_keys
@@ -206,7 +206,7 @@ def checksum(loop: str, database: str, keys: str) -> str:
 
 
 def _warehouse(cids: int) -> Path:
-    """The made-up warehouse as a SQLite file that the stand-in serves, built now if it is not there."""
+    """Find the made-up warehouse, a SQLite file that the stand-in serves, built now if it is not there."""
     path = cache_directory() / f"warehouse_{cids}.db"
     if not (path.exists() and is_whole(sqlite_url(path), cids)):
         build_warehouse(sqlite_url(path), cids)

@@ -1,4 +1,4 @@
-"""Our own cases: which strategies there are on which driver, and what they may hold."""
+"""Our own cases: the strategies of each driver, and the memory that they may hold."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ ARROW = (
 IMPORTS = (
     "mesbatch.source.postgres.driver",
     "mesbatch.source.sqlite.driver",
-)  # what is imported on use counts to the baseline
+)  # imports on use count to the baseline
 
 
 def allowed(keys: int) -> int:
-    """What a keyed read with *keys* keys in a list may hold above its imports."""
+    """Compute the bytes that a keyed read with *keys* keys in a list may hold above its imports."""
     return ABOVE + keys * BYTES_PER_KEY
 
 
 def cases(driver: str, shared: Mapping[str, Any], loop: str, limit: int) -> Iterator[Case]:
-    """*loop* of `benchmarks.loops.ours` with every strategy of *driver*."""
+    """Make cases of *loop* of `benchmarks.loops.ours` with every strategy of *driver*."""
     for strategy in STRATEGIES[driver]:
         yield case(strategy, driver, shared, loop, limit, strategy=strategy)
     if driver == "psycopg":
@@ -45,7 +45,7 @@ def cases(driver: str, shared: Mapping[str, Any], loop: str, limit: int) -> Iter
 
 
 def arrow_case(where: Mapping[str, Any]) -> Case:
-    """Record batches of a whole table, beside ADBC's own."""
+    """Make the case of record batches of a whole table, beside ADBC's own."""
     work = {"loop": "benchmarks.loops.ours:arrow_scan", "arguments": where}
     return Case("mesbatch, arrow()", "ours", work, imports=(*IMPORTS, *ARROW), limit=ARROW_ABOVE)
 

@@ -1,4 +1,4 @@
-"""The libraries that people read databases with, each as its own manual says, where it is installed."""
+"""The libraries with which people read databases, each used as its manual says, if it is installed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ADBC = ("adbc_driver_postgresql.dbapi", "adbc_driver_sqlite.dbapi")
 
 
 def scans(shared: Mapping[str, Any]) -> Iterator[Case]:
-    """The whole table, in pieces."""
+    """Make cases that read the whole table, in pieces."""
     yield _case("pandas, chunksize", shared, f"{FRAMES}:scan", "pandas")
     yield from _installed("SQLAlchemy, partitions", shared, f"{CORE}:scan", "sqlalchemy")
     yield from _installed("polars, iter_batches", shared, f"{POLARS}:scan", "polars")
@@ -31,7 +31,7 @@ def scans(shared: Mapping[str, Any]) -> Iterator[Case]:
 
 
 def keyed(shared: Mapping[str, Any]) -> Iterator[Case]:
-    """The rows of many keys, by sorted IN lists unless it is said otherwise."""
+    """Make cases that read the rows of many keys, by sorted IN lists unless it is said otherwise."""
     yield _case("pandas, IN lists", shared, f"{FRAMES}:in_lists", "pandas")
     yield from _installed("SQLAlchemy", shared, f"{CORE}:keyed", "sqlalchemy")
     yield from _installed("polars over ADBC", shared, f"{POLARS}:keyed", "polars", *ADBC)
@@ -42,7 +42,7 @@ def keyed(shared: Mapping[str, Any]) -> Iterator[Case]:
 
 
 def traces(shared: Mapping[str, Any]) -> Iterator[Case]:
-    """The same as NDJSON, one line a key."""
+    """Make cases that write the same as NDJSON, one line a key."""
     yield _case("pandas, orjson", shared, f"{FRAMES}:lines", "pandas")
     yield from _installed("SQLAlchemy mappings, orjson", shared, f"{CORE}:lines", "sqlalchemy")
     yield from _installed("ADBC, polars write_ndjson", shared, f"{POLARS}:lines", "polars", *ADBC)
@@ -60,7 +60,7 @@ def _installed(name: str, shared: Mapping[str, Any], loop: str, *modules: str, *
 
 
 def _case(name: str, shared: Mapping[str, Any], loop: str, *modules: str, **more: Any) -> Case:
-    """Each spells its numbers and times in its own way: its bytes are compared with nobody else's, its rows are."""
+    """Make a case whose rows are compared with others, but not its bytes: each spells values in its own way."""
     work = {**shared, "loop": loop, "arguments": {**shared["arguments"], **more}}
     written = name if loop.endswith(":lines") else "same"
     return Case(name, "peer", work, imports=modules, format=written)
@@ -68,7 +68,7 @@ def _case(name: str, shared: Mapping[str, Any], loop: str, *modules: str, **more
 
 @cache
 def _can_import(module: str) -> bool:
-    """Whether it is here, with the libraries that it needs itself: arrow-odbc is nothing without ODBC."""
+    """Tell whether a library is here with all that it needs: arrow-odbc is nothing without ODBC."""
     try:
         import_module(module)
     except (ImportError, OSError):

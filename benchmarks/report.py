@@ -18,13 +18,13 @@ COLOURS = {"loop": "#8a97a6", "peer": "#d9a441", "ours": "#1f77b4"}
 
 
 def table(results: Results) -> str:
-    """One table for each comparison, the fastest first."""
+    """Write one table for each comparison, the fastest first."""
     tables = [f"{title}\n{_aligned(measured)}" for title, measured in results.items()]
     return "\n\n".join([*tables, *complaints(results)])
 
 
 def complaints(results: Results) -> list[str]:
-    """Every problem with memory or results; empty when all is well."""
+    """List every problem with memory or results; empty if all is well."""
     return [
         f"PROBLEM {title}: {one.case.name} {problem}"
         for title, measured in results.items()
@@ -43,7 +43,7 @@ def machine() -> dict[str, Any]:
 
 
 def figures(results: Results) -> dict[str, Any]:
-    """Everything that the table shows, for machines."""
+    """Give everything that the table shows, for machines."""
     return {
         "measured_on": machine(),
         "comparisons": {title: [_figures_of(one) for one in measured] for title, measured in results.items()},
@@ -51,7 +51,7 @@ def figures(results: Results) -> dict[str, Any]:
 
 
 def plot(path: Path, results: Results) -> None:
-    """A bar of seconds for each case, with its memory in words."""
+    """Draw a bar of seconds for each case, with its memory in words."""
     from matplotlib.figure import Figure
 
     shown = {title: [one for one in measured if not one.died] for title, measured in results.items()}
@@ -65,7 +65,7 @@ def plot(path: Path, results: Results) -> None:
 
 
 def plot_memory(path: Path, results: Results) -> None:
-    """A bar of MiB above the imports for each case, on a scale of powers of ten."""
+    """Draw a bar of MiB above the imports for each case, on a scale of powers of ten."""
     from matplotlib.figure import Figure
 
     shown = {title: [one for one in measured if not one.died] for title, measured in results.items()}

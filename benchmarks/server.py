@@ -25,7 +25,7 @@ SETTINGS = {
 
 
 class KeptPostgres(postgres.PrivatePostgres):
-    """Entering starts the server unless it runs already; leaving stops it only if entering started it."""
+    """A server that entering starts unless it runs already, and leaving stops only if entering started it."""
 
     def __init__(self) -> None:
         super().__init__(**SETTINGS)

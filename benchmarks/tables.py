@@ -57,13 +57,13 @@ class Table:
     long_remark_every: int = TAILS // LONG_REMARKS
 
     def rows(self) -> Iterator[tuple[Any, ...]]:
-        """Every row as SQLite stores it; holds 4 bytes a row, 8 when shuffled."""
+        """Make every row as SQLite stores it; holds 4 bytes a row, 8 if shuffled."""
         tails = _tails()
         for number, owner in self._numbered():
             yield cid(owner), lot_name(owner), *tails[self._tail(number)]
 
     def copy_lines(self) -> Iterator[str]:
-        """Every row as a line of PostgreSQL's COPY text."""
+        """Write every row as a line of PostgreSQL's COPY text."""
         tails = ["\t".join("\\N" if value is None else str(value) for value in tail) + "\n" for tail in _tails()]
         for number, owner in self._numbered():
             yield f"{cid(owner)}\t{lot_name(owner)}\t{tails[self._tail(number)]}"
@@ -72,7 +72,7 @@ class Table:
         return sum(self._counts())
 
     def _numbered(self) -> Iterator[tuple[int, int]]:
-        """The number of each row and of its key, in the order in which they lie on the disk."""
+        """Give the number of each row and of its key, in their order on the disk."""
         owners = array("I", chain.from_iterable(map(repeat, range(self.keys), self._counts())))
         if not self.shuffled:
             return enumerate(owners)
@@ -92,7 +92,7 @@ class Table:
 
 
 def cids(number: int, of: int | None = None) -> Iterator[str]:
-    """*number* distinct keys of a table of *of* keys (default: all of them), in an order unlike the table's.
+    """Make *number* distinct keys of a table of *of* keys (default: all of them), in an order unlike the table's.
 
     Holds nothing.
 
@@ -105,7 +105,7 @@ def cids(number: int, of: int | None = None) -> Iterator[str]:
 
 
 def cid(key: int) -> str:
-    """The container id of key number *key*; ids ascend with numbers.
+    """Write the container id of key number *key*; ids ascend with numbers.
 
     >>> cid(593_945)
     '48810380002b304b'
@@ -119,7 +119,7 @@ def lot_name(key: int) -> str:
 
 @cache
 def _row_counts() -> list[int]:
-    """How many rows each of 114,000 keys has: skewed, a few with 200, some with none."""
+    """Draw the number of rows of each of 114,000 keys: skewed, a few with 200, some with none."""
     chance = random.Random(SEED)
     counts = [min(MOST_ROWS_OF_A_KEY, 1 + int(chance.expovariate(1 / 8.4))) for _ in range(KEYS_WITH_ROWS)]
     for key in range(0, KEYS_WITH_ROWS, 1_000):
@@ -135,7 +135,7 @@ def _row_counts() -> list[int]:
 
 @cache
 def _tails() -> list[tuple[Any, ...]]:
-    """Rows without key and lot name; the first `LONG_REMARKS` have a remark of 20 KB."""
+    """Make rows without key and lot name; the first `LONG_REMARKS` have a remark of 20 KB."""
     chance = random.Random(SEED)
     return [_tail(chance, LONG_REMARK if number < LONG_REMARKS else None) for number in range(TAILS)]
 

@@ -1,4 +1,4 @@
-"""A case once more, under memray: what it allocates, with none of what the process keeps for later."""
+"""A case once more, under memray: its own allocations, without memory that the process keeps for later."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks import inside
 
 
 def run(**work: Any) -> int:
-    """The peak of what `benchmarks.inside.run` allocates, in bytes, Python's own allocators included."""
+    """Measure the peak of the allocations of `benchmarks.inside.run`, in bytes, Python's own allocators included."""
     with TemporaryDirectory() as directory:
         record = Path(directory) / "allocations"
         with memray.Tracker(record, trace_python_allocators=True):

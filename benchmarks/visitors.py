@@ -1,4 +1,4 @@
-"""Somebody who asks the dashboard for events, as its browser does, and reads the answer to its end."""
+"""A visitor who asks the dashboard for events, as its browser does, and reads the answer to its end."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TAIL = 4_096  # bytes: the last line of a stream
 
 @dataclass
 class Ending:
-    """How a request ended: as a *kind* of answer, whole or *why* not, after so many *refusals*."""
+    """The end of a request: the *kind* of answer, the reason *why* if it is not whole, the number of *refusals*."""
 
     kind: str = "cut"
     whole: bool = False
@@ -28,7 +28,7 @@ class Ending:
 
 
 class Visitor(Thread):
-    """Asks for *ids*; comes back when told so; follows a job."""
+    """A client that asks for *ids*, comes back when it is told so, and follows a job."""
 
     def __init__(
         self, site: Site, user: str, ids: Sequence[str], domains: list[str], accept: str = "application/x-ndjson"
@@ -95,7 +95,7 @@ class Visitor(Thread):
         self.ending.rows, self.ending.why = last.get("total_records", 0), last.get("message", "")
 
     def _take_json(self, response: http.client.HTTPResponse) -> None:
-        """Only its end is looked at: an object that was cut has none, and then reading raises."""
+        """Read an object to its end: one that was cut has no end, and then reading raises."""
         tail = b""
         while piece := response.read(65_536):
             tail = (tail + piece)[-TAIL:]
@@ -103,7 +103,7 @@ class Visitor(Thread):
 
 
 def wait_for_small_route(site: Site) -> float:
-    """How many seconds another route takes now."""
+    """Measure the seconds that another route takes now."""
     begin = time.monotonic()
     assert site.ask("GET", "/api/lots").status == 200
     return time.monotonic() - begin

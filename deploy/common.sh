@@ -1,5 +1,5 @@
-# What start, stop and status share; read by them, not run.
-# MES_RUN is where process ids and logs are kept, MES_APP and MES_JOBS what is served and worked on.
+# Common parts of start, stop and status, which read this file; it is not run.
+# MES_RUN is the directory of process ids and logs; MES_APP and MES_JOBS name the served application and the jobs.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
@@ -15,19 +15,19 @@ jobs=${MES_JOBS:-examples.dashboard.after:jobs}
 bind=${MES_BIND:-127.0.0.1:8000}
 workers=${TRACE_WORKER_COUNT:-1}
 python=${MES_PYTHON:-python3}
-export MALLOC_ARENA_MAX=${MALLOC_ARENA_MAX:-2} # else every thread keeps what it freed: 38 MiB in place of 17
+export MALLOC_ARENA_MAX=${MALLOC_ARENA_MAX:-2} # without it every thread keeps the memory that it freed: 38 MiB instead of 17
 case "${TRACE_WORKER_ENABLED:-false}" in
     true | True | TRUE | 1 | yes | on) ;;
     *) workers=0 ;;
 esac
 
-# Whether the process of $1 runs: its id is in $run, and that process is still ours.
+# Succeed if the process of $1 runs: its id is in $run, and that process is still ours.
 runs() {
     pid=$(cat "$run/$1.pid" 2>/dev/null) || return 1
     [ -n "$pid" ] && tr '\0' '\n' < "/proc/$pid/environ" 2>/dev/null | grep -qx "MES_NAME=mesbatch-$1"
 }
 
-# The names of what should run, or did.
+# Print the names of all processes that should run, or did.
 names() {
     echo web
     number=1

@@ -1,5 +1,5 @@
 /**
- * Ask for a trace, follow it to its end wherever it is read, and stop it.
+ * Functions that ask for a trace, follow it to its end wherever it is read, and stop it.
  *
  * @typedef {import('./ndjson.js').Line} Line
  * @typedef {{profile: string, container_ids: (string | number)[], domains: string[], params?: Record<string, any>}} Wanted
@@ -7,24 +7,24 @@
  *   elapsed_seconds: number, error: string | null}} Status
  * @typedef {object} Options
  * @property {AbortSignal} [signal] ends everything: requests, pauses and, with `trace`, the job
- * @property {Record<string, string>} [headers] go with every request
+ * @property {Record<string, string>} [headers] sent with every request
  * @property {number} [patience] seconds of pauses without an answer before giving up
  * @property {number} [pause] seconds before something is asked again for the first time
  * @property {number} [maxLineBytes]
- * @property {number} [timeout] seconds that an answer, or the next piece of a stream, may take
+ * @property {number} [timeout] seconds for an answer, or for the next piece of a stream
  */
 import { Account, JobFailed, Malformed, Refused, Unreachable, inTime, incomplete, onAbort, readLines, refusal } from './ndjson.js';
 
 const PATIENCE_SECONDS = 60; // a restart of a web server takes less
 const FIRST_PAUSE = 0.5;
 const LONGEST_PAUSE = 5;
-const STREAM_TRIES = 3; // without new rows: then the job is asked how it is, too
+const STREAM_TRIES = 3; // without new rows; after them the status of the job is asked for, too
 const PAGE_ROWS = 5000;
 
 /**
- * Submit and follow: the lines of a trace, whether it is read at once or as a job. Leaving the loop, or aborting the
- * signal, cancels the job. Aborting does it at once: in a page that is being left, nothing that waits goes on. Throws
- * what `submit` and `follow` throw.
+ * Submit a trace and follow its lines, whether it is read at once or as a job. Leaving the loop, or aborting the
+ * signal, cancels the job. Aborting does so at once, because in a page that is being left nothing that waits goes on.
+ * Throws the errors of `submit` and `follow`.
  * @param {string} url of the routes, such as `/api/trace`
  * @param {Wanted} wanted
  * @param {Options} [options]
@@ -52,7 +52,7 @@ export async function* trace(url, wanted, options = {}) {
 }
 
 /**
- * Ask for events. The answer is a *response*, whose lines `readLines` gives, or a *job* to follow.
+ * Ask for events. The answer is a *response* for `readLines`, or a *job* to follow.
  * Throws `Refused` for too many (413, with `problem.limit`), busy (503, with `retryAfter`) and the like.
  * @param {string} url
  * @param {Wanted} wanted
@@ -62,7 +62,7 @@ export async function* trace(url, wanted, options = {}) {
 export async function submit(url, wanted, { signal, ...options } = {}) {
   signal?.throwIfAborted();
   const request = { method: 'POST', body: JSON.stringify(wanted) };
-  // Without the signal: whoever hangs up before the answer leaves a job behind that nobody knows.
+  // Without the signal: a request that is aborted before its answer would leave a job behind that nobody knows.
   const asked = ask(`${url}/events`, options, request).then(async (response) =>
     response.status === 202 ? { job: await json(response) } : { response },
   );
@@ -72,9 +72,10 @@ export async function submit(url, wanted, { signal, ...options } = {}) {
 }
 
 /**
- * The lines of a job from its first on, while it still runs: each `records` line once, however often the connection
- * breaks; `meta` comes again each time. Where no stream passes, the job's status is polled, and its result read in
- * pages. Throws `JobFailed`, `Incomplete`, `Refused`, or what went wrong last when nobody answers any more.
+ * Follow the lines of a job from its first one on, also while it runs: each `records` line comes once, however often
+ * the connection breaks, and `meta` comes again each time. Where streams do not pass, the status of the job is polled
+ * and its result is read in pages. Throws `JobFailed`, `Incomplete`, `Refused`, or the last error when no further try
+ * succeeds.
  * @param {string} url
  * @param {string} jobId
  * @param {Options} [options]
@@ -91,15 +92,15 @@ export async function* follow(url, jobId, options = {}) {
       if (failures < Infinity) {
         const response = await ask(`${job}/stream?from=${account.lines}`, options);
         for await (const line of readLines(response, { ...options, account })) {
-          if (line.type === 'full_result') break; // the oldest layout, in one piece: better read in pages
-          if (line.type === 'records') failures = patience.heard(true); // others come even where none passes
+          if (line.type === 'full_result') break; // the oldest layout, in one piece, is better read in pages
+          if (line.type === 'records') failures = patience.heard(true); // lines of other types come even where rows do not pass
           yield line;
           if (line.type === 'complete') return;
         }
       }
     } catch (/** @type {any} */ error) {
       if (error.passing) failures += 1;
-      else if (error instanceof Refused) failures = Infinity; // there is no such stream; the status tells the truth
+      else if (error instanceof Refused) failures = Infinity; // there is no such stream, and the status tells why
       else throw error;
       if (failures < STREAM_TRIES) {
         await patience.wait(error);
@@ -120,7 +121,7 @@ export async function* follow(url, jobId, options = {}) {
  * Ask a job to stop.
  * @param {string} url
  * @param {string} jobId
- * @param {Options} [options] its signal does not count: this is what follows an abort
+ * @param {Options} [options] its signal is ignored, because this call follows an abort
  */
 export async function cancel(url, jobId, { headers } = {}) {
   await ask(pathOf(url, jobId), { headers }, { method: 'DELETE', keepalive: true });
@@ -145,7 +146,7 @@ async function* pages(get, domains, account) {
       account.rows += count;
       yield { type: 'records', domain, batch: came.batches++, count, data };
     } while (data.length && came.rows < total);
-    // One that failed before its first row has no total, and stands in the warning.
+    // A domain that failed before its first row has no total, and is named in the warning.
     if (came.rows !== total && !(last.failed_domains?.includes(domain) && total === undefined)) {
       throw incomplete(came.rows, total, domain);
     }
@@ -157,7 +158,7 @@ async function* pages(get, domains, account) {
 }
 
 /**
- * The JSON at *path*, asked for until it comes.
+ * Ask for the JSON at *path* until it comes.
  * @param {string} path
  * @param {ReturnType<typeof patient>} patience
  * @param {Options} options
@@ -181,7 +182,7 @@ async function insist(path, patience, options) {
  * @param {RequestInit} [request]
  */
 async function ask(path, { signal, headers, timeout }, request) {
-  const late = new AbortController(); // for the headers alone: a body may take its time
+  const late = new AbortController(); // for the headers alone; a body may take longer
   const asked = fetch(path, {
     ...request,
     headers: { Accept: 'application/x-ndjson, */*', 'Content-Type': 'application/json', ...headers },
@@ -210,7 +211,7 @@ const json = (response) =>
 const pathOf = (url, jobId) => `${url}/job/${encodeURIComponent(jobId)}`;
 
 /**
- * Pauses that become longer, and an end to them. It counts pauses, as a clock runs on in a tab that is suspended.
+ * Make pauses that become longer, up to an end. Pauses are counted, because a clock runs on in a suspended tab.
  * @param {Options} options
  */
 function patient({ signal, patience = PATIENCE_SECONDS, pause = FIRST_PAUSE }) {
@@ -218,7 +219,7 @@ function patient({ signal, patience = PATIENCE_SECONDS, pause = FIRST_PAUSE }) {
   let waited = 0;
   return {
     /**
-     * Somebody answered, or even brought something new.
+     * Note an answer, or even one with something new.
      * @param {boolean} [news]
      */
     heard(news) {
@@ -227,7 +228,7 @@ function patient({ signal, patience = PATIENCE_SECONDS, pause = FIRST_PAUSE }) {
       return 0;
     },
     /**
-     * Sleep; *error* is thrown when nobody was heard for too long. The jitter keeps those apart whom a restart cut off.
+     * Sleep; throw *error* after too long without an answer. Jitter spreads the clients that a restart cut off.
      * @param {any} [error]
      */
     async wait(error) {
@@ -241,7 +242,7 @@ function patient({ signal, patience = PATIENCE_SECONDS, pause = FIRST_PAUSE }) {
 }
 
 /**
- * What *promised* gives, or the reason of *signal* at once; then *late* gets what it gives.
+ * Resolve as *promised* does, or throw the reason of *signal* at once; then *late* gets the value of *promised*.
  * @template T
  * @param {Promise<T>} promised
  * @param {AbortSignal | undefined} signal

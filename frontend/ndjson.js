@@ -1,5 +1,5 @@
 /**
- * The lines of a trace's stream as they come, and the account that proves them whole.
+ * Lines of a trace's stream as they come, and the account that proves them complete.
  *
  * @typedef {Record<string, any> | any[]} Row an object, or an array in the compact shape
  * @typedef {{name: string, type?: string, decimals?: string}} Column
@@ -18,15 +18,15 @@
  *   elapsed_seconds?: number}} CompleteLine
  * @typedef {{type: 'full_result', data: Record<string, any>}} FullResultLine
  * @typedef {MetaLine | DomainStartLine | RecordsLine | DomainEndLine | AggregationLine | WarningLine | ProgressLine
- *   | CompleteLine | FullResultLine} Line a server may send more types: pass over those that you do not know
+ *   | CompleteLine | FullResultLine} Line a server may send more types; ignore those that you do not know
  *
  * @typedef {object} Details
  * @property {unknown} [cause]
  * @property {string} [name]
- * @property {boolean} [passing] the same may go well a little later
+ * @property {boolean} [passing] the same request may succeed a little later
  * @property {number} [status] of the response
  * @property {number} [retryAfter] seconds
- * @property {Record<string, any>} [problem] what the server says (RFC 9457): `code`, of a 413 `cid_count` and `limit`
+ * @property {Record<string, any>} [problem] of the server (RFC 9457): `code`, and with 413 `cid_count` and `limit`
  */
 
 const LINE_BYTES = 64 * 2 ** 20; // 5,000 rows take 2 MB
@@ -34,7 +34,7 @@ const SILENCE_SECONDS = 30; // a server that follows the contract sends a line e
 const NEWLINE = 10;
 
 /**
- * What every error of these modules is.
+ * Base of all errors of these modules.
  * @type {new (message: string, details?: Details) => Error & Details}
  */
 export const MesbatchError = class extends Error {
@@ -63,41 +63,41 @@ const kind = (name, passing) =>
     }
   };
 
-/** The stream broke off before its last line: what came is a part. */
+/** End of a stream before its last line: the rows are incomplete. */
 export const Truncated = kind('Truncated', true);
-/** What came is no line of a stream, such as the page of a proxy, or a line over the cap. */
+/** Bytes that are no line of a stream, such as the page of a proxy, or a line over the cap. */
 export const Malformed = kind('Malformed', true);
-/** Nobody answered. */
+/** Lack of an answer. */
 export const Unreachable = kind('Unreachable', true);
-/** The rows are not those that the server counted. */
+/** Rows that are not those that the server counted. */
 export const Incomplete = kind('Incomplete');
-/** The server said, in an `error` line or in a job's status, that the read failed. */
+/** Failure of the read, from an `error` line or from the status of a job. */
 export const JobFailed = kind('JobFailed');
-/** The server answered with a *status* that is not 2xx. */
+/** Answer of the server with a *status* that is not 2xx. */
 export const Refused = kind('Refused');
 
 /**
- * The error that *response* is.
+ * Make an error of *response*.
  * @param {Response} response
  */
 export async function refusal(response) {
   const { status } = response;
-  const problem = Object(await response.json().catch(() => {})); // a proxy's page says nothing that a program can use
+  const problem = Object(await response.json().catch(() => {})); // the page of a proxy has nothing that a program can use
   const retryAfter = Number(response.headers.get('Retry-After')) || 0;
   const passing = status >= 500 || status === 429;
   return new Refused(`${status} ${problem.error ?? ''}`, { status, problem, retryAfter, passing });
 }
 
-/** What came of a job so far, over as many responses as it takes. */
+/** Account of the rows of a job that came so far, over any number of responses. */
 export class Account {
-  /** How many `records` lines came: where a resumed stream goes on. */
+  /** Number of `records` lines that came, from which a resumed stream goes on. */
   lines = 0;
   rows = 0;
   /** @type {Map<string, {rows: number, batches: number, crc: number}>} */
   domains = new Map();
 
   /**
-   * What came of *domain*.
+   * Look up the account of *domain*.
    * @param {string} domain
    */
   of(domain) {
@@ -107,7 +107,7 @@ export class Account {
   }
 
   /**
-   * Count what *line*, written as *text*, brings, or compare what it tells.
+   * Count the rows of *line*, written as *text*, or compare its totals with those that came.
    * @param {Line} line
    * @param {string} text
    */
@@ -129,7 +129,7 @@ export class Account {
     const came = line.data.length;
     if (line.batch !== domain.batches) throw new Incomplete(`batch ${domain.batches} of ${line.domain} is missing`);
     if (came !== line.count) throw incomplete(came, line.count, line.domain);
-    // The rows are the line's last member. The checksum is over their text as it was sent, not over values.
+    // The rows are the last member of the line. The checksum is over their text as it was sent, not over values.
     const rows = text.slice(text.indexOf('[', text.search(/"(data|rows)":/)) + 1, text.lastIndexOf(']'));
     domain.crc = crc32(domain.rows && came ? ',' + rows : rows, domain.crc);
     domain.batches += 1;
@@ -158,17 +158,17 @@ export class Account {
 export const incomplete = (came, counted, domain = 'all') => new Incomplete(`${came} of ${counted} rows came (${domain})`);
 
 /**
- * The lines of *response*, one by one, until `complete` or `full_result`. Holds one line. When the loop is left, the
- * request is, too. Throws `Truncated` when the stream ends or stalls before that, `Malformed` for what is no line,
- * `Incomplete` when counts or checksums do not fit, `JobFailed` for an `error` line, `Refused` for another status than
- * 2xx, and the reason of *signal* when that is aborted.
+ * Read the lines of *response*, one by one, until `complete` or `full_result`. Holds one line. Leaving the loop ends
+ * the request. Throws `Truncated` when the stream ends or stalls before its last line, `Malformed` for bytes that are
+ * no line, `Incomplete` when counts or checksums do not fit, `JobFailed` for an `error` line, `Refused` for a status
+ * that is not 2xx, and the reason of *signal* when that is aborted.
  *
  * @param {Response} response
  * @param {object} [options]
  * @param {AbortSignal} [options.signal]
  * @param {number} [options.maxLineBytes]
  * @param {number} [options.timeout] seconds between two pieces
- * @param {Account} [options.account] what came of the same job before
+ * @param {Account} [options.account] of the same job, from earlier responses
  * @returns {AsyncGenerator<Line, void, void>}
  */
 export async function* readLines(
@@ -203,7 +203,7 @@ export async function* readLines(
 }
 
 /**
- * Call *stop* when *signal* is aborted, unless what this returns was called before.
+ * Call *stop* when *signal* is aborted, unless the function that this returns was called before.
  * @param {AbortSignal | undefined} signal
  * @param {() => unknown} stop
  */
@@ -213,7 +213,7 @@ export function onAbort(signal, stop) {
 }
 
 /**
- * The text between the line breaks, however the network cut its bytes: none is looked at more than a few times.
+ * Split bytes into lines, however the network cut them; no byte is looked at more than a few times.
  * @param {number} maxLineBytes
  */
 function lineCutter(maxLineBytes) {
@@ -245,8 +245,8 @@ function lineCutter(maxLineBytes) {
 }
 
 /**
- * What *promised* gives within *seconds*, or the *cause* why not. In two halves: a tab that was suspended has one left
- * when it wakes, to see what arrived meanwhile.
+ * Resolve as *promised* does within *seconds*, or with the *cause* of its failure. The time has two halves, so that a
+ * tab that was suspended has one left when it wakes, to see the bytes that arrived meanwhile.
  * @template T
  * @param {Promise<T>} promised
  * @param {number} [seconds]
@@ -277,7 +277,7 @@ function parse(text) {
   return line;
 }
 
-/** Let the page draw and hear its user; a timer would take a second in a tab that is in the background. */
+/** Let the page draw and respond to its user; a timer would take a second in a tab in the background. */
 const breath = () =>
   new Promise((resolve) => {
     const { port1, port2 } = new MessageChannel();
@@ -291,9 +291,9 @@ const TABLE = Int32Array.from({ length: 256 }, (_, byte) => {
 });
 
 /**
- * CRC-32 as zlib has it, of the UTF-8 of *text*.
+ * Compute the CRC-32 of zlib over the UTF-8 of *text*.
  * @param {string} text
- * @param {number} [crc] of what stood before
+ * @param {number} [crc] of the text before
  */
 export function crc32(text, crc = 0) {
   crc = ~crc;

@@ -1,5 +1,5 @@
 /**
- * A trace in a component of Vue 3: progress, rows as they come, errors; it ends with the component.
+ * Trace in a component of Vue 3: progress, rows as they come, errors; it ends with the component.
  *
  * @typedef {import('./ndjson.js').Row} Row
  * @typedef {import('./ndjson.js').Column} Column
@@ -10,12 +10,12 @@
 import { getCurrentScope, onScopeDispose, shallowRef, triggerRef } from 'vue';
 import { trace } from './jobs.js';
 
-const KEPT_ROWS = 10000; // of a domain: what a virtual table shows of it
+const KEPT_ROWS = 10000; // of a domain, for a virtual table
 
 /**
- * `start(wanted)` asks for a trace; whoever calls it again, or `cancel()`, ends the one before. *domains* grows at most
- * once a frame, and keeps the first *keep* rows of each; with `Infinity` all of them stay in memory. *progress* has the
- * `rows` that came, and what the server told last, such as `percent`.
+ * Use a trace in a component. `start(wanted)` asks for a trace; a second call, or `cancel()`, ends the one before.
+ * *domains* grows at most once a frame, and keeps the first *keep* rows of each; with `Infinity` all of them stay in
+ * memory. *progress* has the `rows` that came, and the last words of the server, such as `percent`.
  *
  * @param {string} url of the routes, such as `/api/trace`
  * @param {{keep?: number} & Omit<import('./jobs.js').Options, 'signal'>} [options]
@@ -32,7 +32,7 @@ export function useTraceProgress(url, { keep = KEPT_ROWS, ...options } = {}) {
   let frame = 0;
   let rows = 0;
 
-  /** Show what came, with the next frame; at once where there are none, in a tab that nobody sees. */
+  /** Show the rows that came, with the next frame, or at once in a hidden tab, which has no frames. */
   function show() {
     if (document.hidden) triggerRef(domains);
     else frame ||= requestAnimationFrame(draw);
@@ -65,7 +65,7 @@ export function useTraceProgress(url, { keep = KEPT_ROWS, ...options } = {}) {
   }
 
   /**
-   * Resolves when the trace has ended, however it did: see *state* and *error*.
+   * Start a trace. Resolves when it has ended, with success or not: see *state* and *error*.
    * @param {import('./jobs.js').Wanted} wanted
    */
   async function start(wanted) {

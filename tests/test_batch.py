@@ -1,4 +1,4 @@
-"""Columns may not change, and who made an iterator closes it."""
+"""Columns may not change, and an iterator is closed by its maker."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mesbatch.errors import SchemaChanged
 
 
 class Source:
-    """Batches whose every pass is a generator of its own, as a source with a cursor is."""
+    """Batches whose every pass is a generator of its own, as those of a source with a cursor."""
 
     def __init__(self):
         self.open_passes = 0

@@ -1,4 +1,4 @@
-"""The environment of product's contract, read once and checked."""
+"""Environment of the contract, read once and checked."""
 
 from __future__ import annotations
 

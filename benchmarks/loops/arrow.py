@@ -55,19 +55,19 @@ def odbc_keyed(database: str, table: str, keys: list[str]) -> Batches:
 
 
 def duckdb_scan(database: str, table: str) -> Batches:
-    """What ADBC reads, through duckdb."""
+    """Read by ADBC, through duckdb."""
     yield from _duckdb(adbc_scan(database, table, hint=MiB if is_postgres(database) else None), "select * from read")
 
 
 def duckdb_keyed(database: str, table: str, keys: list[str]) -> Batches:
-    """The whole table, of which duckdb keeps the rows whose key is wanted."""
+    """Read the whole table, of which duckdb keeps the rows whose key is wanted."""
     sql = "select read.* from read semi join wanted on read.CONTAINERID = wanted.key"
     batches = adbc_scan(database, table, hint=MiB if is_postgres(database) else None)
     yield from _duckdb(batches, sql, wanted=pa.table({"key": keys}))
 
 
 def lines(keyed: str, **arguments: Any) -> Iterator[bytes]:
-    """Dictionaries of each IN list by key, one line a key, through orjson; *keyed* names a function above."""
+    """Write dictionaries of each IN list by key, one line a key, through orjson; *keyed* names a function above."""
     read: Callable[..., Batches] = globals()[keyed]
     keys = sorted(arguments.pop("keys"))
     for start in range(0, len(keys), KEYS_PER_QUERY):

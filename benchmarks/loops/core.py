@@ -30,7 +30,7 @@ def keyed(database: str, table: str, keys: list[str]) -> Iterator[Sequence[Any]]
 
 
 def lines(database: str, table: str, keys: list[str]) -> Iterator[bytes]:
-    """Mappings of each IN list by key, one line a key, through orjson."""
+    """Write mappings of each IN list by key, one line a key, through orjson."""
     statement = text(f"select * from {table} where CONTAINERID in :keys")
     statement = statement.bindparams(bindparam("keys", expanding=True))
     with _connected(database) as connection:

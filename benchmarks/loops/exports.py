@@ -21,7 +21,7 @@ def ours(database: str, table: str, format_: str, compress: bool = False) -> Ite
 
 
 def bare_adbc(database: str, table: str, format_: str, hint: int | None = None) -> Iterator[range]:
-    """ADBC's batches straight into pyarrow's writer."""
+    """Write ADBC's batches straight into pyarrow's writer."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -40,7 +40,7 @@ def bare_adbc(database: str, table: str, format_: str, hint: int | None = None) 
 
 
 def driver_and_msgspec(database: str, table: str, format_: str) -> Iterator[range]:
-    """The driver's tuples, as struct rows, as lines: the fastest loop for NDJSON."""
+    """Write the driver's tuples as struct rows, as lines: the fastest loop for NDJSON."""
     from itertools import islice, starmap
 
     import msgspec
@@ -113,7 +113,7 @@ def _write_polars(frame: Any, out: Path, format_: str) -> None:
 
 
 class _Out(TemporaryDirectory[str]):
-    """The path of a file that is removed in the end."""
+    """The path of a file that is removed at the end."""
 
     def __init__(self, format_: str) -> None:
         super().__init__(dir=cache_directory())

@@ -32,7 +32,7 @@ def in_lists(database: str, table: str, keys: list[str]) -> Iterator[Any]:
 
 
 def lines(database: str, table: str, keys: list[str]) -> Iterator[bytes]:
-    """Records of each frame by key, one line a key, through orjson."""
+    """Write records of each frame by key, one line a key, through orjson."""
     for frame in in_lists(database, table, keys):
         key = itemgetter(frame.columns[0])
         for cid, records in groupby(sorted(frame.to_dict("records"), key=key), key):

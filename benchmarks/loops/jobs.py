@@ -1,4 +1,4 @@
-"""A job of two domains over a benchmark's table, and the ways to read what it leaves behind."""
+"""A job of two domains over a benchmark's table, and the ways to read its result."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PLACE = "MESBATCH_BENCH_JOBS"
 
 
 def events(work: Work, database: str, table: str, strategy: StrategyName = "auto") -> TraceReader:
-    """The incident's two domains: all rows with all columns, and two rows in five with some."""
+    """Read the incident's two domains: all rows with all columns, and two rows in five with some."""
     url = database if "://" in database else f"sqlite:///{database}"
     history = f"select * from {table} where CONTAINERID in (:keys)"
     materials = (
@@ -35,14 +35,14 @@ def events(work: Work, database: str, table: str, strategy: StrategyName = "auto
 
 
 class Idle(LocalJobs):
-    """Accepts jobs for a run in the process that is measured."""
+    """A runner that accepts jobs for a run in the process that is measured."""
 
     def start(self) -> None:
         pass
 
 
 def _made(workers: int = 1) -> LocalJobs:
-    """Jobs in a directory of their own for each table and database: nobody takes up those of another benchmark."""
+    """Make jobs in a directory of their own for each table and database, apart from those of other benchmarks."""
     folder = cache_directory() / "jobs" / os.environ.get(PLACE, "none")
     return LocalJobs({"events": events}, DirectoryStore(folder), app="benchmarks.loops.jobs:jobs", workers=workers)
 
@@ -69,7 +69,7 @@ def submit(database: str, table: str, keys: Iterable[str], order: Order = "key")
 
 
 def run(database: str, table: str) -> Iterator[range]:
-    """What the work-horse does, in this process; the result stays for `page` and `stream`."""
+    """Do the work of a work-horse in this process; the result stays for `page` and `stream`."""
     jobs, job_id = _at(database, table), _kept().read_text()
     outcome = run_job(jobs.store, job_id, jobs.functions, "benchmark")
     if outcome != "finished":
@@ -78,19 +78,19 @@ def run(database: str, table: str) -> Iterator[range]:
 
 
 def page(database: str, table: str) -> Iterator[bytes]:
-    """One page from the middle of the larger domain."""
+    """Read one page from the middle of the larger domain."""
     result = _at(database, table).result(_kept().read_text())
     offset = result.manifest.domains["history"].rows // 2
     yield from result.page("history", offset=offset, limit=PAGE).data
 
 
 def stream(database: str, table: str) -> Iterator[bytes]:
-    """The stream of a finished job, as the bytes that are sent."""
+    """Read the stream of a finished job, as the bytes that are sent."""
     yield from _at(database, table).lines(_kept().read_text())
 
 
 def follow(database: str, table: str) -> Iterator[range]:
-    """A process is started for the job, which is read while it runs; the first piece comes with its first rows."""
+    """Start a process for the job, and read the job while it runs; the first piece comes with its first rows."""
     jobs, job_id = _at(database, table), _kept("any").read_text()
     with jobs, closing(stored_lines(jobs.store, job_id, poll=0.05)) as lines:
         jobs.start()
@@ -102,7 +102,7 @@ def follow(database: str, table: str) -> Iterator[range]:
 
 
 def split(database: str, table: str, keys: Iterable[str], shards: int) -> Iterator[range]:
-    """A job by IN lists from its submission to its end, by *shards* processes at once."""
+    """Run a job by IN lists from its submission to its end, by *shards* processes at once."""
     arguments = {"database": database, "table": table, "strategy": "in-list"}
     spec = JobSpec(function="events", domains=DOMAINS, arguments=arguments, shards=shards, timeout=7_200)
     with _at(database, table, workers=shards) as jobs:
@@ -116,5 +116,5 @@ def split(database: str, table: str, keys: Iterable[str], shards: int) -> Iterat
 
 
 def _kept(order: Order = "key") -> Path:
-    """Where the id of the job is written down, beside the store."""
+    """Give the path of the file, beside the store, with the id of the job."""
     return cache_directory() / "jobs" / f"{os.environ[PLACE]}-{order}.txt"

@@ -1,4 +1,4 @@
-"""Grouping and NDJSON by hand: struct rows, one line a key, only what is open in memory."""
+"""Grouping and NDJSON by hand: struct rows, one line a key, only open groups in memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Rows = list[tuple[Any, ...]]
 
 
 class Line(msgspec.Struct, gc=False):
-    """What one line holds."""
+    """The members of one line."""
 
     key: str
     rows: list[Any]
@@ -28,7 +28,7 @@ encoder = msgspec.json.Encoder(decimal_format="number")
 
 
 def of_ordered(batches: Iterable[Rows]) -> Iterator[bytes]:
-    """Lines of rows that arrive in the order of their keys; holds the open group and `LINES` lines."""
+    """Write lines of rows that arrive in the order of their keys; holds the open group and `LINES` lines."""
     groups = groupby(chain.from_iterable(batches), itemgetter(0))
     lines = (Line(key, list(starmap(Row, rows))) for key, rows in groups)
     while some := list(islice(lines, LINES)):
@@ -36,7 +36,7 @@ def of_ordered(batches: Iterable[Rows]) -> Iterator[bytes]:
 
 
 def of_key_batches(batches: Iterable[Rows]) -> Iterator[bytes]:
-    """Lines of rows that arrive a key batch at a time, in any order within; holds one key batch."""
+    """Write lines of rows that arrive a key batch at a time, in any order within; holds one key batch."""
     groups: dict[str, list[Any]] = defaultdict(list)
     for rows in batches:
         for row in rows:
@@ -49,5 +49,5 @@ def of_key_batches(batches: Iterable[Rows]) -> Iterator[bytes]:
 
 
 def of_everything(batches: Iterable[Rows]) -> Iterator[bytes]:
-    """Lines of rows that arrive in any order; holds all rows."""
+    """Write lines of rows that arrive in any order; holds all rows."""
     return of_key_batches(chain(batches, [[]]))

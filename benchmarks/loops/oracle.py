@@ -25,7 +25,7 @@ def scan(database: str, sql: str, arraysize: int = 1_000) -> Iterator[Rows]:
 
 
 def arrow(database: str, sql: str, size: int = 5_000) -> Iterator[range]:
-    """As many things as there were rows; none of them becomes a Python object."""
+    """Yield as many things as there were rows; none of them becomes a Python object."""
     with oracledb.connect(user=USER, password=PASSWORD, dsn=database) as connection:
         for frame in connection.fetch_df_batches(sql, size=size):
             yield range(frame.num_rows())
@@ -37,7 +37,7 @@ def in_lists(database: str, sql: str, keys: list[str], arraysize: int = 1_000) -
 
 
 def trace(database: str, keys: list[str], arraysize: int = 1_000) -> Iterator[Rows]:
-    """All domains, one after the other."""
+    """Read all domains, one after the other."""
     ordered, wanted = sorted(keys), set(keys)
     with oracledb.connect(user=USER, password=PASSWORD, dsn=database) as connection:
         for query in oracle_queries().values():
@@ -73,7 +73,7 @@ def our_trace(database: str, keys: list[str]) -> Iterator[Rows]:
 
 
 def sqlite_trace(database: str, keys: list[str]) -> Iterator[Rows]:
-    """What is to come out, from the file that the stand-in serves."""
+    """Read the expected rows from the file that the stand-in serves."""
     import sqlite3
 
     from mesbatch.demo.queries import KEY, QUERIES

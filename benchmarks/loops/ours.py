@@ -28,22 +28,14 @@ def scan(database: str, table: str, driver: str) -> Iterator[Rows]:
 
 
 def arrow_scan(database: str, table: str) -> Iterator[Any]:
-    """Record batches, by URL."""
+    """Read record batches, by URL."""
     url = database if "://" in database else f"sqlite:///{database}"
     with read_sql_iter(f"select * from {table}", url) as reader:
         yield from reader.arrow()
 
 
-def keyed(
-    database: str,
-    table: str,
-    driver: str,
-    keys: Iterable[str],
-    strategy: StrategyName = "auto",
-    order: Order = "key",
-    parallel: int = 1,
-) -> Iterator[Rows]:
-    with _keyed(database, table, driver, keys, strategy, order, parallel) as reader:
+def keyed(database: str, table: str, driver: str, keys: Iterable[str], **how: Any) -> Iterator[Rows]:
+    with _keyed(database, table, driver, keys, **how) as reader:
         for batch in reader:
             yield batch.rows
 
@@ -63,27 +55,21 @@ def spilled_groups(database: str, table: str, driver: str, keys: Iterable[str]) 
 
 
 def folded(database: str, table: str, driver: str, keys: Iterable[str]) -> Iterator[range]:
-    """Counts the rows of each work centre; yields as many things as there were rows."""
+    """Count the rows of each work centre; yields as many things as there were rows."""
     with _keyed(database, table, driver, keys) as reader:
         counts = fold(reader, _count_work_centres, dict)
     yield range(sum(counts.values()))
 
 
 def trace(
-    database: str,
-    table: str,
-    driver: str,
-    keys: Iterable[str],
-    strategy: StrategyName = "auto",
-    order: Order = "key",
-    parallel: int = 1,
+    database: str, table: str, driver: str, keys: Iterable[str], order: Order = "key", **how: Any
 ) -> Iterator[bytes]:
-    with _keyed(database, table, driver, keys, strategy, order, parallel) as reader:
+    with _keyed(database, table, driver, keys, order=order, **how) as reader:
         yield from ndjson_groups(iter_groups(reader, KEY, order=order), reader.description)
 
 
 def grouped_scan(database: str, table: str, driver: str) -> Iterator[bytes]:
-    """Rows in any order, grouped on disk, as NDJSON."""
+    """Write rows in any order, grouped on disk, as NDJSON."""
     with (
         _scanned(database, table, driver) as reader,
         group_by_key(reader, KEY, max_bytes=GROUPS_MAX_BYTES) as grouped,

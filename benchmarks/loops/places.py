@@ -1,4 +1,4 @@
-"""How each kind of library is told where a table is, and how a list of keys is cut and written."""
+"""The place of a table, as each kind of library is told it, and lists of keys, cut and written."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def is_postgres(database: str) -> bool:
 
 @contextmanager
 def adbc(database: str) -> Iterator[Any]:
-    """An ADBC cursor."""
+    """Open an ADBC cursor."""
     if is_postgres(database):
         import adbc_driver_postgresql.dbapi as driver
     else:
@@ -25,7 +25,7 @@ def adbc(database: str) -> Iterator[Any]:
 
 
 def odbc(database: str) -> str:
-    """What ODBC calls the table's database, read only."""
+    """Write ODBC's name of the table's database, for reading only."""
     if not is_postgres(database):
         return f"Driver=SQLite3;Database={database}"
     user, _, rest = database.removeprefix("postgresql://").partition("@")
@@ -37,7 +37,7 @@ def odbc(database: str) -> str:
 
 
 def selects(table: str, keys: list[str]) -> Iterator[str]:
-    """A statement for each 1,000 of the sorted *keys*, written as text: not every library has lists of binds."""
+    """Write a statement for each 1,000 of the sorted *keys*, as text: not every library has lists of binds."""
     for part in cut(keys):
         texts = ", ".join(f"'{key}'" for key in part)
         yield f"select * from {table} where CONTAINERID in ({texts})"

@@ -21,7 +21,7 @@ def scan(database: str, table: str) -> Iterator[pl.DataFrame]:
 
 
 def keyed(database: str, table: str, keys: list[str]) -> Iterator[pl.DataFrame]:
-    """A frame for each IN list, by ADBC."""
+    """Read a frame for each IN list, by ADBC."""
     with adbc(database) as cursor:
         for sql in selects(table, keys):
             cursor.execute(sql)

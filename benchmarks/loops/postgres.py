@@ -49,7 +49,7 @@ def sorted_arrays(database: str, table: str, keys: list[str], size: int = KEYS_P
 
 
 def lateral_arrays(database: str, table: str, keys: list[str]) -> Iterator[Rows]:
-    """One index look-up a key, in key order, whatever the planner believes."""
+    """Look each key up by index, in key order, whatever the planner believes."""
     sql = (
         "select found.* from unnest(%s::varchar[]) as wanted (key)"
         f" cross join lateral (select * from {table} where CONTAINERID = wanted.key offset 0) as found"
@@ -76,7 +76,7 @@ def ordered_temporary_table(database: str, table: str, keys: list[str]) -> Itera
 
 
 def lateral_temporary_table(database: str, table: str, keys: list[str]) -> Iterator[Rows]:
-    """One statement, one index look-up a key, in key order, whatever the planner believes."""
+    """Look each key up by index in one statement, in key order, whatever the planner believes."""
     sql = (
         "select found.* from (select key from wanted order by key) as wanted"
         f" cross join lateral (select * from {table} where CONTAINERID = wanted.key offset 0) as found"
@@ -88,7 +88,7 @@ def lateral_temporary_table(database: str, table: str, keys: list[str]) -> Itera
 
 
 def sorted_arrays_read_ahead(database: str, table: str, keys: list[str], size: int = KEYS_PER_ARRAY) -> Iterator[Rows]:
-    """A thread reads one batch ahead while the last is used."""
+    """Read one batch ahead in a thread while the last is used."""
     waiting: Queue[Rows | None] = Queue(maxsize=1)
 
     def read() -> None:

@@ -55,7 +55,7 @@ def ordered_temporary_table(database: str, table: str, keys: list[str], driver: 
 
 
 def joined_temporary_table(database: str, table: str, keys: list[str], driver: str) -> Iterator[Rows]:
-    """The key table is walked in its own order, so that nothing has to be sorted."""
+    """Walk the key table in its own order, so that nothing has to be sorted."""
     sql = f"select {table}.* from wanted cross join {table} on CONTAINERID = key order by key"
     return _by_temporary_table(database, keys, driver, sql)
 

@@ -25,7 +25,7 @@ trace = Trace(
 
 
 def events(work: Work, profile: str) -> TraceReader:
-    """What the route and the worker read, by the same code."""
+    """Read the events, for the route and for the worker."""
     if profile == AGGREGATING_PROFILE:
         work.aggregate(RejectCounts)
     return trace.read(
@@ -35,7 +35,7 @@ def events(work: Work, profile: str) -> TraceReader:
 
 
 def principal() -> str:
-    """The user whom the proxy in front has let in."""
+    """Name the user whom the proxy in front has let in."""
     return request.headers.get("X-User", "nobody in particular")
 
 

@@ -1,4 +1,4 @@
-"""Rows fetched together, and what is known about their columns."""
+"""Rows fetched together, and the declarations of their columns."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Row = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """What the database declares about one column of a result; None where it declares nothing.
+    """The declaration of one column of a result, as the database gives it; None for all that it does not declare.
 
     *type* is the database's own word in lower case (``numeric``, ``timestamp``, ``varchar``); *width* is the declared
     length of a text or binary column in characters or bytes; *precision* and *scale* count decimal digits.
@@ -40,7 +40,7 @@ def quoted(name: str) -> str:
 
 
 class Batch(NamedTuple):
-    """Rows that were fetched together; unpacks as ``columns, rows``.
+    """Rows that were fetched together; it unpacks as ``columns, rows``.
 
     >>> batch = Batch(("ID", "NAME"), [(1, "a"), (2, "b")])
     >>> batch.num_rows
@@ -58,11 +58,11 @@ class Batch(NamedTuple):
 
     @property
     def nbytes(self) -> int:
-        """What these rows hold in memory, in bytes; walks over every value."""
+        """The bytes that these rows hold in memory; walks over every value."""
         return measure_rows(self.rows)
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """The rows as dictionaries: four times the memory of tuples.
+        """Make dictionaries of the rows: four times the memory of tuples.
 
         Raises:
             ColumnNameError: a name repeats, so that one of its values would be lost.
@@ -72,7 +72,7 @@ class Batch(NamedTuple):
 
 
 def measure_rows(rows: Sequence[Row]) -> int:
-    """The bytes that *rows* hold in memory: the list's slots, the tuples and each value once per appearance."""
+    """Measure the bytes that *rows* hold in memory: the list's slots, the tuples and each value once per appearance."""
     slot = 8
     return slot * len(rows) + sum(map(getsizeof, rows)) + sum(map(getsizeof, chain.from_iterable(rows)))
 
@@ -85,7 +85,7 @@ def check_unique(columns: Sequence[str]) -> None:
 
 
 def find_column(columns: Sequence[str], name: str) -> int:
-    """The position of *name*, exactly as written or else regardless of case, as databases fold unquoted names.
+    """Find the position of *name*, as it is written or else in any case, as databases fold unquoted names.
 
     Raises:
         KeyColumnError: no column, or more than one, has this name.
@@ -103,10 +103,10 @@ def find_column(columns: Sequence[str], name: str) -> int:
 
 @contextmanager
 def open_batches(batches: Iterable[Batch]) -> Iterator[Iterator[Batch]]:
-    """One pass over *batches*, whose columns may not change.
+    """Open one pass over *batches*, whose columns may not change.
 
-    The iterator that this makes is closed at the end, also on an error; an iterator that the caller made, such as a
-    reader, is the caller's to close.
+    The iterator that this makes is closed at the end, also on an error. An iterator that the caller made, such as a
+    reader, stays open: the caller closes it.
 
     Raises:
         SchemaChanged: a later batch has other columns than the first.

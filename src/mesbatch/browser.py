@@ -1,4 +1,4 @@
-"""Where the browser modules are: in the wheel inside this package, in a checkout at its top."""
+"""Location of the browser modules: inside this package in a wheel, at the top of a checkout."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _PACKAGE = Path(__file__).parent
 
 
 def modules_directory() -> Path:
-    """The directory with `MODULES`, to be served as they are.
+    """Find the directory with `MODULES`, which can be served as they are.
 
     Raises:
         FileNotFoundError: they were not installed.

@@ -1,4 +1,4 @@
-"""What a hook hears: one frozen event for each thing that happened to a read."""
+"""Events of a read, which hooks hear: one frozen object for each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class BatchRead:
-    """A batch is on its way to the consumer; *nbytes* is what its rows hold in memory, estimated from samples."""
+    """Delivery of a batch to the consumer; *nbytes* are the bytes of its rows in memory, estimated from samples."""
 
     rows: int
     nbytes: int
@@ -17,7 +17,7 @@ class BatchRead:
 
 @dataclass(frozen=True, slots=True)
 class FetchOverBudget:
-    """A batch is larger than *max_bytes* although each of its rows fits; it is delivered all the same."""
+    """Delivery of a batch that is larger than *max_bytes*, although each of its rows fits."""
 
     rows: int
     nbytes: int
@@ -25,8 +25,17 @@ class FetchOverBudget:
 
 
 @dataclass(frozen=True, slots=True)
+class StrategyChosen:
+    """*strategy* brings *keys* keys into statements; *one_statement* says why there may be only one of these."""
+
+    strategy: str
+    keys: int
+    one_statement: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PartRead:
-    """All rows of the keys from *first* to *last* were delivered."""
+    """Delivery of the last row of the keys from *first* to *last*."""
 
     first: Any
     last: Any
@@ -35,7 +44,7 @@ class PartRead:
 
 @dataclass(frozen=True, slots=True)
 class PartRetried:
-    """Reading the keys from *first* to *last* failed for the *attempt*-th time and begins again on a new connection."""
+    """Failure number *attempt* of the keys from *first* to *last*, which are read again on a new connection."""
 
     first: Any
     last: Any
@@ -45,9 +54,9 @@ class PartRetried:
 
 @dataclass(frozen=True, slots=True)
 class PartFailed:
-    """The keys from *first* to *last* are given up; the read goes on without them, as ``on_failure="partial"`` asked.
+    """Loss of the keys from *first* to *last*; the read goes on without them, as ``on_failure="partial"`` asked.
 
-    *keys_read* of the same part were delivered before.
+    *keys_read* keys of the same part were delivered before.
     """
 
     first: Any
@@ -57,5 +66,5 @@ class PartFailed:
     keys_read: int = 0
 
 
-Event = BatchRead | FetchOverBudget | PartRead | PartRetried | PartFailed
+Event = BatchRead | FetchOverBudget | StrategyChosen | PartRead | PartRetried | PartFailed
 Hook = Callable[[Event], None]

@@ -1,4 +1,4 @@
-"""What was expected of a read beside what came: the reason why nothing gets shorter in silence."""
+"""Manifest of a read: what was expected beside what came, so that nothing gets shorter in silence."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Status = Literal["reading", "complete", "partial", "truncated", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class FailedKeys:
-    """A range of keys whose rows are missing, and why."""
+    """Range of keys whose rows are missing, and the error that was the reason."""
 
     first: Any
     last: Any
@@ -22,13 +22,14 @@ class FailedKeys:
 
 @dataclass(slots=True)
 class Manifest:
-    """The account of one read, kept while it runs.
+    """Account of one read, kept while it runs.
 
     *status* is ``reading`` until the end, then ``complete`` (every part came), ``partial`` (some keys failed and the
-    caller had asked for ``on_failure="partial"``), ``truncated`` (closed before its end) or ``failed``.
-    A part is one statement; *keys* counts distinct keys asked for,
-    *keys_read* those whose rows all came, and *nbytes* what the rows held in memory, estimated
-    from samples. *checksum* comes from the sink that wrote the rows.
+    caller had asked for ``on_failure="partial"``), ``truncated`` (closed before its end) or ``failed``. A part is one
+    statement. *keys* counts the distinct keys that were asked for, *keys_read* those whose rows all came. *nbytes* are
+    the bytes that the rows held in memory, estimated from samples. *checksum* comes from the sink that wrote the rows.
+    *strategy* is the one by which keys are read, and *one_statement* the reason why one statement reads all of them:
+    such a read cannot go on after a failure once rows were given out.
     """
 
     status: Status = "reading"
@@ -40,16 +41,18 @@ class Manifest:
     nbytes: int = 0
     failed: list[FailedKeys] = field(default_factory=list)
     checksum: str | None = None
+    strategy: str | None = None
+    one_statement: str | None = None
 
     @property
     def complete(self) -> bool:
         return self.status == "complete"
 
     def finish(self) -> None:
-        """The read came to its end: complete, or partial where keys were given up.
+        """Note the end of the read: complete, or partial where keys were given up.
 
         Raises:
-            ReadInterrupted: a planned part or a key is missing although nothing failed; never seen, and never let pass.
+            ReadInterrupted: a planned part or a key is missing although nothing failed; this has never been seen.
         """
         failed_keys = sum(failed.count for failed in self.failed)
         if self.parts_read + len(self.failed) != self.parts_planned or self.keys_read + failed_keys != self.keys:
@@ -61,6 +64,6 @@ class Manifest:
         self.status = "partial" if self.failed else "complete"
 
     def leave(self, status: Literal["truncated", "failed"]) -> None:
-        """The read ended before its end; what has been finished stays as it is."""
+        """Note that the read was left early; a status that was final before stays as it is."""
         if self.status == "reading":
             self.status = status

@@ -1,4 +1,4 @@
-"""What an error is to a client: status, a code, a stable type (RFC 9457), and never any SQL."""
+"""Problems that clients see of errors: a status, a code, a stable type (RFC 9457), and never any SQL."""
 
 from __future__ import annotations
 
@@ -10,56 +10,61 @@ from typing import Any
 
 from mesbatch.errors import (
     BodyTooLarge,
-    ConnectionLost,
-    DatabaseBusy,
     DatabaseTimeout,
     InvalidDomain,
-    InvalidJobId,
     InvalidKey,
     InvalidPage,
     InvalidRequest,
     JobNotComplete,
     JobNotFound,
+    LeaseHeld,
     LimiterBusy,
-    LimiterUnavailable,
     MesbatchError,
     NoPrincipal,
     NotAcceptable,
     NoWorker,
+    PermitLost,
     PermitTooLarge,
+    ReadInterrupted,
+    ResultChanged,
     ResultExpired,
-    ResultStoreFull,
+    SnapshotTooOld,
     StatementError,
-    StoreUnavailable,
     UnknownProfile,
 )
 
-RETRY_SECONDS = 5.0  # a server that restarts, or a permit, is back by then
+RETRY_SECONDS = 5.0  # enough for a server to restart, or for a permit to come back
 
-_KNOWN: dict[type[BaseException], tuple[HTTPStatus, str]] = {
+# Status and code of an error and of every class below it; a code of None means the name of the class itself. An error
+# without an entry of its own or of a base is 503 where the same request may succeed later (`retryable`), else 500.
+_TABLE: dict[type, tuple[HTTPStatus, str | None]] = {
     InvalidKey: (HTTPStatus.BAD_REQUEST, "INVALID_PARAMS"),
     InvalidDomain: (HTTPStatus.BAD_REQUEST, "INVALID_PARAMS"),
     InvalidPage: (HTTPStatus.BAD_REQUEST, "INVALID_PARAMS"),
     InvalidRequest: (HTTPStatus.BAD_REQUEST, "INVALID_PARAMS"),
     UnknownProfile: (HTTPStatus.BAD_REQUEST, "INVALID_PROFILE"),
-    NoPrincipal: (HTTPStatus.UNAUTHORIZED, "NO_PRINCIPAL"),
-    InvalidJobId: (HTTPStatus.NOT_FOUND, "JOB_NOT_FOUND"),
+    NoPrincipal: (HTTPStatus.UNAUTHORIZED, None),
     JobNotFound: (HTTPStatus.NOT_FOUND, "JOB_NOT_FOUND"),
     ResultExpired: (HTTPStatus.NOT_FOUND, "JOB_RESULT_EXPIRED"),
-    JobNotComplete: (HTTPStatus.CONFLICT, "JOB_NOT_COMPLETE"),
-    NotAcceptable: (HTTPStatus.NOT_ACCEPTABLE, "NOT_ACCEPTABLE"),
-    BodyTooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "BODY_TOO_LARGE"),
+    JobNotComplete: (HTTPStatus.CONFLICT, None),
+    NotAcceptable: (HTTPStatus.NOT_ACCEPTABLE, None),
+    BodyTooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, None),
     PermitTooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "ANSWER_TOO_LARGE"),
     LimiterBusy: (HTTPStatus.SERVICE_UNAVAILABLE, "BUSY"),
     NoWorker: (HTTPStatus.SERVICE_UNAVAILABLE, "BUSY"),
-    DatabaseTimeout: (HTTPStatus.GATEWAY_TIMEOUT, "DATABASE_TIMEOUT"),
+    DatabaseTimeout: (HTTPStatus.GATEWAY_TIMEOUT, None),
+    # Retryable, and no 503: these end a read or a job that had begun, while the service itself is not busy.
+    SnapshotTooOld: (HTTPStatus.INTERNAL_SERVER_ERROR, None),
+    ReadInterrupted: (HTTPStatus.INTERNAL_SERVER_ERROR, None),
+    PermitLost: (HTTPStatus.INTERNAL_SERVER_ERROR, None),
+    LeaseHeld: (HTTPStatus.INTERNAL_SERVER_ERROR, None),
+    ResultChanged: (HTTPStatus.INTERNAL_SERVER_ERROR, None),
 }
-_BUSY = (DatabaseBusy, ConnectionLost, StoreUnavailable, LimiterUnavailable, ResultStoreFull)
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """*status*, *code* and *detail* of a refusal or failure; *retry_after* in seconds, where asking again may help."""
+    """Status, code and detail of a refusal or failure; *retry_after*, in seconds, where asking again may help."""
 
     status: int
     code: str
@@ -68,7 +73,7 @@ class Problem:
     more: Mapping[str, Any] = field(default_factory=dict)
 
     def members(self) -> dict[str, Any]:
-        """The members of the problem, with *error* and *code*, which older clients read.
+        """Write the members of the problem, with *error* and *code*, which older clients read.
 
         >>> Problem(404, "JOB_NOT_FOUND", "there is no job x").members()["type"]
         'urn:mesbatch:problem:job-not-found'
@@ -85,7 +90,7 @@ class Problem:
 
 
 def problem_type(code: str) -> str:
-    """The name of a kind of problem, the same for ever.
+    """Name a kind of problem; the name never changes.
 
     >>> problem_type("CID_LIMIT_EXCEEDED")
     'urn:mesbatch:problem:cid-limit-exceeded'
@@ -94,25 +99,25 @@ def problem_type(code: str) -> str:
 
 
 def problem_of(error: BaseException) -> Problem:
-    """What a client may know of *error*: our own words, and only the first line, as drivers quote the SQL below it.
+    """Describe *error* for a client: in our own words, and only their first line, as drivers quote SQL below it.
 
     >>> problem_of(JobNotFound("there is no job x")).status, problem_of(KeyError("select 1")).detail
     (404, 'the read failed: KeyError')
     """
-    kind = type(error)
-    status, code = _KNOWN.get(kind, (HTTPStatus.INTERNAL_SERVER_ERROR, _code(kind)))
-    if isinstance(error, _BUSY):
-        status = HTTPStatus.SERVICE_UNAVAILABLE
+    status, code = _status_and_code(type(error))
     busy = status is HTTPStatus.SERVICE_UNAVAILABLE
     return Problem(int(status), code, tell(error), getattr(error, "retry_after", RETRY_SECONDS) if busy else None)
 
 
 def tell(error: BaseException) -> str:
-    """The words for *error* that hold nothing of the database."""
+    """Describe *error* in words that hold nothing of the database."""
     if isinstance(error, MesbatchError) and not isinstance(error, StatementError):
         return str(error).partition("\n")[0]
     return f"the read failed: {type(error).__name__}"
 
 
-def _code(kind: type[BaseException]) -> str:
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).upper()
+def _status_and_code(kind: type[BaseException]) -> tuple[HTTPStatus, str]:
+    retryable = issubclass(kind, MesbatchError) and kind.retryable
+    unlisted = HTTPStatus.SERVICE_UNAVAILABLE if retryable else HTTPStatus.INTERNAL_SERVER_ERROR
+    status, code = next((_TABLE[base] for base in kind.__mro__ if base in _TABLE), (unlisted, None))
+    return status, code or re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).upper()

@@ -1,4 +1,4 @@
-"""The environment of a deployment, read once, at the application's edge, into one frozen object."""
+"""Settings of a deployment: its environment, read once at the application's edge into one frozen object."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from mesbatch.jobs.function import Functions
 
 READER_BYTES = 8 * MiB  # the max_bytes of a reader
-REDIS_RESULT_BYTES = 128 * MiB  # of one result in Redis: eight large ones at once fit its 1 GiB
-REDIS_PATIENCE_SECONDS = 3.0  # a request that waits holds a thread; a worker tries again for a minute by itself
+REDIS_RESULT_BYTES = 128 * MiB  # of one result in Redis, so that eight large ones fit its 1 GiB
+REDIS_PATIENCE_SECONDS = 3.0  # a waiting request holds a thread; a worker tries again for a minute by itself
 SECRET = frozenset({"REDIS_URL"})  # it may carry a password
-# What decides how a result is stored: a worker with another value would write what the web does not expect.
+# These decide how a result is stored; a worker with other values would write a result that the web does not expect.
 SHARED = ("TRACE_STREAM_BATCH_SIZE", "TRACE_JOB_TTL_SECONDS", "REDIS_KEY_PREFIX")
 
 
@@ -76,10 +76,10 @@ def _setting(name: str, parse: Callable[[str], Any], default: str) -> Any:
 
 @dataclass(frozen=True)
 class Settings:
-    """Every variable that a deployment may set, with the defaults of the incident's designers; times are in seconds.
+    """Variables that a deployment may set, with the defaults of the incident's designers; times are in seconds.
 
     Raises:
-        InvalidSetting: the thresholds of numbers of keys do not ascend.
+        InvalidSetting: the thresholds of the number of keys do not ascend.
 
     >>> settings = Settings.from_env({"TRACE_EVENTS_CID_LIMIT": "80000", "REDIS_URL": "redis://:secret@host/0"})
     >>> settings.cid_limit, settings.call_timeout, "secret" in repr(settings)
@@ -120,7 +120,7 @@ class Settings:
         """Read *environ*, or ``os.environ``. A variable that is empty counts as not set.
 
         Raises:
-            InvalidSetting: a value cannot be one of its variable; the message shows it, unless it may hold a secret.
+            InvalidSetting: a variable has a value that it cannot have; the message shows it, unless it may be a secret.
         """
         found = os.environ if environ is None else environ
         return cls(**{one.name: _read(one, text) for one in fields(cls) if (text := found.get(one.metadata["name"]))})
@@ -133,7 +133,7 @@ class Settings:
         return f"Settings({', '.join(shown)})"
 
     def policy(self) -> AdmissionPolicy:
-        """The policy of the trace, with these thresholds."""
+        """Make the policy of the trace, with these thresholds."""
         from mesbatch.admission import AdmissionPolicy, trace_rules
 
         return AdmissionPolicy(
@@ -143,18 +143,18 @@ class Settings:
         )  # fmt: skip
 
     def limiter(self, directory: Path | None = None) -> MachineLimiter:
-        """Permits for all processes of this machine, kept in *directory*, for so many readers of 8 MiB."""
+        """Make permits for all processes of this machine, *max_concurrent* readers of 8 MiB, kept in *directory*."""
         from mesbatch.admission import MachineLimiter
 
         path = private_directory(directory) / "permits"
         return MachineLimiter(path, self.max_concurrent, self.max_concurrent * READER_BYTES)
 
     def jobs(self, functions: Functions, *, app: str, directory: Path | None = None) -> Jobs:
-        """The jobs of RQ's workers where ``TRACE_WORKER_ENABLED``, else those of this process.
+        """Make the jobs of RQ's workers where ``TRACE_WORKER_ENABLED``, else those of this process.
 
         Redis holds 128 MiB of a result; the rest of it, and every result without Redis, is kept in *directory*, which
-        the web server and all workers must share. *app*, a ``module:object``, is where a worker's process finds what
-        this returns.
+        the web server and all workers must share. *app* is the ``module:object`` where a worker's process finds the
+        jobs that this returns.
         """
         from mesbatch.store import DirectoryStore
 
@@ -175,7 +175,7 @@ class Settings:
         )
 
     def read_options(self) -> dict[str, Any]:
-        """What `Trace.read` takes of these: ``trace.read(con, keys, **settings.read_options())``."""
+        """Give the options of `Trace.read`: ``trace.read(con, keys, **settings.read_options())``."""
         return {
             "domains_at_once": self.domains_at_once,
             "parallel": self.parallel,
@@ -184,18 +184,18 @@ class Settings:
         }
 
     def shared(self) -> dict[str, Any]:
-        """What a worker must have as the web has it, by the names of the variables; it refuses a job otherwise."""
+        """Give the settings that web and workers must share, by variable; a worker refuses a job with others."""
         by_name = {one.metadata["name"]: getattr(self, one.name) for one in fields(self)}
         return {name: by_name[name] for name in SHARED}
 
 
 def variables() -> dict[str, str]:
-    """The name of every variable, with its default as it is written."""
+    """Give the name of every variable, with its default as it is written."""
     return {one.metadata["name"]: one.metadata["text"] for one in fields(Settings)}
 
 
 def private_directory(directory: Path | None = None) -> Path:
-    """*directory*, or one of this user below the system's temporary one; made if missing, for this user alone."""
+    """Make *directory*, or one below the system's temporary directory, for this user alone, unless it is there."""
     found = directory or Path(tempfile.gettempdir(), f"mesbatch-{os.geteuid()}")
     found.mkdir(mode=0o700, parents=True, exist_ok=True)
     return found

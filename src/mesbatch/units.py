@@ -1,4 +1,4 @@
-"""Sizes in bytes, written the way people say them: ``64 * MiB``."""
+"""Sizes in bytes, written as people say them: ``64 * MiB``."""
 
 KiB = 1024
 MiB = 1024 * KiB
@@ -20,7 +20,7 @@ def format_bytes(nbytes: float) -> str:
 
 
 def parse_bytes(text: str) -> int:
-    """Read a size that a person wrote: a number and B, KiB, MiB or GiB.
+    """Read a size that a person wrote: a number and B, KiB, MiB or GiB; without one of them, it is bytes.
 
     Raises:
         ValueError: *text* is not such a size.
@@ -33,4 +33,4 @@ def parse_bytes(text: str) -> int:
     try:
         return int(float(number) * _SUFFIXES[suffix])
     except (KeyError, ValueError, OverflowError):
-        raise ValueError(f"a size is a number and one of {', '.join(_SUFFIXES)}, got {text!r}") from None
+        raise ValueError(f"{text!r} is no size: a size is a number and one of {', '.join(_SUFFIXES)}") from None

@@ -16,7 +16,7 @@ from tests.rig.valkey_or_skip import valkey_or_skip
 
 @pytest.fixture(scope="session")
 def valkey() -> Iterator[PrivateValkey]:
-    """The session's Valkey. A test that kills a server starts its own."""
+    """Give the session's Valkey. A test that kills a server starts its own."""
     pytest.importorskip("redis", reason="no redis client: redis is not installed")
     with valkey_or_skip() as server:
         yield server
@@ -24,7 +24,7 @@ def valkey() -> Iterator[PrivateValkey]:
 
 @pytest.fixture(params=["process", "machine", "redis"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    """Where limiters of one kind keep their permits: in this process, on this machine, in Redis."""
+    """Give a place for the permits of limiters of one kind: this process, this machine, or Redis."""
     place: Place
     match request.param:
         case "process":

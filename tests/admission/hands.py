@@ -1,4 +1,4 @@
-"""Somebody who takes permits and gives them back in every way there is, here or in a process that can be killed."""
+"""Holders that take permits and give them back in every way there is, here or in a process that can be killed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ENDS: tuple[End, ...] = ("release", "exception", "unread", "disconnect", "failur
 
 
 class Hands:
-    """Holds permits of *limiter*, by number."""
+    """Holder of permits of *limiter*, by number."""
 
     def __init__(self, limiter: Limiter) -> None:
         self._limiter = limiter
@@ -28,7 +28,7 @@ class Hands:
         self._taken = 0
 
     def take(self, nbytes: int, principal: str = "", timeout: float = 0.0) -> int | None:
-        """The number of a new permit, or None where the limiter was busy."""
+        """Take a permit and return its number, or None if the limiter was busy."""
         try:
             permit = self._limiter.permit(nbytes, principal=principal, timeout=timeout)
         except LimiterBusy:
@@ -62,8 +62,8 @@ class Hands:
 class RemoteHands:
     """`Hands` in a process of its own."""
 
-    def __init__(self, place: Place, permits: int, max_bytes: int, line: int) -> None:
-        arguments = {"place": describe(place), "limits": [permits, max_bytes], "line": line}
+    def __init__(self, place: Place, permits: int, max_bytes: int, max_waiting: int) -> None:
+        arguments = {"place": describe(place), "limits": [permits, max_bytes], "max_waiting": max_waiting}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.admission.hands", json.dumps(arguments)],
             cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
@@ -81,7 +81,7 @@ class RemoteHands:
         return counted
 
     def kill(self) -> None:
-        """With SIGKILL, whatever it holds."""
+        """Kill the process with SIGKILL, whatever it holds."""
         self.signal(signal.SIGKILL)
         self._close()
 
@@ -89,7 +89,7 @@ class RemoteHands:
         self._process.send_signal(number)
 
     def close(self) -> None:
-        """Let it come to its end."""
+        """Let the process end by itself."""
         self._close()
 
     def _close(self) -> None:
@@ -113,7 +113,8 @@ class RemoteHands:
 
 def main() -> None:
     arguments = json.loads(sys.argv[1])
-    hands = Hands(find(arguments["place"]).limiter(*arguments["limits"], line=arguments["line"]))
+    place, max_waiting = find(arguments["place"]), arguments["max_waiting"]
+    hands = Hands(place.limiter(*arguments["limits"], max_waiting=max_waiting))
     for line in sys.stdin:
         method, *parameters = json.loads(line)
         try:

@@ -1,4 +1,4 @@
-"""Where limiters of each kind keep their permits, in a form that can be handed to another process."""
+"""Places for the permits of limiters of each kind, in a form that can be handed to another process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mesbatch.admission import Limiter, MachineLimiter, ProcessLimiter
 
 
 class Place:
-    """Where limiters of one kind keep their permits; `close` closes those that were made here."""
+    """Place for the permits of limiters of one kind; `close` closes the limiters that were made here."""
 
     shared = True
 
@@ -28,7 +28,7 @@ class Place:
 
 @dataclass
 class ProcessPlace(Place):
-    """This process; its limiters are one and the same, because nothing else would be shared."""
+    """Place in this process; all its limiters are one object, because nothing else would be shared."""
 
     shared = False
 
@@ -40,7 +40,7 @@ class ProcessPlace(Place):
 
 @dataclass
 class MachinePlace(Place):
-    """A file."""
+    """Place in a file."""
 
     path: str
 
@@ -50,7 +50,7 @@ class MachinePlace(Place):
 
 @dataclass
 class RedisPlace(Place):
-    """A key in a Redis on this machine."""
+    """Place in a key of a Redis on this machine."""
 
     url: str
     name: str

@@ -1,4 +1,4 @@
-"""A worker process in a cage: four threads read 114,000 keys at the same moment, our way or the incident's."""
+"""Worker process in a cage: four threads read 114,000 keys at the same moment, our way or the incident's."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def cid(number: int) -> str:
 
 
 def build(path: str) -> None:
-    """A table with rejects of every key."""
+    """Build a table with rejects of every key."""
     with closing(sqlite3.connect(path)) as con, con:
         con.execute(
             "create table rejects "
@@ -56,7 +56,7 @@ def build(path: str) -> None:
 
 
 class Ours:
-    """Through policy, pressure, permits, and the flat flow."""
+    """Reads through policy, pressure, permits, and the flat flow."""
 
     def __init__(self, database: str, permits: str) -> None:
         self._url = f"sqlite:///{database}"

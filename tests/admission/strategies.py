@@ -21,7 +21,7 @@ pressures = st.sampled_from(Pressure)
 
 
 def costs(**fixed: st.SearchStrategy[Any]) -> st.SearchStrategy[Cost]:
-    """Any cost; *fixed* are strategies for some of its fields."""
+    """Draw any cost; *fixed* are strategies for some of its fields."""
     fields = {"keys": st.none() | keys, "nbytes": st.none() | sizes, "buffers": sizes, "streamed": st.booleans()}
     return st.builds(Cost, profiles, **(fields | fixed))
 
@@ -32,7 +32,7 @@ def loads() -> st.SearchStrategy[Load]:
 
 @st.composite
 def costlier(draw: st.DrawFn, cost: Cost) -> Cost:
-    """A cost that is nowhere smaller than *cost*; unknown is not small."""
+    """Draw a cost that is nowhere smaller than *cost*; unknown is not small."""
     more_keys = None if cost.keys is None else draw(st.none() | st.integers(cost.keys, 10**6))
     more_buffers = draw(st.integers(cost.buffers, 8 * GiB))
     more_bytes = cost.nbytes if cost.nbytes is None else draw(st.integers(cost.nbytes, 8 * GiB))
@@ -41,7 +41,7 @@ def costlier(draw: st.DrawFn, cost: Cost) -> Cost:
 
 @st.composite
 def busier(draw: st.DrawFn, load: Load) -> Load:
-    """A load that is nowhere lighter than *load*."""
+    """Draw a load that is nowhere lighter than *load*."""
     return replace(
         load,
         pressure=draw(st.sampled_from([level for level in Pressure if level >= load.pressure])),

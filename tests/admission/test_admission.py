@@ -1,4 +1,4 @@
-"""Policy, pressure and permits in one: nobody reads now without a permit."""
+"""Policy, pressure and permits in one: nothing is read now without a permit."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from mesbatch.admission import (
     ProcessLimiter,
     Reject,
 )
-from mesbatch.admission.line import InFlight
+from mesbatch.admission.claims import InFlight
 from mesbatch.admission.policy import MAX_ANSWER_BYTES
 from mesbatch.errors import UnknownProfile
 from mesbatch.units import GiB, MiB
@@ -40,10 +40,10 @@ def weather():
 
 @pytest.fixture
 def admission(weather):
-    return Admission(AdmissionPolicy(), ProcessLimiter(2, 64 * MiB, line=1), PressureGauge(memory=weather))
+    return Admission(AdmissionPolicy(), ProcessLimiter(2, 64 * MiB, max_waiting=1), PressureGauge(memory=weather))
 
 
-def test_who_is_admitted_has_a_permit_for_what_it_costs(admission):
+def test_an_admitted_request_has_a_permit_for_its_cost(admission):
     admitted = admission.admit(SMALL)
 
     assert isinstance(admitted, Admitted)
@@ -53,7 +53,7 @@ def test_who_is_admitted_has_a_permit_for_what_it_costs(admission):
     assert admission.limiter.in_flight == InFlight(0, 0, 0)
 
 
-def test_who_is_not_admitted_has_none(admission, weather):
+def test_a_request_that_is_not_admitted_has_no_permit(admission, weather):
     weather.used = 0.85
 
     assert admission.admit(SMALL, worker_listens=True) == Enqueue()
@@ -70,7 +70,7 @@ def test_a_wait_in_vain_is_a_refusal_that_may_be_repeated(admission):
     assert "2 permits" in refused.reason
 
 
-def test_what_became_worse_during_the_wait_counts(admission, weather):
+def test_pressure_that_rose_during_the_wait_counts(admission, weather):
     first, second = admission.limiter.permit(1), admission.limiter.permit(1)
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(admission.admit, SMALL, worker_listens=True, timeout=30)
@@ -121,7 +121,7 @@ def test_a_body_that_nobody_closed_gives_permit_and_budget_back_with_a_warning(a
 
 @dataclass
 class Reader:
-    """Whatever has a budget."""
+    """Object with a budget."""
 
     max_bytes: int
 

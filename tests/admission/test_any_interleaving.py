@@ -1,4 +1,4 @@
-"""After any interleaving of requests, exceptions, disconnects and kills, what is held is within the limit."""
+"""Any interleaving of requests, exceptions, disconnects and kills: the permits that are held are within the limit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from tests.admission.hands import ENDS, Hands, RemoteHands
 from tests.admission.places import Place, RedisPlace
 
-PERMITS, MAX_BYTES, LINE = 3, 100, 4
+PERMITS, MAX_BYTES, MAX_WAITING = 3, 100, 4
 PEOPLE = 3
 RECLAIM_SECONDS = 20.0  # the lease, and time for a machine that is busy with other things
 
@@ -20,19 +20,19 @@ people = st.integers(0, PEOPLE - 1)
 
 
 class AnyInterleaving(RuleBasedStateMachine):
-    """The model: who holds which permits, and for how many bytes."""
+    """Model of the holders of permits, and of their bytes."""
 
     place: Place
     kills_left: int
 
     def __init__(self) -> None:
         super().__init__()
-        self.watching = Hands(self.place.limiter(PERMITS, MAX_BYTES, line=LINE))
+        self.watching = Hands(self.place.limiter(PERMITS, MAX_BYTES, max_waiting=MAX_WAITING))
         self.people: list[Hands | RemoteHands] = [self.somebody() for _ in range(PEOPLE)]
         self.held: list[dict[int, int]] = [{} for _ in range(PEOPLE)]
 
     def somebody(self) -> Hands | RemoteHands:
-        return RemoteHands(self.place, PERMITS, MAX_BYTES, LINE) if self.place.shared else self.watching
+        return RemoteHands(self.place, PERMITS, MAX_BYTES, MAX_WAITING) if self.place.shared else self.watching
 
     @rule(who=people, nbytes=st.integers(0, MAX_BYTES), principal=st.sampled_from("ab"))
     def ask(self, who, nbytes, principal):
@@ -96,7 +96,7 @@ def test_permits_return_to_nothing_after_many_more(place):
 
 
 def run(place: Place, *, examples: int, kills: int) -> None:
-    """Any *examples* of twenty steps each, with at most so many *kills* in one where leases must run out after each."""
+    """Run *examples* of twenty steps each, with at most *kills* in one where leases must run out after each."""
     if isinstance(place, RedisPlace):
         place.lease = 1.5
     kills_left = kills if isinstance(place, RedisPlace) else 20

@@ -13,7 +13,7 @@ from threading import Event
 import pytest
 
 from mesbatch.admission import MachineLimiter
-from mesbatch.admission.line import InFlight
+from mesbatch.admission.claims import InFlight
 from mesbatch.units import MiB
 from tests.admission.hands import ROOT
 from tests.admission.readers import THREADS, build

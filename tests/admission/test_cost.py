@@ -1,4 +1,4 @@
-"""What a request holds."""
+"""Bytes that a request holds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real server with two worker processes of four threads each, and 200 requests at once."""
+"""Real server with two worker processes of four threads each, and 200 requests at once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from threading import Barrier, Event
 import pytest
 
 from mesbatch.admission import MachineLimiter
-from mesbatch.admission.line import InFlight
+from mesbatch.admission.claims import InFlight
 from tests.admission.hands import ROOT
 from tests.admission.test_limiters import most_at_once
 
@@ -48,7 +48,7 @@ def test_200_requests_at_once_never_hold_more_than_the_limit(server, tmp_path):
 
 
 def test_without_the_limiter_more_are_read_at_once(server, tmp_path):
-    """The red control: the same load does go beyond the limit where nothing keeps it."""
+    """Check the red control: the same load goes beyond the limit where nothing keeps it."""
     answers = ask_at_once(server.port, 60, "/unlimited")
 
     assert {status for status, _ in answers} == {200}
@@ -83,7 +83,7 @@ def test_a_killed_worker_gives_its_permits_back(server, tmp_path):
 
 @dataclass
 class Server:
-    """Where it listens, and the id of its first process."""
+    """Address of a server, and the id of its first process."""
 
     port: int
     pid: int
@@ -131,7 +131,7 @@ def ask_at_once(port: int, number: int, path: str) -> list[tuple[int, str | None
 
 
 def ask(port: int, path: str) -> tuple[int, str | None]:
-    """The status and the Retry-After of one request, whose answer is read to its end."""
+    """Send one request, read its answer to the end, and return status and Retry-After."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request("GET", path)

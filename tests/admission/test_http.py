@@ -1,4 +1,4 @@
-"""Every decision is one HTTP answer, and a refusal one that old and new clients can read."""
+"""Decisions as HTTP answers, whose refusals old and new clients can read."""
 
 from __future__ import annotations
 

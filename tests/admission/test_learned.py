@@ -1,4 +1,4 @@
-"""Laws of what is learned about the bytes of a key."""
+"""Laws of the learned bytes of a key."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_the_newest_reads_count_most():
 
 
 @given(reads, st.integers(0, 10**6))
-def test_what_was_never_read_is_unknown_and_so_is_its_sum(reads, keys):
+def test_a_domain_that_was_never_read_is_unknown_and_so_is_its_sum(reads, keys):
     learned = taught(*reads)
 
     assert learned.estimate(["holds"], keys=keys) is None
@@ -94,7 +94,7 @@ def test_a_read_without_keys_teaches_nothing():
 
 
 @pytest.mark.parametrize("wrong", [{"keys": -1, "nbytes": 1}, {"keys": 1, "nbytes": -1}, {"keys": 1.5, "nbytes": 1}])
-def test_what_is_no_count_is_refused(wrong):
+def test_a_number_that_is_no_count_is_refused(wrong):
     with pytest.raises(InvalidLimit):
         LearnedBytes().add("history", **wrong)
     with pytest.raises(InvalidLimit):

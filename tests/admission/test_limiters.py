@@ -18,7 +18,7 @@ from threading import Event, Thread
 import pytest
 
 from mesbatch.admission import Limiter
-from mesbatch.admission.line import InFlight
+from mesbatch.admission.claims import InFlight
 from mesbatch.errors import InvalidLimit, LimiterBusy, PermitReleased, PermitTooLarge
 from tests.admission.hands import ENDS, Hands, RemoteHands
 from tests.admission.places import Place, describe
@@ -73,7 +73,7 @@ def test_the_deadline_is_kept_and_nobody_goes_on_after_it(place):
     assert caught.value.retry_after > 0
 
 
-def test_who_waits_gets_the_permit_that_is_given_back(place):
+def test_a_request_that_waits_gets_the_permit_that_is_given_back(place):
     limiter = place.limiter(1, 100)
     first = limiter.permit(1)
     with ThreadPoolExecutor(1) as pool:
@@ -84,14 +84,14 @@ def test_who_waits_gets_the_permit_that_is_given_back(place):
     assert limiter.in_flight == NOBODY
 
 
-def test_the_line_is_bounded(place):
-    limiter = place.limiter(1, 100, line=2)
+def test_a_bounded_number_of_requests_wait(place):
+    limiter = place.limiter(1, 100, max_waiting=2)
     first = limiter.permit(1)
     with ThreadPoolExecutor(2) as pool:
         waiting = [pool.submit(limiter.permit, 1, timeout=30) for _ in range(2)]
         wait_until(lambda: limiter.in_flight.waiting == 2)
         began = time.monotonic()
-        with pytest.raises(LimiterBusy, match=r"the line is full.*2 in line"):
+        with pytest.raises(LimiterBusy, match=r"too many wait already.*2 may wait"):
             limiter.permit(1, timeout=30)
         assert time.monotonic() - began < 10
         first.release()
@@ -100,8 +100,8 @@ def test_the_line_is_bounded(place):
     assert limiter.in_flight == NOBODY
 
 
-def test_without_a_line_a_free_permit_is_still_given(place):
-    limiter = place.limiter(1, 100, line=0)
+def test_where_nobody_may_wait_a_free_permit_is_still_given(place):
+    limiter = place.limiter(1, 100, max_waiting=0)
     with limiter.permit(1), pytest.raises(LimiterBusy):
         limiter.permit(1, timeout=30)
 
@@ -215,9 +215,9 @@ def test_a_request_that_makes_no_sense_is_refused(place, wrong):
 
 @pytest.mark.parametrize("wrong", [(0, 1), (1, 0), (-1, 1), (1.5, 1), ("3", 1), (1, 1, -1), (1, 1, 0.5)])
 def test_a_limit_that_is_no_count_is_refused(place, wrong):
-    permits, max_bytes, *line = wrong
+    permits, max_bytes, *waiting = wrong
     with pytest.raises(InvalidLimit, match="must be an integer"):
-        place.limiter(permits, max_bytes, **({"line": line[0]} if line else {}))
+        place.limiter(permits, max_bytes, **({"max_waiting": waiting[0]} if waiting else {}))
 
 
 def test_a_killed_holder_gives_its_permit_back(shared_place):
@@ -230,7 +230,7 @@ def test_a_killed_holder_gives_its_permit_back(shared_place):
     limiter.permit(100, timeout=30).release()
 
 
-def test_who_is_killed_in_the_line_keeps_nobody_waiting(shared_place):
+def test_a_process_that_is_killed_while_it_waits_keeps_nobody_waiting(shared_place):
     limiter = shared_place.limiter(1, 100)
     first = limiter.permit(1)
     ahead = RemoteHands(shared_place, 1, 100, 4)
@@ -245,7 +245,7 @@ def test_who_is_killed_in_the_line_keeps_nobody_waiting(shared_place):
 
 @pytest.fixture
 def shared_place(place: Place) -> Place:
-    """A place that several processes share; leases are short, so that the dead are found soon."""
+    """Give a place that several processes share, with short leases, so that dead holders are found soon."""
     if not place.shared:
         pytest.skip("threads cannot be killed: in one process there is nothing to reclaim")
     if hasattr(place, "lease"):
@@ -254,7 +254,7 @@ def shared_place(place: Place) -> Place:
 
 
 def served(place: Place, requests: list[tuple[str, int]], permits: int, held: int = 1) -> list[str]:
-    """In which order *requests* (principal, bytes), which line up one by one, get permits once one is free."""
+    """Send *requests* (principal, bytes) one by one, and return the order in which they get permits."""
     limiter = place.limiter(permits, 100)
     first, order = limiter.permit(held), []
 
@@ -275,7 +275,7 @@ def served(place: Place, requests: list[tuple[str, int]], permits: int, held: in
 def hold_at_once(
     place: Place, directory: Path, *, permits: int, max_bytes: int, holders: int, rounds: int
 ) -> list[tuple[float, float, int]]:
-    """When each of *holders* had a permit, by the machine's clock, and for how many bytes."""
+    """Let *holders* hold permits, and return when, by the machine's clock, and for how many bytes each did."""
     if not place.shared:
         limiter = place.limiter(permits, max_bytes)
         with ThreadPoolExecutor(holders) as pool:
@@ -293,7 +293,7 @@ def hold_at_once(
 
 
 def hold(limiter: Limiter, number: int, rounds: int, directory: Path) -> list[tuple[float, float, int]]:
-    """Holds a permit *rounds* times; the first holders wait once for each other, so that the limit is reached."""
+    """Hold a permit *rounds* times; the first holders wait once for each other, so that the limit is reached."""
     spans = []
     for turn in range(rounds):
         waits = turn == 0 and number < limiter.limit.permits

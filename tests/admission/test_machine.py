@@ -1,4 +1,4 @@
-"""What only a file can do to the permits of a machine."""
+"""Faults of permits that only a file has."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from mesbatch.admission import MachineLimiter, permit_file
-from mesbatch.admission.line import InFlight
+from mesbatch.admission.claims import InFlight
 from mesbatch.errors import LimiterUnavailable, PermitReleased
 from tests.admission.hands import ROOT, RemoteHands
 from tests.admission.places import MachinePlace

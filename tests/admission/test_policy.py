@@ -1,4 +1,4 @@
-"""The table of the incident's designers, row for row, and the laws that hold for any request under any load."""
+"""Table of the incident's designers, row for row, and laws that hold for any request under any load."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_a_streamed_answer_costs_its_buffers_and_not_its_size():
     assert isinstance(POLICY.decide(Cost("query_tool", 100, 100 * MiB), tight), Reject)
 
 
-def test_what_the_permits_in_flight_were_promised_is_not_given_again():
+def test_bytes_promised_to_permits_in_flight_are_not_given_again():
     cost = Cost("query_tool", 100, streamed=True)
 
     assert POLICY.decide(cost, Load(headroom=64 * MiB, promised=56 * MiB)) == READ_AND_CACHE
@@ -173,7 +173,7 @@ def test_an_unknown_number_of_keys_is_never_accepted_as_small(cost, known, load)
 
 
 @given(costs(), loads())
-def test_what_is_accepted_to_be_held_whole_has_room(cost, load):
+def test_an_answer_that_is_accepted_whole_has_room(cost, load):
     decision = POLICY.decide(cost, load)
 
     if isinstance(decision, Accept) and load.room is not None:

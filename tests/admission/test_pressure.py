@@ -1,4 +1,4 @@
-"""Pressure has hysteresis, and readers feel it while they read."""
+"""Hysteresis of pressure, and its effect on readers while they read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What only threads can do to the permits of a process."""
+"""Faults of permits that only threads have."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mesbatch.admission import InFlight, ProcessLimiter
 
 
 class Collecting(str):
-    """A principal at whose sight garbage is collected: in the middle of the limiter's work."""
+    """Principal whose comparison collects garbage, in the middle of the limiter's work."""
 
     __hash__ = str.__hash__
 

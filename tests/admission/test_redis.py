@@ -1,4 +1,4 @@
-"""What only a server can do to the permits of many machines."""
+"""Faults of permits that only a server has."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 redis = pytest.importorskip("redis", reason="no redis client: redis is not installed")
 
-from mesbatch.admission.line import Claim, InFlight, Limit, count_claims, draw_claim, next_claim  # noqa: E402
+from mesbatch.admission.claims import Claim, InFlight, Limit, count_claims, draw_claim, next_claim  # noqa: E402
 from mesbatch.admission.redis import RedisLimiter  # noqa: E402
 from mesbatch.errors import InvalidLimit, LimiterUnavailable, PermitLost  # noqa: E402
 from tests.admission.hands import RemoteHands  # noqa: E402
@@ -28,14 +28,14 @@ from tests.rig.valkey_or_skip import valkey_or_skip  # noqa: E402
 
 @pytest.fixture
 def server():
-    """A server of this test's own, which it may kill."""
+    """Start a server for this test alone, which it may kill."""
     with valkey_or_skip() as server:
         yield server
 
 
 @pytest.fixture
 def mortal_place(server):
-    """A place in that server; leases are short, so that they end soon."""
+    """Give a place in that server, with short leases that end soon."""
     with closing(RedisPlace(server.url, "p", lease=1.0)) as place:
         yield place
 
@@ -139,21 +139,21 @@ steps = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 100), st.boole
 
 @settings(max_examples=60)
 @given(st.integers(1, 4), st.integers(1, 100), st.integers(0, 6), steps)
-def test_the_script_lines_up_as_the_arithmetic_does(valkey, permits, max_bytes, line, steps):
-    """The same requests, with the same ends in between, through the script and the module it was written after."""
-    limit = Limit(permits, max_bytes, line)
-    with closing(RedisLimiter(valkey.url, uuid4().hex, permits, max_bytes, line=line)) as limiter:
-        line_up(limiter, limit, steps)
+def test_the_script_orders_claims_as_the_arithmetic_does(valkey, permits, max_bytes, waiting, steps):
+    """Compare the same requests, with the same ends in between, through the script and through `claims`."""
+    limit = Limit(permits, max_bytes, waiting)
+    with closing(RedisLimiter(valkey.url, uuid4().hex, permits, max_bytes, max_waiting=waiting)) as limiter:
+        make_claims(limiter, limit, steps)
 
 
-def line_up(limiter: RedisLimiter, limit: Limit, steps: list[tuple[str, int, bool]]) -> None:
+def make_claims(limiter: RedisLimiter, limit: Limit, steps: list[tuple[str, int, bool]]) -> None:
     claims: dict[int, Claim] = {}  # by the number that the limiter knows them by
     for ticket, (principal, size, leaves) in enumerate(steps, 1):
         claim = draw_claim(claims.values(), limit, ticket, principal, min(size, limit.nbytes))
         together = [*claims.values(), claim]
         number = limiter._join(claim.nbytes, principal)
         assert (number is None) == (
-            next_claim(together, limit) != claim and count_claims(together).waiting > limit.line
+            next_claim(together, limit) != claim and count_claims(together).waiting > limit.waiting
         )
         if number is not None:
             claims[number] = claim
@@ -168,7 +168,7 @@ def line_up(limiter: RedisLimiter, limit: Limit, steps: list[tuple[str, int, boo
 
 
 def let_begin(limiter: RedisLimiter, claims: dict[int, Claim], limit: Limit) -> None:
-    """Everybody looks until nobody begins any more; those who begin are those whom the arithmetic lets begin."""
+    """Let all claims look until none begins any more, and compare those that begin with the arithmetic."""
     while claim := next_claim(claims.values(), limit):
         number = next(number for number, one in claims.items() if one == claim)
         assert limiter._begin(number)

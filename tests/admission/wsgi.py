@@ -1,4 +1,4 @@
-"""A bare WSGI application whose answers hold a permit of the whole machine while they are sent."""
+"""Bare WSGI application whose answers hold a permit of the whole machine while they are sent."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ PIECES = 5
 
 
 class Application:
-    """Gunicorn makes one in each worker, from the arguments in its command line."""
+    """Application that gunicorn makes in each worker, from the arguments in its command line."""
 
     def __init__(self, directory: str, permits: int) -> None:
-        self._limiter = MachineLimiter(Path(directory) / "permits", permits, max_bytes=100, line=4)
+        self._limiter = MachineLimiter(Path(directory) / "permits", permits, max_bytes=100, max_waiting=4)
         self._spans = Path(directory) / "spans"
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -38,7 +38,7 @@ class Application:
             return [json.dumps(refusal.problem).encode()]
 
     def _answer(self) -> Iterator[bytes]:
-        """A few pieces of work; notes when the first began and the last ended."""
+        """Do a few pieces of work, and note when the first began and the last ended."""
         with self._spans.open("a") as spans:
             start = time.monotonic()
             try:

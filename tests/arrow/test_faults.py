@@ -16,7 +16,7 @@ SQL = "select n, repeat('x', 200) as note from generate_series(1, 200000) n"
 
 
 def backends(postgres):
-    """Connections of this test's role that run something."""
+    """Count the connections of this test's role that run something."""
     count = "select count(*) from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()"
     return postgres.execute(count).fetchone()[0]
 

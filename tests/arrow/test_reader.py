@@ -12,19 +12,14 @@ import pytest
 from mesbatch import KiB, MiB, read_sql_iter
 from mesbatch.errors import ColumnNameError, RowTooLarge, SchemaChanged, UnencodableValue
 from mesbatch.events import FetchOverBudget
+from tests.rig.lots import ROWS, make_lots
 
 pa = pytest.importorskip("pyarrow", reason="no pyarrow: the extra arrow is not installed")
-
-ROWS = [(n, f"lot{n % 40:02}", None if n < 600 else n * 0.5) for n in range(1_000)]
 
 
 @pytest.fixture
 def path(tmp_path):
-    file = tmp_path / "lots.db"
-    with closing(sqlite3.connect(file)) as con, con:
-        con.execute("create table lots (id integer, lot text, qty real)")
-        con.executemany("insert into lots values (?, ?, ?)", ROWS)
-    return file
+    return make_lots(tmp_path)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from mesbatch.cli import main
-from mesbatch.cli.password import with_password
+from mesbatch.cli.options import with_password
 from mesbatch.cli.progress import Progress
 from mesbatch.events import BatchRead, PartRead
 

@@ -17,7 +17,7 @@ from tests.jobs.functions import DOMAINS, FUNCTIONS, KEYS, expected, make_databa
 
 
 class Waiting(LocalJobs):
-    """Accepts jobs, and runs none."""
+    """Jobs that are accepted and never run."""
 
     def start(self):
         pass

@@ -1,4 +1,4 @@
-"""The HTTP contract over one store, by the standard library, with connections that break on request."""
+"""Server of the HTTP contract over one store, with connections that break on request."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mesbatch.store.stored_lines import stored_lines
 
 
 class Web:
-    """Serves *jobs*; *cuts* has, for each stream to come, after how many bytes it breaks."""
+    """Server of *jobs*; each number in *cuts* is the length in bytes after which the next stream breaks."""
 
     def __init__(self, jobs: Jobs) -> None:
         self.jobs, self.cuts, self.asked = jobs, list[int](), list[str]()

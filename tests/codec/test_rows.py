@@ -42,7 +42,7 @@ NAN, INFINITY = Decimal("NaN"), Decimal("-Infinity")
 
 
 def expected(value: Any) -> Any:
-    """What a client finds in the JSON of *value* in a column without a declaration."""
+    """Give the value that a client finds in the JSON of *value* in a column without a declaration."""
     match value:
         case float():
             return value if value - value == 0 else None

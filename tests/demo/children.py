@@ -1,4 +1,4 @@
-"""Functions that the tests let `mesbatch.demo.watch` call in a process of their own."""
+"""Functions for `mesbatch.demo.watch` to call in a process of their own."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def fail(reason: str) -> None:
 
 
 def die() -> None:
-    """What the kernel does to a process that took too much."""
+    """End this process as the kernel does one that took too much."""
     os.kill(os.getpid(), SIGKILL)
 
 
@@ -33,5 +33,5 @@ def chatter() -> str:
 
 
 def modules() -> list[str]:
-    """What is imported when the function is called."""
+    """Give the modules that are imported when the function is called."""
     return sorted(sys.modules)

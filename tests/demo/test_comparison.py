@@ -1,12 +1,11 @@
-"""Laws of the size that the incident's pipeline can be let run with."""
+"""Laws of the sizes at which the incident's pipeline can run."""
 
 from __future__ import annotations
 
 from hypothesis import given
 from hypothesis.strategies import integers, lists, sampled_from
 
-from mesbatch.demo.available import available_memory
-from mesbatch.demo.comparison import COMPARED, affordable_cids, incident_bytes
+from mesbatch.demo.comparison import COMPARED, affordable_cids, available_memory, incident_bytes
 from mesbatch.units import GiB, MiB
 
 domains = lists(sampled_from(list(COMPARED)), min_size=1, unique=True)

@@ -1,4 +1,4 @@
-"""The incident's pipelines answer correctly; what is wrong with them is what they hold."""
+"""The incident's pipelines answer correctly; their fault is the memory that they hold."""
 
 from __future__ import annotations
 

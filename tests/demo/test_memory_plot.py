@@ -1,4 +1,4 @@
-"""The picture shows what was measured."""
+"""The picture shows the measured memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Laws of the account that the demo keeps of a stream."""
+"""Laws of the demo's account of a stream."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files of a deployment agree with the code, and with systemd."""
+"""Files of a deployment, which agree with the code and with systemd."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_systemd_accepts_a_unit(unit, tmp_path):
     analyze = shutil.which("systemd-analyze")
     if analyze is None:
         pytest.skip("no systemd-analyze: Debian has it in the package systemd")
-    # What the unit names is installed where it is deployed; here it is this machine's own.
+    # Programs that the unit names exist where it is deployed; here this machine's own take their place.
     text = unit.read_text()
     text = (
         re.sub(r"/srv/mes/\.venv/bin/\w+", "/bin/true", text)

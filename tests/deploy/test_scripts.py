@@ -1,4 +1,4 @@
-"""start, stop and status, run as an operator runs them where there is no systemd."""
+"""Scripts start, stop and status, run as an operator runs them without systemd."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytest.importorskip("rq", reason="rq is not installed")
 
 
 class Operator:
-    """Runs the scripts, with all that they keep in *folder*."""
+    """Operator that runs the scripts, whose files are all in *folder*."""
 
     def __init__(self, folder: Path, redis: str) -> None:
         self.run, self.port = folder / "run", free_port()
@@ -71,7 +71,7 @@ def operator(tmp_path):
         pytest.skip(str(error))
 
 
-def test_what_was_started_runs_until_it_is_stopped(operator):
+def test_processes_that_were_started_run_until_they_are_stopped(operator):
     assert operator("status").returncode == 1
     started = operator("start")
     assert started.returncode == 0, started.stderr
@@ -95,7 +95,7 @@ def test_what_was_started_runs_until_it_is_stopped(operator):
     assert not list(operator.run.glob("*.pid"))
 
 
-def test_what_cannot_start_says_why(operator):
+def test_a_process_that_cannot_start_says_why(operator):
     done = operator("start", MES_APP="nowhere:app", GUNICORN_TIMEOUT="1")
     assert done.returncode == 1
     assert "web did not start" in done.stderr

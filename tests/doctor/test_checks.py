@@ -1,4 +1,4 @@
-"""The doctor beside real processes: a Valkey, a gunicorn, and environments that differ."""
+"""Checks of the doctor beside real processes: a Valkey, a gunicorn, and environments that differ."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from mesbatch.doctor import checks
-from mesbatch.doctor.processes import Running, gunicorn_settings, running
-from mesbatch.memory.cgroup import Cage
+from mesbatch.doctor.processes import RunningProcess, find_processes, gunicorn_settings
+from mesbatch.memory.cgroup import MemoryLimit
 from mesbatch.settings import Settings
 from mesbatch.units import GiB, MiB
 from tests.rig.cgroup import MemoryCage
@@ -29,8 +29,8 @@ def texts(findings, grade: str = "problem") -> str:
     return "\n".join(map(str, found))
 
 
-def process(kind: str, pid: int | None = None, **environment: str) -> Running:
-    return Running(pid or os.getpid(), kind, ["python", "-m", "gunicorn"], environment)
+def process(kind: str, pid: int | None = None, **environment: str) -> RunningProcess:
+    return RunningProcess(pid or os.getpid(), kind, ["python", "-m", "gunicorn"], environment)
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def test_too_few_workers_on_the_queue_are_a_problem(server):
 def test_a_sync_worker_is_a_problem_and_gthread_is_none(tmp_path):
     pytest.importorskip("gunicorn", reason="no web server: gunicorn is not installed")
     for options, expected in ((["-k", "sync"], "sync workers"), (["-k", "gthread"], ""), (["--threads", "4"], "")):
-        web = Running(os.getpid(), "web", ["python", "-m", "gunicorn", *options, "m:app"], dict(os.environ))
+        web = RunningProcess(os.getpid(), "web", ["python", "-m", "gunicorn", *options, "m:app"], dict(os.environ))
         assert expected in texts(checks._gunicorn(Settings(), [web]))
 
 
@@ -98,7 +98,7 @@ def test_a_running_gunicorn_is_found_with_the_settings_of_its_file(tmp_path):
     ]
     with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL) as child:
         try:
-            web = until(lambda: next((one for one in running() if one.pid == child.pid), None))
+            web = until(lambda: next((one for one in find_processes() if one.pid == child.pid), None))
             told = gunicorn_settings(web)
         finally:
             child.terminate()
@@ -111,7 +111,7 @@ def test_a_timeout_below_the_slow_querys_is_a_problem():
 
 
 def test_a_process_without_a_limit_of_memory_is_a_problem(monkeypatch):
-    monkeypatch.setattr(checks, "find_cages", lambda **_: [Cage(8 * GiB, 0)])
+    monkeypatch.setattr(checks, "find_limits", lambda **_: [MemoryLimit(8 * GiB, 0)])
     assert "no limit of memory" in texts(checks._memory(Settings(), [process("web")]))
 
 

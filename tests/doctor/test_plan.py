@@ -40,5 +40,5 @@ def test_a_machine_that_is_too_small_is_refused(size):
 
 
 @pytest.mark.parametrize("size", ["7 apples", "-1", "0"])
-def test_what_is_no_size_is_refused(size):
+def test_a_text_that_is_no_size_is_refused(size):
     assert CliRunner().invoke(main, ["doctor", "--plan", size]).exit_code == 2

@@ -46,7 +46,7 @@ def test_the_other_routes_are_as_they_were(sites):
 
 
 def rows_of(answer) -> dict[str, Counter[str]]:
-    """As text, with the NaN that pandas made of NULL back as it was, and numbers as they are meant."""
+    """Read rows as text, with NULL again for pandas' NaN, and numbers of one form."""
     return {
         domain: Counter(repr([_plain(value) for value in row.values()]) for row in result["data"])
         for domain, result in answer["results"].items()

@@ -29,7 +29,7 @@ def run_export(**arguments: Any) -> None:
 
 
 def kill_export(at_bytes: int, **arguments: Any) -> bool:
-    """Export, and kill -9 the process once *at_bytes* lie at its output; whether it was still running."""
+    """Export, kill -9 the process once its output has *at_bytes*, and tell whether it was still running."""
     process = subprocess.Popen([sys.executable, "-c", CODE, json.dumps(arguments)], stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     out = Path(arguments["out"])
@@ -41,7 +41,7 @@ def kill_export(at_bytes: int, **arguments: Any) -> bool:
 
 
 def size_of(out: Path) -> int:
-    """The bytes of a file, or of all files in a directory."""
+    """Count the bytes of a file, or of all files in a directory; -1 for none."""
     try:
         return sum(path.stat().st_size for path in out.iterdir()) if out.is_dir() else out.stat().st_size
     except FileNotFoundError:
@@ -49,7 +49,7 @@ def size_of(out: Path) -> int:
 
 
 def contents(out: Path) -> dict[str, bytes]:
-    """Everything at an output, by its name."""
+    """Read all files of an output, by their names."""
     manifest = out.parent / f"{out.name}.manifest.json"
     paths = list(out.iterdir()) if out.is_dir() else [out, *([manifest] if manifest.exists() else [])]
     return {path.name.replace(out.name, "out"): path.read_bytes() for path in paths}

@@ -81,7 +81,7 @@ def test_a_kill_at_any_moment_is_survived(tmp_path, path, case, seed):
 
 
 def interrupted(path: Path, out: Path, at: int = 20_000, **more):
-    """An export that was left after some rows, by an error of its hook."""
+    """Begin an export that ends after some rows, by an error of its hook."""
     seen = 0
 
     def stop(event):

@@ -14,17 +14,12 @@ import pytest
 from mesbatch import KiB, MiB, read_sql_iter
 from mesbatch.errors import ExportError, OutputExists
 from mesbatch.export import export, rows, verify
-
-ROWS = [(n, f"lot{n % 40:02}", None if n < 600 else n * 0.5) for n in range(1_000)]
+from tests.rig.lots import ROWS, make_lots
 
 
 @pytest.fixture
 def path(tmp_path):
-    file = tmp_path / "lots.db"
-    with closing(sqlite3.connect(file)) as con, con:
-        con.execute("create table lots (id integer, lot text, qty real)")
-        con.executemany("insert into lots values (?, ?, ?)", ROWS)
-    return file
+    return make_lots(tmp_path)
 
 
 @pytest.fixture
@@ -177,7 +172,7 @@ def test_a_statement_that_fails_leaves_nothing_behind(tmp_path, url):
 
 @pytest.fixture
 def small_files():
-    """No file may grow above 40 KiB: for a program, a full disk."""
+    """Allow no file above 40 KiB: for a program, that is a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (40 * KiB, before[1]))

@@ -24,7 +24,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="package")
 def address(browser: Any, place: Path) -> Iterator[str]:
-    """The dashboard; after the browser, so that no warehouse is built where there is none."""
+    """The dashboard's address; it depends on the browser, so that no warehouse is built where there is no browser."""
     pytest.importorskip("flask", reason="flask is not installed")
     with rig.dashboard(place, CIDS) as found:
         yield found

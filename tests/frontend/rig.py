@@ -1,4 +1,4 @@
-"""What the tests of the browser side need: Node, what npm installed, Chromium, and the dashboard's real server."""
+"""Tools for the tests of the browser side: Node, npm's files, Chromium, and the dashboard's real server."""
 
 from __future__ import annotations
 
@@ -77,9 +77,9 @@ def dashboard(directory: Path, cids: int) -> Iterator[str]:
 
 
 def wait_for(page: Any, expression: str, seconds: float = 60.0) -> Any:
-    """What the JavaScript *expression* gives in *page* as soon as that is true.
+    """Wait until the JavaScript *expression* is true in *page*, and return its value.
 
-    Asks from here: Playwright's own waiting asks once a frame, which would be part of what we measure.
+    The question is asked from this process: Playwright's own waiting asks once a frame, and would be measured, too.
     """
     end = time.monotonic() + seconds
     while not (found := page.evaluate(expression)):
@@ -91,7 +91,7 @@ def wait_for(page: Any, expression: str, seconds: float = 60.0) -> Any:
 
 
 def status_of_job(page: Any, asked: list[tuple[str, str]]) -> str:
-    """What the server says of the job that was followed by one of the requests *asked*."""
+    """The status, as the server tells it, of the job that one of the requests *asked* was about."""
     job = next(found[0] for _, url in asked if (found := re.match(r".*/job/[\w-]+", url)))
     return page.request.get(job).json()["status"]
 

@@ -20,7 +20,7 @@ LONG_TASK = 100  # ms: longer ones are felt
 HEAP_GROWTH = 8 * 2**20  # bytes: a line being read, and garbage that nobody collected
 TABLES = {"history": "mesbatch_lot_history", "rejects": "mesbatch_lot_rejects"}
 
-# What a page measures of itself, from before its first script on.
+# A page measures these of itself, from before its first script on.
 MEASURE = """
   window.longest = window.since = 0;
   new PerformanceObserver((list) => {
@@ -64,7 +64,7 @@ def ended(page, seconds=100.0):
 
 
 def truth(place: Path, cids: int, keys: int, domains=("history", "rejects")) -> int:
-    """How many rows there are, asked of the warehouse itself."""
+    """Count the rows of the first *keys* lots in the warehouse itself."""
     limit = f"(SELECT printf('%x', {0x48810380001CBA48} + 7 * {keys - 1}))"
     with closing(sqlite3.connect(place / f"warehouse-{cids}.sqlite")) as con:
         return sum(
@@ -132,7 +132,7 @@ def test_rows_pass_in_a_flat_heap(page, address, place):
 
 @pytest.mark.long
 def test_rows_pass_without_long_tasks(page, address, place):
-    assert flat(page, address, place, CIDS) < LONG_TASK  # a clock: beside another test it tells of that one
+    assert flat(page, address, place, CIDS) < LONG_TASK  # a clock: while another test runs, it would measure that test
 
 
 # -- the end of it
@@ -195,7 +195,7 @@ def test_a_job_whose_worker_is_killed_goes_on_to_the_exact_number_of_rows(page, 
 def test_a_network_that_goes_away_and_comes_back_loses_no_row(page, context, address, place):
     started(page, address, keys=CIDS, domains=["rejects"])
     context.set_offline(True)
-    page.request.post(f"{address}demo/cut")  # what is open stays open in an emulated network
+    page.request.post(f"{address}demo/cut")  # open connections stay open in an emulated network
     page.wait_for_timeout(1_500)
     context.set_offline(False)
     assert ended(page) == "complete"
@@ -213,7 +213,7 @@ def test_a_tab_that_was_suspended_loses_no_row(page, context, address, place):
     assert page.evaluate(ROWS) == truth(place, CIDS, CIDS, ["rejects"])
 
 
-# -- what a server, or somebody between, may send
+# -- answers that a server, or a proxy before it, may send
 
 META = '{"type":"meta","job_id":null,"profile":"p","domains":["history"],"version":1}\n'
 HOSTILE = '<img src=x onerror="window.hacked = true"><script>window.hacked = true</script>'

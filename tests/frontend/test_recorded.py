@@ -17,11 +17,11 @@ from mesbatch.sink.stream import ByteStream
 from tests.frontend.rig import run_node
 
 HERE = Path(__file__).parent
-RECORDED = HERE.parent / "sink" / "recorded_stream.ndjson"
+RECORDED = HERE.parent / "trace" / "recorded_stream.ndjson"
 GOLDEN = HERE.parent / "store" / "golden"
 MORE_GOLDEN = Path(os.environ.get("MESBATCH_GOLDEN", HERE.parents[1] / "../shared/golden"))
 
-# The names of the same refusal. What is no line is asked for again in Python, and a typed error at once in JavaScript.
+# Names of the same refusal. Python asks again after bytes that are no line; JavaScript raises a typed error at once.
 ERRORS = {
     "Truncated": ReadInterrupted,
     "Malformed": ReadInterrupted,

@@ -1,4 +1,4 @@
-"""Groups equal those of one plain dict, whatever the batching; input that is not what was promised is refused."""
+"""Groups equal those of one plain dict, whatever the batching; input that breaks its promise is refused."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mesbatch.group.by_key.spill import spilled
 
 from mesbatch.batch import Batch
 from mesbatch.errors import (
@@ -24,6 +23,7 @@ from mesbatch.errors import (
     UnencodableValue,
 )
 from mesbatch.group.by_key import group_by_key, iter_groups
+from mesbatch.group.spill import spilled
 from mesbatch.sink.ndjson import ndjson_groups
 from mesbatch.testing import strategies
 from mesbatch.units import KiB, MiB
@@ -38,7 +38,7 @@ def lots(*rows):
 
 @pytest.fixture
 def _small_pieces(monkeypatch):
-    """Few rows an extent, few groups a window: what takes gigabytes otherwise happens with ten rows."""
+    """Make extents and windows small, so that ten rows do what otherwise takes gigabytes."""
     monkeypatch.setattr(spilled, "SAMPLE_EVERY", 1)
     monkeypatch.setattr(spilled, "ROWS_PER_LOOK", 3)
     monkeypatch.setattr(spilled, "EXTENT_NBYTES", 300)

@@ -20,7 +20,7 @@ from rq.job import Job as RqJob
 from rq.serializers import JSONSerializer
 
 from mesbatch.cli import main
-from mesbatch.cli.worker import parse_bytes
+from mesbatch.cli.options import parse_size
 from mesbatch.errors import NoWorker
 from mesbatch.jobs.job import ending
 from mesbatch.jobs.rq import RQJobs
@@ -190,10 +190,10 @@ def test_no_more_than_so_many_read_at_once_and_the_dead_give_their_place_back(va
 
 
 def test_a_size_is_read_with_its_unit():
-    assert parse_bytes(None, None, "512MiB") == 512 * 2**20
-    assert parse_bytes(None, None, "2 GiB") == 2 * 2**30
-    assert parse_bytes(None, None, "1000") == 1000
-    assert parse_bytes(None, None, None) is None
+    assert parse_size(None, None, "512MiB") == 512 * 2**20
+    assert parse_size(None, None, "2 GiB") == 2 * 2**30
+    assert parse_size(None, None, "1000") == 1000
+    assert parse_size(None, None, None) is None
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ import pytest
 
 from mesbatch import read_sql_iter
 from mesbatch.errors import NotSplittable
-from mesbatch.keys.choose import choose, examine
+from mesbatch.keys.choose import choose
 from mesbatch.keys.collect import collect_keys
+from mesbatch.keys.examine import examine
 from mesbatch.source.connect import find_source
 from mesbatch.sql.keyed import KeyedStatement
 
@@ -107,7 +108,7 @@ def test_one_statement_serves_all_keys_where_cutting_would_change_the_answer(con
 def test_a_strategy_that_cuts_refuses_what_cannot_be_cut(pg, name):
     with pytest.raises(NotSplittable, match="LIMIT"):
         chosen(pg, f"{INDEXED} order by n limit 3", [1], name)
-    with pytest.raises(NotSplittable, match="no column 'k'"):
+    with pytest.raises(NotSplittable, match=r"count\(\*\)"):
         chosen(pg, COUNT, [1], name)
 
 

@@ -1,4 +1,4 @@
-"""The databases that every law of reading is held against."""
+"""The databases in which every law of reading is tested."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A failure anywhere: each row exactly once or an error that says what is missing, and nothing left open."""
+"""A failure anywhere: each row exactly once, or an error that names the missing keys, and nothing left open."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def collect(reader: BatchReader) -> tuple[list[tuple], Exception | None]:
 
 
 def check_account(reader: BatchReader, rows: list[tuple], error: Exception | None, truth: list[tuple]) -> None:
-    """Rows came once; what is missing is named, or the read ended with an error."""
+    """Check that rows came once, and that missing ones are named or the read ended with an error."""
     manifest = reader.manifest
     came, expected = Counter(rows), Counter(truth)
     assert came <= expected
@@ -67,7 +67,7 @@ def check_account(reader: BatchReader, rows: list[tuple], error: Exception | Non
 def each_failure(path, times, plain=False):
     """A function that connects for every row at which a read can fail, and one that does not fail.
 
-    With *plain* it is every call but the first one, which connects: that is an error before anything is read.
+    With *plain* it is every call but the first one, which connects: a failure there comes before anything is read.
     """
     for n in count(2 if plain else 1):
         faults = Faults(path, fail_at=n, times=times, plain=plain)

@@ -1,4 +1,4 @@
-"""A statement of the caller between two of our fetches: our rows go on, or an error says so; never the other's rows."""
+"""A statement of the caller between two of our fetches: our rows go on, or an error is raised; its rows never come."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_another_statement_on_the_connection_never_gives_its_rows_for_ours(datab
 
 
 def _execute(connection, sql):
-    """As the caller would: by a cursor where those share the connection's transaction, else by the connection."""
+    """Execute as the caller would: by a cursor where it shares the connection's transaction, else by the connection."""
     if type(connection).__name__ == "DuckDBPyConnection":
         return connection.execute(sql)
     cursor = connection.cursor()

@@ -1,4 +1,4 @@
-"""However a read is cut, its rows are those of one plain ``fetchall``, and its manifest says so."""
+"""A read that is cut in any way gives the rows of one plain ``fetchall``, and its manifest agrees."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def check_rows(batches: list[Batch], expected: list[tuple[Any, ...]]) -> None:
 
 
 def check_whole(batches: list[Batch], share: int) -> None:
-    """A key in two batches is one that was too large to be held back."""
+    """Check that only a key too large to be held back stands in two batches."""
     rows, places = defaultdict(list), defaultdict(set)
     for place, batch in enumerate(batches):
         for row in batch.rows:

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mesbatch.memory.cgroup import find_cages
+from mesbatch.memory.cgroup import find_limits
 from mesbatch.memory.process import Memory, MemoryReader, RssMark, read_memory, release, rss
 from mesbatch.units import GiB, KiB, MiB
 from tests.rig.cgroup import MemoryCage
 from tests.rig.postgres import RigUnavailable
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 V1_NONE = "9223372036854771712"
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="this system has no /proc")
@@ -168,7 +168,7 @@ def test_the_working_set_is_never_negative(tmp_path_factory, usage, inactive_fil
     system.version_2("/app")
     system.group_2("/app", limit, usage, inactive_file)
 
-    assert find_cages(system.proc)[-1].working_set == max(0, usage - inactive_file)
+    assert find_limits(system.proc)[-1].working_set == max(0, usage - inactive_file)
     assert 0 <= system.read().headroom <= max(limit, 64 * GiB)
 
 

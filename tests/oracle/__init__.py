@@ -1,4 +1,4 @@
-"""A stand-in for an Oracle server, which the real thin driver logs in to; its rows come from SQLite.
+"""A stand-in for an Oracle server: the real thin driver logs in to it, and its rows come from SQLite.
 
-`docs/oracle.md` says what it proves and what it does not.
+The limits of this proof stand in `docs/oracle.md`.
 """

@@ -31,7 +31,7 @@ Count = Callable[..., None]
 
 
 class Calls:
-    """What a session does for its client; *fault* is that of the answer which is to be sent."""
+    """The calls that a session answers for its client; *fault* belongs to the answer that is sent next."""
 
     def __init__(
         self, database: Database, wire: Wire, profile: Profile, plan: Plan, ending: Ending, lobs: Lobs, tell: Count
@@ -43,7 +43,7 @@ class Calls:
         self._numbers = count(1)
 
     def answer(self, call: Call, reader: Reader) -> bytes:
-        """The answer to *call*, without what ends a response."""
+        """The answer to *call*, without the message that ends a response."""
         self.fault = None
         reply = self._dispatch(call, reader)
         self._ending.in_transaction = self.database.in_transaction

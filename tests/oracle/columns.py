@@ -1,4 +1,4 @@
-"""Columns of a result: their types from what SQLite has declared, and how they are described to the driver."""
+"""Columns of a result: their types, from SQLite's declarations, and their description for the driver."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BY_NAME = {
     "DOUBLE": (Type.BINARY_DOUBLE, 8),
     "REAL": (Type.BINARY_DOUBLE, 8),
     "FLOAT": (Type.BINARY_DOUBLE, 8),
-    "CLOB": (Type.CLOB, 4_000),  # a size of 0 would say that every value is NULL
+    "CLOB": (Type.CLOB, 4_000),  # a size of 0 would mean that every value is NULL
     "BLOB": (Type.BLOB, 4_000),
     "ANYDATA": (Type.ANYDATA, 4_000),
 }
@@ -40,7 +40,7 @@ class Column:
 
 
 def make_column(name: str, declared: str | None, sample: Any) -> Column:
-    """A column as *declared*; an expression, of which SQLite knows no type, goes by its first value."""
+    """Make a column as *declared*; an expression, whose type SQLite does not know, has that of its first value."""
     base, _, arguments = (declared or "").upper().partition("(")
     base = base.strip()
     sizes = arguments.split(")")[0]

@@ -1,4 +1,4 @@
-"""A statement in a session: its rows as they are asked for, a response at a time, with what goes wrong with them."""
+"""A statement in a session: its rows, one response at a time, and its faults."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from tests.oracle.replies import Ending, row_header
 from tests.oracle.values import NULL, Encoder, make_encoder
 
 Row = tuple[Any, ...]
-LOOK_SECONDS = 0.02  # how often a session that hears no break looks whether its client is still there
+LOOK_SECONDS = 0.02  # seconds after which a session that hears no break looks for its client again
 
 
 @dataclass
 class Cursor:
-    """What a session keeps of a statement between two calls; *ahead* are rows that SQLite gave and nobody sent."""
+    """The state of a statement between two calls; *ahead* holds rows that came from SQLite and were not sent."""
 
     id: int
     sql: str
@@ -38,11 +38,11 @@ class Cursor:
     ahead: list[Row] = field(default_factory=list)
     sent: int = 0
     described: bool = False
-    defined: bool = True  # false while the client has yet to say how it wants its LOBs
+    defined: bool = True  # False until the client has said in which form it wants LOBs
     _encoders: list[Encoder] | None = None
 
     def begin(self, database: Database, binds: Sequence[Any]) -> None:
-        """Run the query; one row is looked at for the types of expressions."""
+        """Run the query, and look at one row for the types of expressions."""
         self.source = database.query(self.statement, binds)
         self.ahead = database.fetch(self.source, 1)
         self.sent = 0
@@ -51,14 +51,14 @@ class Cursor:
             self.defined = not any(column.type in LOBS for column in self.columns)
 
     def define(self, types: Sequence[int]) -> None:
-        """The client names its own types; only from LOB to LONG does that change what is sent."""
+        """Take the types that the client names; only LONG instead of a LOB changes the bytes that are sent."""
         for column, wanted in zip(self.columns, types):
             if column.type in LOBS:
                 column.fetch_as = type(column.type)(wanted)
         self.defined, self._encoders = True, None
 
     def take(self, database: Database, wanted: int) -> tuple[list[Row], OraError | None]:
-        """The next rows, and what ends them: no more rows, or the error that was asked for."""
+        """The next rows, and their ending: no more rows, or the error that was planned."""
         missing = wanted - len(self.ahead)
         more = database.fetch(self.source, missing) if self.source is not None and missing > 0 else []
         rows = self.ahead + more
@@ -69,7 +69,7 @@ class Cursor:
         return rows, OraError(NO_MORE_ROWS, "no data found") if len(rows) < wanted else None
 
     def encode(self, rows: list[Row], lobs: Lobs) -> bytes:
-        """*rows* column by column, which is twice as fast as row by row."""
+        """Encode *rows* column by column, which is twice as fast as row by row."""
         if self._encoders is None:
             self._encoders = [self._encoder(column, lobs) for column in self.columns]
         columns = [map(encode, values) for encode, values in zip(self._encoders, zip(*rows))]
@@ -84,7 +84,7 @@ class Cursor:
 def answer_rows(
     cursor: Cursor, wanted: int, database: Database, wire: Wire, lobs: Lobs, ending: Ending
 ) -> tuple[bytes, int]:
-    """The answer to a fetch of *wanted* rows, and how many it holds.
+    """The answer to a fetch of *wanted* rows, and the number of rows in it.
 
     Raises:
         Gone: the fault of the cursor has cut the connection.

@@ -1,4 +1,4 @@
-"""One session's SQLite: statements, transactions, and the columns of what they give."""
+"""The SQLite connection of one session: statements, transactions, and the columns of results."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.oracle.failures import Cancelled, OraError, from_sqlite
 from tests.oracle.functions import add_functions
 
 WRITES = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE"})
-STEPS = 20_000  # of SQLite's machine between two looks at whether the client has sent a break
+STEPS = 20_000  # steps of SQLite's machine between two looks for a break from the client
 DICTIONARY = {
     "dual (dummy VARCHAR2(1))": [("X",)],
     "v$parameter (name VARCHAR2(80), value VARCHAR2(4000))": [("compatible", "19.0.0")],
@@ -29,11 +29,11 @@ T = TypeVar("T")
 
 
 class Database:
-    """A connection to the file at *path*; *has_input* says, after at most so many seconds, whether the client spoke."""
+    """A connection to the file at *path*; *has_input* waits at most so many seconds for input of the client."""
 
     def __init__(self, path: str, user: str, banner: str, has_input: Callable[[float], bool]) -> None:
         self._has_input = has_input
-        self._raised: Exception | None = None  # inside a function of ours, which SQLite would call a SQLite error
+        self._raised: Exception | None = None  # in a function of ours; SQLite would call it a SQLite error
         self.is_read_only = False
         self._dropped_at_commit: list[str] = []
         self.connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
@@ -57,7 +57,7 @@ class Database:
         return self._run(lambda: cursor.fetchmany(count))
 
     def change(self, statement: Translated, rows: Sequence[Sequence[Any]]) -> int:
-        """Run what gives no rows, once for each of *rows*; how many rows it changed."""
+        """Run a statement without a result, once for each of *rows*, and return the number of changed rows."""
         if statement.word == "SET":
             return self._begin_read_only(statement)
         if statement.word in WRITES:
@@ -66,7 +66,7 @@ class Database:
             if not self.in_transaction:
                 self.connection.execute("BEGIN")
         elif not (statement.keeps_transaction or (statement.private and self.is_read_only)):
-            self.commit()  # as data definition does; of private tables the releases differ, and this takes the worse
+            self.commit()  # as data definition does; releases differ for private tables, this is the worse
         changed = self._run(lambda: sum(self._changed(statement.text, row) for row in rows))
         if statement.word == "CREATE":
             self._pad_chars(statement.text)
@@ -84,7 +84,7 @@ class Database:
         self.connection.close()
 
     def describe(self, statement: Translated, cursor: sqlite3.Cursor, first: tuple[Any, ...] | None) -> list[Column]:
-        """The columns of a query: SQLite knows what was declared of those that are plain columns of a table."""
+        """The columns of a query; SQLite knows the declared types of plain columns of a table only."""
         names = [name for name, *_ in cursor.description]
         declared = self._declared(statement.text) or [None] * len(names)
         samples = first or (None,) * len(names)

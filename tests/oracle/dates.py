@@ -33,7 +33,7 @@ def encode_timestamp_tz(value: object) -> bytes:
 
 
 def decode_date(data: bytes) -> str:
-    """Any of them, as the text that is kept in SQLite."""
+    """Any date or timestamp as the text that SQLite keeps."""
     micros = int.from_bytes(data[7:11], "big") // 1000 if len(data) >= 11 else 0
     year = (data[0] - 100) * 100 + data[1] - 100
     return datetime(year, data[2], data[3], data[4] - 1, data[5] - 1, data[6] - 1, micros).isoformat(sep=" ")

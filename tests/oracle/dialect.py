@@ -1,4 +1,4 @@
-"""From Oracle's SQL to SQLite's, as far as our reads need it."""
+"""Translation of Oracle's SQL to SQLite's, as far as our reads need it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ PRIVATE_PREFIX = "ORA$PTT_"
 
 @dataclass(frozen=True)
 class Translated:
-    """A statement for SQLite; *word* is its first, *private* the private temporary table that it makes."""
+    """A statement for SQLite; *word* is its first word, *private* the private temporary table that it makes."""
 
     text: str
     word: str
@@ -57,12 +57,12 @@ class Translated:
 
     @property
     def keeps_transaction(self) -> bool:
-        """Making a private table for one transaction does not end it; making one for the session does."""
+        """True for a private table of one transaction, whose creation does not end it; one for the session does."""
         return self.dropped_at_commit
 
 
 def translate(sql: str, keys_per_list: int) -> Translated:
-    """*sql* for SQLite, a numbered bind for each place where one stands, as the driver sends them.
+    """Translate *sql* for SQLite, with a numbered bind for each bind of the driver.
 
     Raises:
         OraError: a list in IN has more elements than Oracle takes, or a private table has another's name.

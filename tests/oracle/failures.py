@@ -1,4 +1,4 @@
-"""How a call can end other than well: with an ORA- error, a break of the client, or without the client."""
+"""Failed ends of a call: an ORA- error, a break of the client, or the loss of the client."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SQLITE_ERRORS = [
 
 
 class OraError(Exception):
-    """What the server answers instead of a result; *code* is the number of the ORA- error."""
+    """The server's answer instead of a result; *code* is the number of the ORA- error."""
 
     def __init__(self, code: int, text: str) -> None:
         super().__init__(f"ORA-{code:05d}: {text}")
@@ -41,7 +41,7 @@ class Gone(Exception):
 
 
 def from_sqlite(error: sqlite3.Error) -> OraError:
-    """The ORA- error that Oracle would give where SQLite gave *error*."""
+    """The ORA- error that Oracle would raise in place of SQLite's *error*."""
     for pattern, code, text in _SQLITE_ERRORS:
         if match := pattern.search(str(error)):
             return OraError(code, text.format(*(group.upper() for group in match.groups())))

@@ -1,4 +1,4 @@
-"""What goes wrong, and when: asked for in a hint of the SQL, or set up from outside for statements to come."""
+"""Planned faults: requested by a hint in the SQL, or set up from outside for later statements."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _KINDS: dict[str, Kind] = {"drop_after": "drop", "rst_after": "reset", "stall_af
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that goes wrong with one statement.
+    """One fault of one statement.
 
     ``drop`` and ``reset`` cut the connection in the middle of the response with row *after*; ``stall`` sends half of it
     and the rest after *seconds*; ``fail`` ends the rows there with ORA-*code*, and with the session where that says so.
-    ``trickle`` waits *seconds* between packets, ``delay`` before each response, and so does ``deaf``, which hears no
-    break meanwhile.
+    ``trickle`` waits *seconds* between packets, ``delay`` before each response; ``deaf`` waits like ``delay`` and hears
+    no break meanwhile.
     """
 
     kind: Kind
@@ -31,7 +31,7 @@ class Fault:
 
 
 def find_hint(sql: str) -> Fault | None:
-    """The fault that *sql* asks for.
+    """The fault that a hint in *sql* asks for.
 
     >>> find_hint("select /*+ fail_after(50, 28) */ 1 from dual")
     Fault(kind='fail', after=50, seconds=0.0, code=28)
@@ -60,7 +60,7 @@ class Planned:
 
 @dataclass
 class Plan:
-    """The faults that were set up; sessions take theirs from it."""
+    """The faults that were set up, from which each session takes its own."""
 
     planned: list[Planned] = field(default_factory=list)
     taken: int = 0
@@ -75,7 +75,7 @@ class Plan:
             self.planned.clear()
 
     def take(self, sql: str) -> Fault | None:
-        """The fault of a query that begins."""
+        """Take the fault for a query that begins."""
         with self._lock:
             for one in self.planned:
                 if one.match.lower() in sql.lower():

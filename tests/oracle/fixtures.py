@@ -1,4 +1,4 @@
-"""What tests of Oracle ask for: the stand-in in both releases, or the real one that ``MESBATCH_ORACLE_DSN`` names."""
+"""Fixtures for tests of Oracle: the stand-in in both releases, or the real one that ``MESBATCH_ORACLE_DSN`` names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DSN = os.environ.get("MESBATCH_ORACLE_DSN", "")  # user/password@host:port/servi
 
 @dataclass(frozen=True)
 class Oracle:
-    """A database to read from; *server* is None where it is a real one, which breaks for nobody."""
+    """A database to read from; *server* is None for a real one, which does not fail on request."""
 
     credentials: dict[str, str]
     server: OracleServer | None
@@ -35,7 +35,7 @@ class Oracle:
         return oracledb.connect(**self.credentials)
 
     def make_table(self, name: str, columns: str, rows: list[tuple[Any, ...]]) -> None:
-        """A table *name* with *rows*, in place of one that a run before left."""
+        """Make a table *name* with *rows*, in place of one that an earlier run left."""
         with self.connect() as connection, connection.cursor() as cursor:
             with suppress(oracledb.DatabaseError):  # IF EXISTS is new in 23ai
                 cursor.execute(f"drop table {name} purge")
@@ -58,7 +58,7 @@ def oracle(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture
 def oracle_server(oracle: Oracle) -> OracleServer:
-    """The stand-in of `oracle`, to count with and to break; without planned faults."""
+    """The stand-in behind `oracle`, without planned faults: it counts, and fails on request."""
     if oracle.server is None:
         pytest.skip("only the stand-in counts round trips and breaks on demand")
     oracle.server.clear_faults()
@@ -73,7 +73,7 @@ def oracle_connection(oracle: Oracle) -> Iterator[Any]:
 
 @pytest.fixture
 def oracle_pool(oracle: Oracle) -> Iterator[Any]:
-    """A pool of at most three, all of them back afterwards."""
+    """A pool of at most three connections; afterwards all of them must be back."""
     pool = oracledb.create_pool(**oracle.credentials, min=0, max=3, ping_interval=-1)
     yield pool
     assert pool.busy == 0

@@ -15,7 +15,7 @@ Fail = Callable[[int, str], Any]
 
 
 def add_functions(connection: sqlite3.Connection, user: str, fail: Fail) -> None:
-    """Teach them to *connection*; *fail* raises an ORA- error by its number and text."""
+    """Add these functions to *connection*; *fail* raises an ORA- error by its number and text."""
 
     def add(name: str, arguments: int, function: Callable[..., Any]) -> None:
         connection.create_function(name, arguments, function)

@@ -1,4 +1,4 @@
-"""LOBs by locator: handed out with their size, read in pieces, made by the client."""
+"""LOBs by locator: given to the client with their size, read in pieces, or made by the client."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KEPT = 5_000  # locators of a session; a test that needs more reads them in time
 
 
 class Lobs:
-    """The LOBs of one session, by locator; *bytes_read* counts what was sent of them."""
+    """The LOBs of one session, by locator; *bytes_read* counts the bytes that were sent of them."""
 
     def __init__(self) -> None:
         self._values: dict[bytes, str | bytes] = {}
@@ -35,7 +35,7 @@ class Lobs:
         return ub(len(locator)) + ub(len(value)) + ub(CHUNK) + blob(locator)
 
     def answer(self, reader: Reader, ending: Ending) -> bytes:
-        """A call that reads, writes, measures or makes a LOB."""
+        """Answer a call that reads, writes, measures or makes a LOB."""
         reader.u8()
         length = reader.ub()
         reader.skip("1nnn111")
@@ -60,7 +60,7 @@ class Lobs:
     def _operate(
         self, operation: int, locator: bytes, value: str | bytes, offset: int, amount: int, written: bytes
     ) -> tuple[bytes, int]:
-        """What is sent before the locator, and the number after it."""
+        """The bytes before the locator in the answer, and the number after it."""
         if operation == READ:
             part = value[offset - 1 : offset - 1 + amount]
             raw = part.encode() if isinstance(part, str) else part

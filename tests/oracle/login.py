@@ -1,4 +1,4 @@
-"""From the first packet to a session: the handshake, what both sides can do, and the password."""
+"""The login, from the first packet to a session: handshake, capabilities of both sides, and password."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LONG_STRINGS = 0x04  # a runtime capability: VARCHAR2 of 32,767 bytes
 
 
 def shake_hands(wire: Wire, profile: Profile, service: str) -> bool:
-    """Answer CONNECT; False where another service was asked for, which was refused."""
+    """Answer CONNECT; return False where another service was asked for and refused."""
     kind, body = wire.read()
     if kind != Packet.CONNECT:
         return False
@@ -56,7 +56,7 @@ def skip_types(reader: Reader) -> None:
 
 
 def protocol_reply(profile: Profile) -> bytes:
-    """What this server can do, in arrays that the driver reads at fixed places without looking at their lengths."""
+    """The server's capabilities, in arrays that the driver reads at fixed places without looking at their lengths."""
     compiled = bytearray(56)
     compiled[7] = profile.field_version
     runtime = bytearray(12)
@@ -70,7 +70,7 @@ TYPES_REPLY = bytes((Message.DATA_TYPES, 0, 0))
 
 
 class Login:
-    """The two calls that prove that both sides know the password, with a verifier of Oracle 12c."""
+    """The two calls in which both sides prove that they know the password, with a verifier of Oracle 12c."""
 
     def __init__(self, passwords: dict[str, str], session: int, profile: Profile, service: str) -> None:
         self._passwords, self._session, self._profile, self._service = passwords, session, profile, service

@@ -1,4 +1,4 @@
-"""Packets on a socket: cut from what arrives, and put around what is sent."""
+"""Packets on a socket: unwrapped on arrival, wrapped for sending."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ DATA_HEADER = HEADER + 2  # with the data flags
 
 
 class Wire:
-    """One connection; *sdu* is the size that no packet exceeds, and *large* says that lengths have 32 bits by now."""
+    """One connection; *sdu* is the largest size of a packet, and *large* says that lengths have 32 bits from now on."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.socket, self.sdu, self.large = sock, 8_192, False
         self._arrived = b""
 
     def read(self) -> tuple[int, bytes]:
-        """The type of the next packet, and what follows its header."""
+        """Read the next packet: its type, and the bytes after its header."""
         self._fill(HEADER)
         size = int.from_bytes(self._arrived[: 4 if self.large else 2], "big")
         self._fill(size)
@@ -29,11 +29,11 @@ class Wire:
         return kind, body
 
     def has_input(self, seconds: float = 0.0) -> bool:
-        """Whether the client has sent something, after waiting for it at most *seconds*."""
+        """Wait at most *seconds* for input of the client; return True if there is some."""
         return bool(self._arrived) or bool(select([self.socket], [], [], seconds)[0])
 
     def is_closed(self) -> bool:
-        """Whether the client has hung up; reads nothing."""
+        """Return True if the client has hung up; reads nothing."""
         try:
             return self.socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
         except BlockingIOError:

@@ -1,4 +1,4 @@
-"""What the driver sends along before a call; each must be read to its last byte, since the call follows."""
+"""Messages that the driver sends in front of a call; each is read to its last byte, where the call begins."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.oracle.protocol import Piggyback
 
 
 def read(reader: Reader, field_version: int, close_cursor: Callable[[int], None]) -> int:
-    """Read one, telling *close_cursor* which cursors the client needs no more; how many those were."""
+    """Read one, pass cursors that the client no longer needs to *close_cursor*, and return their number."""
     code = reader.u8()
     reader.u8()  # sequence
     if field_version >= 18:

@@ -27,7 +27,7 @@ _NOTHING = re.compile(r"begin\s+null;\s*end;", re.IGNORECASE)
 
 
 def run_block(sql: str, binds: Sequence[Any], open_cursor: OpenCursor, field_version: int) -> list[bytes]:
-    """The values of the OUT binds, encoded.
+    """Run *sql*, and return the values of the OUT binds, encoded.
 
     Raises:
         OraError: the block is none that we know, or asks for a type that is not there.
@@ -42,7 +42,7 @@ def run_block(sql: str, binds: Sequence[Any], open_cursor: OpenCursor, field_ver
 
 
 def _type_shape(sql: str, binds: Sequence[Any], open_cursor: OpenCursor, field_version: int) -> list[bytes]:
-    """What the driver asks before it binds a list: where the type is, and how its values are written."""
+    """Answer the driver's question before it binds a list: the type's place, and the form of its values."""
     names = list(dict.fromkeys(re.findall(r"(?<![\w:]):(\w+)", sql)))
     schema, _, name = str(binds[names.index("full_name")]).replace('"', "").upper().rpartition(".")
     found = LIST_TYPES.get(name) if schema in ("", "SYS", "PUBLIC") else None

@@ -1,4 +1,4 @@
-"""How TTC writes integers and bytes, and how they are read from a request that may span packets."""
+"""Integers and bytes in TTC: their written form, and their reading from a request of several packets."""
 
 from __future__ import annotations
 

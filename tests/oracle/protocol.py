@@ -103,7 +103,7 @@ UTF8, AL16UTF16 = 873, 2000  # Oracle's numbers of character sets
 
 @dataclass(frozen=True)
 class Profile:
-    """What tells one server release from another, as far as the driver asks."""
+    """The differences between server releases that the driver asks for."""
 
     banner: str
     tns_version: int

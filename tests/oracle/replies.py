@@ -14,18 +14,18 @@ OUT = 16  # the direction of a bind
 
 @dataclass
 class Ending:
-    """What every ending of one answer shares: *sequence* of the call, and whether a transaction is open."""
+    """The members that every ending of one answer shares: *sequence* of the call, and *in_transaction*."""
 
     field_version: int
     sequence: int = 0
     in_transaction: bool = False
 
     def status(self) -> bytes:
-        """Enough for calls that give nothing back."""
+        """The ending of a call that gives nothing back."""
         return bytes((Message.STATUS,)) + ub(self._call_status) + ub(self.sequence)
 
     def error(self, failure: OraError | None = None, cursor: int = 0, rows: int = 0) -> bytes:
-        """Ends an answer with *failure*, or well; *rows* is how many were sent or changed so far."""
+        """The ending with *failure*, or without one; *rows* is the number of rows sent or changed so far."""
         code = failure.code if failure else 0
         out = [bytes((Message.ERROR,)), ub(self._call_status), ub(self.sequence), ub(0), ub(code & 0xFFFF)]
         out += (ub(0), ub(0), ub(cursor), ub(0))  # array errors, cursor, position

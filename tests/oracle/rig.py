@@ -58,7 +58,7 @@ class OracleServer:
         self._ask("clear")
 
     def counts(self) -> dict[str, int]:
-        """What all sessions did so far: *round_trips*, *rows*, *execute*, *fetch*, ...; *sessions* are open now."""
+        """Counters of all sessions so far: *round_trips*, *rows*, *execute*, *fetch*, ...; *sessions* are open now."""
         answer: dict[str, int] = self._ask("counts")
         return answer
 
@@ -67,16 +67,16 @@ class OracleServer:
         self._ask("drop")
 
     def kill_sessions(self) -> None:
-        """As ``ALTER SYSTEM KILL SESSION``: the next call of each ends it."""
+        """Kill all sessions as ``ALTER SYSTEM KILL SESSION`` does: the next call of each ends it."""
         self._ask("kill")
 
     def memory(self) -> int:
-        """What the server's process holds, in bytes."""
+        """The memory of the server's process, in bytes."""
         return int(self._ask("memory"))
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
-        """The server answers nothing for a while: as behind a network that swallows all packets."""
+        """Stop the server's answers for a while, as a network does that swallows all packets."""
         self._process.send_signal(signal.SIGSTOP)
         try:
             yield
@@ -89,7 +89,7 @@ class OracleServer:
         self._process.communicate()
 
     def restart(self) -> None:
-        """Another process on the same port, which knows nothing of the first one's sessions."""
+        """Start another process on the same port, which knows nothing of the first one's sessions."""
         self.stop()
         self._start()
 

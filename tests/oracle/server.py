@@ -23,7 +23,7 @@ USER, PASSWORD = "scott", "tiger"
 
 
 class Server:
-    """Sessions on the SQLite file at *path*, one thread for each; *counts* is what all of them did."""
+    """Sessions on the SQLite file at *path*, one thread for each; *counts* is the sum of their work."""
 
     def __init__(self, path: str, profile: str, port: int) -> None:
         self.path, self.profile, self.service = path, PROFILES[profile], SERVICE
@@ -36,7 +36,7 @@ class Server:
         Thread(target=self._accept, daemon=True).start()
 
     def command(self, name: str, arguments: dict[str, Any]) -> Any:
-        """Do what a test asks for from outside; see `tests.oracle.rig`."""
+        """Carry out a command of a test; see `tests.oracle.rig`."""
         match name:
             case "fault":
                 match, times = arguments.pop("match"), arguments.pop("times")

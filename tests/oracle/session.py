@@ -73,7 +73,7 @@ class Session:
         return body[2:]
 
     def _answer_break(self, body: bytes) -> None:
-        """The dance of markers, and then the error that the broken call ends with."""
+        """Exchange the markers of a break, and send the error that ends the broken call."""
         if body[2] != Marker.RESET:
             self.wire.send_marker(Marker.BREAK)
             while True:
@@ -89,7 +89,7 @@ class Session:
             self.count("cursors_closed", piggybacks.read(reader, self.ending.field_version, self._close_cursor))
         self.count("round_trips")
         match kind:
-            case Message.PROTOCOL:  # this reply and the next never say that they are whole
+            case Message.PROTOCOL:  # this reply and the next have no mark of their end
                 login.skip_protocol(reader)
                 self.wire.send(self.wire.frame(login.protocol_reply(self.server.profile)))
             case Message.DATA_TYPES:
@@ -127,7 +127,7 @@ class Session:
             return  # its marker is the next thing to read
         except OraError as error:
             answer = self._error(error)
-        except BUGS as error:  # of this stand-in, or data that it does not know
+        except BUGS as error:  # a mistake of this stand-in, or data that it does not know
             traceback.print_exc(file=sys.stderr)
             answer = self._error(OraError(600, f"internal error code, arguments: [{error!r}]"))
         self._send(answer, self._calls.fault if self._calls else None)

@@ -1,4 +1,4 @@
-"""The stand-in against the driver's own documentation, and what else a test relies on."""
+"""The stand-in, compared with the driver's own documentation and with the needs of other tests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MILLION = (
 
 
 def trips(server, work):
-    """The round trips of *work*, and what it returns."""
+    """Run *work*; return its round trips and its result."""
     before = server.counts()["round_trips"]
     result = work()
     return server.counts()["round_trips"] - before, result

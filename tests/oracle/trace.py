@@ -27,7 +27,7 @@ def oracle_queries() -> dict[str, Query]:
 
 
 def as_sqlite_gives_it(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    """*row* of Oracle with the values that SQLite has of it: text for times, float for decimals."""
+    """A *row* of Oracle with SQLite's values: text for times, float for decimals."""
     return tuple(map(_plain, row))
 
 

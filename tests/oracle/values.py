@@ -18,7 +18,7 @@ REMEMBERED = 20_000  # values of one type; made-up data repeats itself
 
 
 class Encoded(dict[Any, bytes]):
-    """The bytes of values that came before; NULL, and Oracle's empty text that is the same, are known."""
+    """A memory of encoded values; it begins with NULL, and with the empty text, which is NULL for Oracle."""
 
     def __init__(self, encode: Encoder, null: bytes = NULL) -> None:
         super().__init__({None: null, "": null})
@@ -39,7 +39,7 @@ def encode_text(value: Any) -> bytes:
 
 
 def make_encoder(kind: Type, padded_to: int = 0) -> Encoder:
-    """How a column of *kind* writes its values, NULL among them; text of a CHAR is *padded_to* so many characters."""
+    """Make the encoder for values of *kind*, NULL among them; text of a CHAR is padded to *padded_to* characters."""
     match kind:
         case Type.VARCHAR | Type.RAW | Type.ANYDATA:
             return Encoded(encode_text).__getitem__
@@ -79,7 +79,7 @@ def decode_bind(kind: int, national: bool, data: bytes | None) -> Any:
 
 
 def _stored(number: int | Decimal) -> int | float | bytes:
-    """A number as SQLite keeps it: as bytes, which it leaves alone, where it would round it."""
+    """A number as SQLite keeps it; one that SQLite would round is kept as bytes."""
     if isinstance(number, int) and abs(number) < 2**63:
         return number
     return float(number) if Decimal(repr(float(number))) == number else str(number).encode()

@@ -1,4 +1,4 @@
-"""The list types that every Oracle has, such as ``sys.odcivarchar2list``: their shape, and the lists in a bind."""
+"""List types that every Oracle has, such as ``sys.odcivarchar2list``: their shape, and the lists in binds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LONG_LENGTH, NULL_ELEMENT = 254, 255
 
 @dataclass(frozen=True)
 class ListType:
-    """A varray in the schema SYS; *element* describes what it holds in the driver's own shorthand."""
+    """A varray in the schema SYS; *element* describes its elements in the driver's own shorthand."""
 
     name: str
     oid: bytes
@@ -58,7 +58,7 @@ def read_object(reader: Reader, oid: bytes | None) -> str | None:
 
 
 def _elements(image: bytes, kind: Type) -> list[Any]:
-    """What is in a pickled list: flags, version, length and prefix stand before it."""
+    """The elements of a pickled list, which follow flags, version, length and prefix."""
     at = 2 + (5 if image[2] == LONG_LENGTH else 1)
     at += 1 + image[at]  # the prefix
     at += 1  # flags of the collection

@@ -1,4 +1,4 @@
-"""What a reader holds stays within *max_bytes*, whatever the rows are like."""
+"""The memory of a reader stays within *max_bytes*, whatever the rows are like."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def wide(request):
 
 
 def peak_of(con, sql, **options):
-    """The most that Python held while reading, and the rows that came."""
+    """The peak of Python's memory while reading, and the number of rows."""
     rows = 0
     gc.collect()
     tracemalloc.start()

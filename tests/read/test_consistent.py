@@ -33,7 +33,7 @@ def small_parts(monkeypatch):
 
 
 def read_while_it_changes(pg, con, **options):
-    """The values that are read while another connection changes all rows after the first batch."""
+    """Read while another connection changes all rows after the first batch; return the values."""
     with read_sql_iter("select k, v, w from t where k in (:keys)", con, keys=KEYS, batch_size=50, **options) as reader:
         rows = next(reader).rows
         pg.execute("update t set v = 1")

@@ -1,4 +1,4 @@
-"""Whatever ends a read, nothing of it is left, and the caller's own connection is as it was."""
+"""The end of a read, for any reason: nothing of it is left, and the caller's own connection is unchanged."""
 
 from __future__ import annotations
 

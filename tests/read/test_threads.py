@@ -13,7 +13,7 @@ from mesbatch.read.threads import Ahead
 
 
 class Worker:
-    """Counts what is done with it; *interrupted* is set when somebody wants it to stop, *blocked* when it blocks."""
+    """A worker that counts its calls; *interrupted* is set by an interruption, *blocked* when it blocks."""
 
     def __init__(self):
         self.stopped, self.interrupted, self.blocked = threading.Event(), threading.Event(), threading.Event()

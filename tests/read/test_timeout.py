@@ -1,4 +1,4 @@
-"""A timeout ends the read in time, whatever stalls, and without the time that the consumer takes."""
+"""A timeout ends the read in time, at any stall, and does not count the time that the consumer takes."""
 
 from __future__ import annotations
 

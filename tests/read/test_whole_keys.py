@@ -14,7 +14,7 @@ ROW_BYTES = 100
 
 
 def cut(fetches, max_held=10_000, first=0, last=9, *, ascending=True):
-    """What is given out for each fetch, and at the end."""
+    """Cut *fetches*; return the rows given out for each of them and at the end, and the object."""
     whole = WholeKeys(0, max_held, first, last, ascending=ascending, padded=False)
     given_out = [whole.cut(rows, len(rows) * ROW_BYTES) for rows in fetches]
     return [*given_out, whole.rest()], whole

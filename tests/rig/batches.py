@@ -1,4 +1,4 @@
-"""The plain code whose answers are the truth about batches."""
+"""Plain code without mesbatch, to compare batches with."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ def grouped_in_a_dict(batches: Iterable[Batch], position: int = 0) -> dict[Any, 
 
 
 def exactly(value: Any) -> str:
-    """Text that tells values, types, NaN, signs and offsets apart."""
+    """Text that differs wherever values, types, NaN, signs or offsets differ."""
     return repr(value)

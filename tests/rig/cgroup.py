@@ -1,4 +1,4 @@
-"""A control group with a memory limit, made below the one that this process is in, or beside it."""
+"""A control group with a memory limit, made below the group of this process, or beside it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EMPTY_SECONDS = 10.0  # until the kernel has taken the last killed process out o
 
 
 class MemoryCage:
-    """A group of processes that may hold *limit* bytes together, and no swap; leaving kills what is still in it.
+    """A group of processes that may hold *limit* bytes together, and no swap; leaving kills the rest of them.
 
     Raises:
         RigUnavailable: on entering, where no control group may be made.
@@ -50,7 +50,7 @@ class MemoryCage:
         return subprocess.Popen(shell, text=True, **options)
 
     def usage(self) -> int:
-        """What the kernel counts for the group, file cache included, in bytes."""
+        """The group's bytes as the kernel counts them, file cache included."""
         return int((self.directory / self._version.usage).read_text())
 
     def working_set(self) -> int:
@@ -59,7 +59,7 @@ class MemoryCage:
         return max(0, self.usage() - int(table[self._version.inactive_file]))
 
     def kills(self) -> int:
-        """How many of its processes the kernel has killed for memory."""
+        """The number of its processes that the kernel has killed for memory."""
         name = "memory.oom_control" if self._version is VERSION_1 else "memory.events"
         table = dict(map(str.split, (self.directory / name).read_text().splitlines()))
         return int(table["oom_kill"])

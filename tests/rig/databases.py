@@ -1,4 +1,4 @@
-"""One small table in each database that we know, and the ways to reach it."""
+"""One small table in each known database, and the ways to reach it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ STRATEGIES = ("auto", "in-list", "array", "look-up", "temporary-table")
 
 
 class Database(Protocol):
-    """*own* is what connects (a URL or a function), *borrowed* an open connection; *strategies* are those it knows."""
+    """*own* is a URL or a function that connects, *borrowed* an open connection; *strategies* are those it has."""
 
     own: Any
     borrowed: Any

@@ -1,4 +1,4 @@
-"""Connections to a SQLite file that fail where `mesbatch.testing` says, and that count what is asked of them."""
+"""Connections to a SQLite file that fail where `mesbatch.testing` says, and that count their calls."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _factory(connect: Faults) -> type[sqlite3.Connection]:
 
 
 class PlainConnection:
-    """A DB-API connection of no known driver, which can do what the standard asks, and nothing more."""
+    """A DB-API connection of no known driver, with the methods of the standard and no others."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.real = connection
@@ -78,7 +78,7 @@ class PlainConnection:
 
 
 class PlainCursor:
-    """A cursor that can do what the standard asks, and nothing more."""
+    """A cursor with the methods of the standard and no others."""
 
     def __init__(self, cursor: sqlite3.Cursor, fetches: list[int]) -> None:
         self._cursor, self._fetches = cursor, fetches

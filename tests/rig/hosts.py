@@ -22,11 +22,11 @@ class Host:
 
     @property
     def enter(self) -> list[str]:
-        """What a command begins with that is to run on this host."""
+        """The words that stand before a command so that it runs on this host."""
         return ["ip", "netns", "exec", self.name]
 
     def cut_off(self) -> None:
-        """Pull the cable out: nothing comes and goes any more, and nobody is told."""
+        """Pull the cable out: no packet passes any more, and no end is told."""
         _ip("link", "set", self._cable, "down")
 
     def make(self) -> None:
@@ -53,7 +53,7 @@ class Host:
 
 @contextmanager
 def hosts(number: int) -> Iterator[list[Host]]:
-    """So many hosts, to which this machine is `ADDRESS`.
+    """Make so many hosts, to which this machine is `ADDRESS`.
 
     Raises:
         RigUnavailable: they cannot be made here.

@@ -28,7 +28,7 @@ START_SECONDS = "60"
 
 
 class RigUnavailable(RuntimeError):
-    """This machine cannot run the server; the message says what it lacks."""
+    """This machine cannot run the server; the message names the missing part."""
 
 
 class PrivatePostgres:
@@ -99,7 +99,7 @@ class PrivatePostgres:
         (self.directory / f".s.PGSQL.{self.port}.lock").unlink()
 
     def log(self) -> str:
-        """What the last program and the server said, at most its last 4,000 characters."""
+        """The output of the last program and of the server, at most its last 4,000 characters."""
         paths = (self.directory / "output", self.directory / "log")
         return "".join(path.read_text(errors="replace") for path in paths if path.exists())[-4_000:]
 

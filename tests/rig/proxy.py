@@ -1,4 +1,4 @@
-"""A TCP proxy between a driver and its database, which can cut, reset and stall what it carries."""
+"""A TCP proxy between a driver and its database, which can cut, reset and stall the connection."""
 
 from __future__ import annotations
 

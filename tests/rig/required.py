@@ -15,7 +15,7 @@ skipped: dict[str, str] = {}
 
 
 def missing(reason: str, required: str) -> bool:
-    """Whether *reason* names one of the comma-separated *required* words.
+    """Return True if *reason* names one of the comma-separated *required* words.
 
     >>> missing("could not import 'apsw': No module named 'apsw'", "postgres,apsw")
     True

@@ -24,7 +24,7 @@ Popen = Callable[..., subprocess.Popen[Any]]
 
 @dataclass
 class Answer:
-    """One response, read to its end; *pieces* is how many reads that took."""
+    """One response, read to its end; *pieces* is the number of reads that it took."""
 
     status: int
     headers: Mapping[str, str]
@@ -97,7 +97,7 @@ class Site:
 
 @dataclass
 class Setting:
-    """Where a site keeps what it keeps, and what differs from the defaults."""
+    """The places where a site keeps its data, and its variables that differ from the defaults."""
 
     database: str
     directory: Path
@@ -125,7 +125,7 @@ def free_port() -> int:
 def gunicorn(
     setting: Setting, app: str = "examples.dashboard.after:app", popen: Popen = subprocess.Popen, *options: str
 ) -> Iterator[Site]:
-    """The application behind gunicorn, ended with its workers."""
+    """Run the application behind gunicorn, and end it with its workers."""
     port = free_port()
     command = [sys.executable, *GUNICORN, "--bind", f"127.0.0.1:{port}", *options, app]
     process = popen(command, env=setting.environment(), cwd=ROOT)
@@ -144,7 +144,7 @@ def gunicorn(
 def worker(
     setting: Setting, app: str = "examples.dashboard.after:jobs", popen: Popen = subprocess.Popen
 ) -> Iterator[int]:
-    """A worker for the site's jobs that listens already; its process id."""
+    """Start a worker for the site's jobs, wait until it listens, and return its process id."""
     import redis
 
     command = [sys.executable, "-c", "from mesbatch.cli import main; main()", "worker", "--app", app]

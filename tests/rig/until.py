@@ -1,4 +1,4 @@
-"""Waiting for something that another thread, process or clock does."""
+"""Waiting for another thread, process or clock."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Answer = TypeVar("Answer")
 
 
 def until(ask: Callable[[], Answer | None], seconds: float = 20.0) -> Answer:
-    """What *ask* returns as soon as that is true."""
+    """Wait until *ask* returns a true value, and return it."""
     end = time.monotonic() + seconds
     while True:
         if answer := ask():

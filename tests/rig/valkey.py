@@ -60,13 +60,13 @@ class PrivateValkey:
         self._await()
 
     def kill(self) -> None:
-        """End it with SIGKILL: what it held is gone."""
+        """End it with SIGKILL: its data is gone."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
 
     def pause(self) -> None:
-        """Let it take connections and answer nothing."""
+        """Let it accept connections and answer nothing."""
         self._send(signal.SIGSTOP)
 
     def resume(self) -> None:

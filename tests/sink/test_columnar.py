@@ -81,7 +81,7 @@ def test_an_error_leaves_no_footer_even_when_the_writer_is_collected():
 
 
 class FullDisk(io.BytesIO):
-    """Takes what a format begins with, and no group of rows."""
+    """A file that takes the beginning of a format, and no group of rows."""
 
     def write(self, data):
         if self.tell() + len(data) > 300:

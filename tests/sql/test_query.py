@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, column, select, table
 from sqlalchemy.dialects import oracle, postgresql, sqlite
 
 from mesbatch.errors import StatementError
-from mesbatch.sql.query import check_reads, find_keys, find_order
+from mesbatch.sql.query import check_reads, find_keys, find_order_by
 
 READING = [
     "select 1",
@@ -182,7 +182,7 @@ def test_keys_are_found_in_what_sqlalchemy_compiles(dialect):
     ],
 )
 def test_the_order_of_the_outermost_select_is_found(sql, terms, rest):
-    order = find_order(sql)
+    order = find_order_by(sql)
     assert (order.terms, order.after) == (terms, rest)
     assert order.is_one_select
     assert sql.startswith(order.before)
@@ -191,7 +191,7 @@ def test_the_order_of_the_outermost_select_is_found(sql, terms, rest):
 
 
 def test_a_statement_around_its_order_is_the_statement_again():
-    order = find_order(check_reads("select a\nfrom t -- here\norder by a, b limit 3;"))
+    order = find_order_by(check_reads("select a\nfrom t -- here\norder by a, b limit 3;"))
     assert f"{order.before}order by {order.terms} {order.after}" == "select a\nfrom t -- here\norder by a, b limit 3"
 
 
@@ -209,4 +209,4 @@ def test_a_statement_around_its_order_is_the_statement_again():
     ],
 )
 def test_an_order_that_belongs_to_no_single_select_is_said_to(sql):
-    assert not find_order(sql).is_one_select
+    assert not find_order_by(sql).is_one_select

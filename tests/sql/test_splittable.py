@@ -13,8 +13,8 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from mesbatch.errors import NotSplittable, StatementError
+from mesbatch.sql.judge import check_splittable
 from mesbatch.sql.query import find_keys
-from mesbatch.sql.splittable import check_splittable
 
 KEYS = ["a", "b", "c", "d", "e", "nowhere", "only in u"]
 T_ROWS = [(i, [*KEYS[:5], None][i * i % 11 % 6], i % 3 or None, i % 2, f"S{i % 4}") for i in range(48)]
@@ -476,7 +476,7 @@ def test_statements_put_together_at_random_do_pass_in_each_way(con):
         ("select k from t where k not in (:keys)", "what belongs to the others: 'k not in (:keys)'"),
         ("select k from t where k in (:keys) or a = 1", "OR stands beside the keys: 'k in (:keys) or a = 1'"),
         ("select sum(a) over () from t where k in (:keys)", "more than one key: 'over ()'"),
-        ("with x as (select k from t where k in (:keys)) select 1 from x", "the keys stand in a WITH"),
+        ("with x as (select k from t where k in (:keys)) select 1 from x, x y", "the keys stand in a WITH"),
     ],
 )
 def test_a_refusal_names_its_reason_and_the_words(sql, words):

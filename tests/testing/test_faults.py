@@ -26,7 +26,7 @@ def path(tmp_path):
 
 
 def outcomes(faults: Faults, calls: int) -> str:
-    """A letter for each call: it worked, or it failed."""
+    """Give a letter for each call: it worked, or it failed."""
     text = ""
     for _ in range(calls):
         try:

@@ -1,4 +1,4 @@
-"""`assert_flat_memory` passes on what is flat, and fails on what people take for flat: the red controls."""
+"""`assert_flat_memory` passes on flat code, and fails on code that people take for flat: the red controls."""
 
 from __future__ import annotations
 

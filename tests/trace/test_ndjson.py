@@ -27,7 +27,7 @@ ID = (Column("ID", "text"), Column("QTY", "integer"))
 
 @dataclass
 class TraceInMemory:
-    """A trace read whose rows are here already; a domain ends with its last row, and a failed one never begins."""
+    """A trace read that has its rows already; a domain ends with its last row, and a failed one never begins."""
 
     domains: tuple[str, ...]
     batches: list[tuple[str, Batch] | Exception]
@@ -65,7 +65,7 @@ class TraceInMemory:
 
 
 class ReadAhead(TraceInMemory):
-    """Its manifests are complete before the first row is sent: other threads were faster."""
+    """A trace whose manifests are complete before the first row is sent: other threads were faster."""
 
     def __iter__(self) -> Iterator[tuple[str, Batch]]:
         return iter(self.batches)
@@ -99,7 +99,7 @@ def read_golden(name: str) -> str:
 
 
 def golden_trace(lines: list[dict[str, Any]]) -> TraceInMemory:
-    """The trace whose stream the first implementation wrote."""
+    """Make the trace whose stream the first implementation wrote."""
     batches, descriptions = [], {}
     for line in lines:
         if line["type"] == "records":
@@ -298,3 +298,9 @@ def test_a_trace_that_tolerates_nothing_ends_with_the_error():
         lines = lines_of(trace.read(connection, ["a"]))
     assert kinds_of(lines) == ["meta", "error"]
     assert "select" not in json.dumps(lines)
+
+
+def test_the_former_path_gives_the_same_function():
+    from mesbatch.sink import trace_lines as former
+
+    assert former.trace_lines is trace_lines

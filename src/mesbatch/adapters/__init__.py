@@ -1,1 +1,1 @@
-"""The edge: what an application plugs in where it already has a web framework."""
+"""Adapters to web frameworks: the edge of the library, which nothing else imports."""

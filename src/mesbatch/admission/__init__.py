@@ -1,4 +1,4 @@
-"""Admission stands beside the flow: it decides before anything is read, and says why::
+"""Admission decides before anything is read, and explains its decision::
 
     a request ──▶ Cost ──┐
                          ├─▶ AdmissionPolicy.decide ──▶ Accept ──▶ Limiter.permit ──▶ Permit ──▶ read, give it back
@@ -6,18 +6,18 @@
     permits ────▶ Load ──┘       a pure function        Enqueue
                                                         Reject
 
-`Admission` is all of it behind one call. `AdmissionPolicy` is a table of rules, `LearnedBytes` knows what a key costs,
-`PressureGauge` how full memory is, and a limiter is one of `ProcessLimiter`, `MachineLimiter` and, a module of its own
-because it needs redis, `mesbatch.admission.redis.RedisLimiter`.
+`Admission` is all of it behind one call. `AdmissionPolicy` is a table of rules, `LearnedBytes` estimates the bytes of a
+key, `PressureGauge` measures memory. A limiter is a `ProcessLimiter`, a `MachineLimiter`, or a
+`mesbatch.admission.redis.RedisLimiter`, which has a module of its own because it needs redis.
 """
 
 from mesbatch.admission.admission import Admission, Admitted
 from mesbatch.admission.answer import Accept, Decision, Enqueue, Reject
+from mesbatch.admission.claims import InFlight
 from mesbatch.admission.cost import Cost
 from mesbatch.admission.http import HttpAnswer, http_answer
 from mesbatch.admission.learned import LearnedBytes
 from mesbatch.admission.limiter import Limiter
-from mesbatch.admission.line import InFlight
 from mesbatch.admission.load import Lack, Load, Pressure
 from mesbatch.admission.machine import MachineLimiter
 from mesbatch.admission.permit import HeldBody, Permit

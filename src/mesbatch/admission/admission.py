@@ -1,4 +1,4 @@
-"""Policy, pressure and permits behind one call, so that none of them can be forgotten."""
+"""Policy, pressure and permits behind one call, so that none of them is forgotten."""
 
 from __future__ import annotations
 
@@ -21,16 +21,19 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """Read now, as *answer* says, and give the *permit* back; memory goes back with it where *answer* asks for that."""
+    """Decision to read now, as *answer* says, with a *permit* that is to be given back.
+
+    Memory is given back to the system together with the permit where *answer* asks for that.
+    """
 
     answer: Accept
     permit: Permit
     gauge: PressureGauge
 
     def holding(self, body: Iterable[T], reader: HasBudget) -> HeldBody[T]:
-        """*body*, with the permit held until it ends, fails or is closed.
+        """Hold the permit until *body* ends, fails or is closed.
 
-        *reader*, which it reads from, gets half of its ``max_bytes`` while memory is short.
+        The *reader* that *body* reads from gets half of its ``max_bytes`` while memory is short.
         """
         relief = ExitStack()
         relief.enter_context(self.gauge.relieving(reader))
@@ -40,7 +43,7 @@ class Admitted:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """Says of each request whether it is read now, as a job, or not; nobody reads now without a permit.
+    """Decision for each request, to read it now, as a job, or not; nothing is read now without a permit.
 
     >>> from mesbatch.admission import ProcessLimiter
     >>> from mesbatch.memory.process import Memory
@@ -62,12 +65,13 @@ class Admission:
     def admit(
         self, cost: Cost, *, worker_listens: bool = False, principal: str = "", timeout: float = WAIT_SECONDS
     ) -> Admitted | Enqueue | Reject:
-        """Decide; where the answer is to read now, wait up to *timeout* seconds for a permit, and decide again.
+        """Decide; to read now, wait up to *timeout* seconds for a permit, and decide again with the new load.
 
-        So what became worse during the wait counts. A full line, and a wait in vain, are refusals that may be repeated.
+        A request that finds no permit in time, or too many that wait, is refused and may be repeated.
 
         Raises:
-            UnknownProfile, PermitTooLarge, LimiterUnavailable: see `AdmissionPolicy.decide` and `Limiter.permit`.
+            UnknownProfile: see `AdmissionPolicy.decide`.
+            PermitTooLarge, LimiterUnavailable: see `Limiter.permit`.
         """
         first = self._decide(cost, worker_listens)
         if not isinstance(first, Accept):
@@ -90,10 +94,10 @@ class Admission:
         return answer
 
     def _decide(self, cost: Cost, worker_listens: bool, ours: int = 0) -> Decision:
-        """The policy's decision now; *ours* is the bytes of a permit that this request holds already."""
+        """Ask the policy now; *ours* are the bytes of a permit that this request holds already."""
         promised = max(0, self.limiter.in_flight.nbytes - ours)
         load = self.gauge.load(worker_listens=worker_listens, promised=promised)
-        limits = (load.memory_limit, self.limiter.limit.nbytes)  # what all permits may hold is a limit of memory, too
+        limits = (load.memory_limit, self.limiter.limit.nbytes)  # the bytes of all permits limit memory, too
         return self.policy.decide(cost, replace(load, memory_limit=min(limit for limit in limits if limit is not None)))
 
     def _nbytes(self, cost: Cost, answer: Accept) -> int:

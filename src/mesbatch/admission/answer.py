@@ -12,9 +12,9 @@ Code = Literal["BUSY", "CID_LIMIT_EXCEEDED", "ANSWER_TOO_LARGE"]
 class Accept:
     """Read now.
 
-    *cacheable*: a complete answer may be kept by the application. *release*: memory is given back afterwards
-    (`mesbatch.memory.release`). *streamed*: only as a stream, because the whole answer would not fit. *warning* is for
-    the user.
+    *cacheable*: the application may keep a complete answer. *release*: memory is given back afterwards
+    (`mesbatch.memory.release`). *streamed*: the answer must be a stream, because the whole of it would not fit.
+    *warning* is for the user.
     """
 
     cacheable: bool = False
@@ -42,7 +42,7 @@ class Reject:
 
     @property
     def code(self) -> Code:
-        """The word that clients look for."""
+        """Code by which clients tell refusals apart."""
         if self.retry_after is not None:
             return "BUSY"
         return "ANSWER_TOO_LARGE" if self.limit is None else "CID_LIMIT_EXCEEDED"
@@ -52,7 +52,7 @@ Decision = Accept | Enqueue | Reject
 
 
 def severity(decision: Decision) -> tuple[float, ...]:
-    """How harsh a decision is, for comparison.
+    """Rank a decision by how harsh it is, for comparison.
 
     >>> severity(Accept()) < severity(Enqueue()) < severity(Reject("busy", 5.0)) < severity(Reject("too large"))
     True

@@ -1,4 +1,4 @@
-"""Numbers that somebody configured, checked before they decide anything."""
+"""Checks of configured numbers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from mesbatch.errors import InvalidLimit
 
 
 def check_count(name: str, value: object, *, least: int = 0, unknown: bool = False) -> None:
-    """Raise `InvalidLimit` unless *value* is an integer and at least *least*, or None where that means *unknown*.
+    """Raise `InvalidLimit` unless *value* is an integer and at least *least*, or None where *unknown* allows it.
 
     >>> check_count("permits", 3, least=1)
     """

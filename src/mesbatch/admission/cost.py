@@ -1,4 +1,4 @@
-"""What a request needs."""
+"""Cost of one request."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from mesbatch.admission.check import check_count
 from mesbatch.units import MiB
 
-BUFFER_BYTES = 8 * MiB  # what a reader holds by default: the max_bytes of read_sql_iter
+BUFFER_BYTES = 8 * MiB  # of a reader by default: the max_bytes of read_sql_iter
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one request needs. None is unknown, and unknown is never small.
+    """Cost of one request. None is unknown, and unknown is never small.
 
-    *keys* are counted without repeats. *nbytes* is what the whole answer holds in memory, *buffers* what is held of it
-    when it is *streamed*.
+    *keys* are counted without repeats. *nbytes* are the bytes of the whole answer in memory, *buffers* those that
+    remain in memory when it is *streamed*.
 
     Raises:
         InvalidLimit: a number is negative or no integer.
@@ -39,5 +39,5 @@ class Cost:
 
     @property
     def held(self) -> int | None:
-        """The bytes that this answer holds in memory; None where nobody knows."""
+        """Bytes that this answer holds in memory; None if they are unknown."""
         return self.buffers if self.streamed else self.nbytes

@@ -1,4 +1,4 @@
-"""What a decision is in HTTP: status, headers and the members of a problem (RFC 9457)."""
+"""Decisions in HTTP: status, headers and the members of a problem (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 from mesbatch.admission.answer import Accept, Decision, Enqueue, Reject
 from mesbatch.problem import Problem
 
-POLL_SECONDS = 2.0  # when to look at a job for the first time
+POLL_SECONDS = 2.0  # until a client looks at a job for the first time
 PROBLEM_TYPE = "application/problem+json"
 
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """*status*, *headers* and, of a refusal, the members of its *problem*."""
+    """Status, headers and, for a refusal, the members of its problem."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -24,10 +24,10 @@ class HttpAnswer:
 
 
 def http_answer(decision: Decision, *, jitter: float) -> HttpAnswer:
-    """The answer to *decision*: 200, 202, 413 or 503; the adapter adds what it knows, such as ``Location``.
+    """Answer *decision* with 200, 202, 413 or 503; the adapter adds headers of its own, such as ``Location``.
 
-    *jitter*, a random number from 0 to 1, puts off a refused client by up to as much again, so that not all come back
-    at once. ``Retry-After`` is in whole seconds.
+    *jitter* is a random number from 0 to 1. It makes a refused client wait up to twice as long, so that clients do not
+    all come back at once. ``Retry-After`` is in whole seconds.
 
     >>> answer = http_answer(Reject("not enough memory at the moment", retry_after=5.0), jitter=0.5)
     >>> answer.status, answer.headers["Retry-After"], answer.problem["code"]
@@ -51,7 +51,7 @@ def _refusal(decision: Reject, jitter: float) -> HttpAnswer:
 
 
 def _problem(status: int, decision: Reject) -> dict[str, Any]:
-    """The members of RFC 9457, and `error` and `code`, which older clients read."""
+    """Write the members of RFC 9457, and `error` and `code`, which older clients read."""
     counts = {"cid_count": decision.cid_count, "limit": decision.limit}
     known = {name: value for name, value in counts.items() if value is not None}
     return Problem(status, decision.code, decision.reason, more=known).members()

@@ -1,4 +1,4 @@
-"""The bytes per key that earlier reads taught."""
+"""Bytes per key, learned from earlier reads."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from threading import Lock
 from mesbatch.admission.check import check_count, check_seconds
 from mesbatch.admission.cost import BUFFER_BYTES, Cost
 
-STALE_SECONDS = 3_600.0  # an hour: a table that was reloaded overnight is learned anew
-FEWEST_READS = 3  # before that, the spread is a guess
-WEIGHT = 0.2  # of the newest read: about the last ten reads count
+STALE_SECONDS = 3_600.0  # an hour, so that a table which was reloaded overnight is learned anew
+FEWEST_READS = 3  # with fewer, the spread is a guess
+WEIGHT = 0.2  # of the newest read, so that about the last ten reads count
 DEVIATIONS = 3.0  # above the mean: at most one read in ten costs more (Cantelli), whatever the distribution
 
 
 @dataclass(slots=True)
 class _Learned:
-    """The bytes per key of one domain: mean and variance, the newest reads counting most."""
+    """Mean and variance of the bytes per key of one domain; the newest reads count most."""
 
     reads: int = 0
     mean: float = 0.0
@@ -54,7 +54,7 @@ class LearnedBytes:
         self._lock = Lock()
 
     def add(self, domain: str, *, keys: int, nbytes: int) -> None:
-        """Learn from a complete read: the *keys* and *nbytes* of its manifest. A read without keys teaches nothing."""
+        """Learn the *keys* and *nbytes* of a complete read, from its manifest; a read without keys teaches nothing."""
         check_count("keys", keys)
         check_count("nbytes", nbytes)
         if keys:
@@ -62,7 +62,7 @@ class LearnedBytes:
                 self._domains.setdefault(domain, _Learned()).add(nbytes / keys, self._clock())
 
     def estimate(self, domains: Iterable[str], *, keys: int) -> int | None:
-        """The bytes that *domains* hold for *keys*, above the mean by its spread; None if one is unknown or stale."""
+        """Estimate the bytes of *domains* for *keys*, above the mean by the spread; None if one is unknown or stale."""
         check_count("keys", keys)
         with self._lock:
             per_key = [self._per_key(domain) for domain in domains]
@@ -78,7 +78,7 @@ class LearnedBytes:
         streamed: bool = False,
         buffers: int = BUFFER_BYTES,
     ) -> Cost:
-        """What it costs to read *domains* for *ids*, of which repeated ones count once; see `Cost`.
+        """Make the `Cost` of reading *domains* for *ids*, of which repeated ones count once.
 
         >>> LearnedBytes().cost("query_tool", ["a1", "b2", "a1"], ["history"], streamed=True).keys
         2

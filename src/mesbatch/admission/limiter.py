@@ -1,4 +1,4 @@
-"""What every limiter does: permits to read, by count and by bytes, and a line to wait in."""
+"""Base of all limiters: permits to read, by count and by bytes, and a bounded wait for them."""
 
 from __future__ import annotations
 
@@ -11,47 +11,47 @@ from queue import Empty, SimpleQueue
 from weakref import WeakSet
 
 from mesbatch.admission.check import check_count, check_seconds
-from mesbatch.admission.line import LINE, InFlight, Limit
+from mesbatch.admission.claims import MAX_WAITING, InFlight, Limit
 from mesbatch.admission.permit import Permit
-from mesbatch.errors import LimiterBusy, LimiterUnavailable, PermitLost, PermitTooLarge
+from mesbatch.errors import AdmissionError, LimiterBusy, PermitTooLarge
 from mesbatch.units import format_bytes
 
-WAIT_SECONDS = 10.0  # what a user waits before "try again" is the better answer
-LOOK_SECONDS = 0.1  # between two looks for the dead and the abandoned, who tell nobody
+WAIT_SECONDS = 10.0  # after that, "try again" is the better answer for a user
+LOOK_SECONDS = 0.1  # between two looks for permits of dead processes and permits that became garbage
 RETRY_SECONDS = 5.0  # permits change hands within seconds
 
 
 class Limiter(ABC):
-    """Lets at most *permits* read at once, who hold at most *max_bytes* together; at most *line* more wait.
+    """Permits for at most *permits* readers, which hold at most *max_bytes* together; at most *max_waiting* more wait.
 
-    The line is fair between principals and nobody is let through after a deadline.
+    Waiting is fair between principals, and no request is let through after its deadline.
 
     Raises:
         InvalidLimit: a limit is no integer, or too small to let anybody through.
     """
 
-    def __init__(self, permits: int, max_bytes: int, *, line: int = LINE) -> None:
-        self.limit = Limit(permits, max_bytes, line)
+    def __init__(self, permits: int, max_bytes: int, *, max_waiting: int = MAX_WAITING) -> None:
+        self.limit = Limit(permits, max_bytes, max_waiting)
         self._abandoned: SimpleQueue[int] = SimpleQueue()
         _ALL.add(self)
 
     def permit(self, nbytes: int, *, principal: str = "", timeout: float = WAIT_SECONDS) -> Permit:
         """Wait for a permit to hold *nbytes*, *timeout* seconds at most; 0 does not wait.
 
-        *principal* is on whose behalf: a user, a tenant, an address.
+        *principal* is the one who asks: a user, a tenant, an address.
 
         Raises:
-            LimiterBusy: the line is full, or the time is over.
+            LimiterBusy: too many wait already, or the time is over.
             PermitTooLarge: *nbytes* is more than all permits may hold together.
             InvalidLimit: *nbytes* is negative or no integer, *timeout* is negative.
-            LimiterUnavailable: what keeps the permits does not answer.
+            LimiterUnavailable: the server or file of the permits does not answer.
         """
         self._check_request(nbytes, timeout)
         deadline = time.monotonic() + timeout
         self._reclaim()
         ticket = self._join(nbytes, principal)
         if ticket is None:
-            raise LimiterBusy(f"the line is full: {self.limit}", RETRY_SECONDS)
+            raise LimiterBusy(f"too many wait already: {self.limit}", RETRY_SECONDS)
         try:
             while not self._begin(ticket):
                 remaining = deadline - time.monotonic()
@@ -68,24 +68,24 @@ class Limiter(ABC):
 
     @property
     def in_flight(self) -> InFlight:
-        """Who holds and who waits now."""
+        """Permits that are held and claims that wait now."""
         self._reclaim()
         return self._count()
 
     @abstractmethod
     def close(self) -> None:
-        """Let nobody through any more, and let go of what the permits are kept in; may be called twice."""
+        """Let nothing through any more, and close the server or file of the permits; may be called twice."""
 
     @abstractmethod
     def _count(self) -> InFlight: ...
 
     @abstractmethod
     def _join(self, nbytes: int, principal: str) -> int | None:
-        """Draw a ticket; None if one would have to wait and the line is full."""
+        """Draw a ticket; None if it would have to wait and too many wait already."""
 
     @abstractmethod
     def _begin(self, ticket: int) -> bool:
-        """Whether *ticket* holds a permit now."""
+        """Give *ticket* a permit if it is its turn; True if it holds one."""
 
     @abstractmethod
     def _wait(self, ticket: int, timeout: float) -> None:
@@ -93,18 +93,18 @@ class Limiter(ABC):
 
     @abstractmethod
     def _leave(self, ticket: int) -> None:
-        """Give up *ticket*, which holds or waits."""
+        """Give up *ticket*, which holds a permit or waits for one."""
 
     @abstractmethod
     def _forget(self) -> None:
-        """In a process that was forked: its parent's claims are not its own, nor may it keep them alive."""
+        """Drop all claims in a forked process: they are its parent's, and it may not keep them alive."""
 
     @abstractmethod
     def _check(self, ticket: int) -> None:
-        """Raise `PermitLost` if *ticket*, which held a permit, holds none any more."""
+        """Raise `PermitLost` if *ticket* lost the permit that it held."""
 
     def _abandon(self, ticket: int) -> None:
-        """Note that the permit of *ticket* is garbage: this very thread may hold a lock of ours, so not more."""
+        """Note that the permit of *ticket* is garbage, and do no more: this very thread may hold one of our locks."""
         self._abandoned.put(ticket)
 
     def _reclaim(self) -> None:
@@ -112,7 +112,7 @@ class Limiter(ABC):
         with suppress(Empty):
             while True:
                 ticket = self._abandoned.get_nowait()
-                with suppress(LimiterUnavailable, PermitLost):  # its lease ends by itself
+                with suppress(AdmissionError):  # its lease ends by itself
                     self._leave(ticket)
 
     def _check_request(self, nbytes: int, timeout: float) -> None:

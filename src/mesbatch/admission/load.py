@@ -1,4 +1,4 @@
-"""What the service already does, as numbers that somebody else has read."""
+"""Load of the service, as numbers that were read elsewhere."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mesbatch.admission.cost import Cost
 
 
 class Pressure(IntEnum):
-    """How close memory is to its limit."""
+    """Closeness of memory to its limit."""
 
     CALM = 0
     HIGH = 1
@@ -18,7 +18,7 @@ class Pressure(IntEnum):
 
 
 class Lack(Flag):
-    """What there is not enough memory for: the whole answer, now or ever, or the buffers of a reader."""
+    """Lack of memory for the whole answer, now or ever, or for the buffers of a reader."""
 
     NOTHING = 0
     ANSWER_NOW = 1
@@ -28,11 +28,10 @@ class Lack(Flag):
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What the service does at this moment.
+    """Load of the service at this moment.
 
-    *headroom* is what memory has to give and *memory_limit* its end, in bytes; None where the system tells neither.
-    *promised* is the bytes of the permits in flight. Part of them is in use already and counted twice: the error is on
-    the safe side.
+    *headroom* is the free memory and *memory_limit* all of it, in bytes; None if they are unknown. *promised* are the
+    bytes of the permits in flight. Some of them are in use already and counted twice, which errs on the safe side.
 
     Raises:
         InvalidLimit: a number of bytes is negative or no integer.
@@ -51,12 +50,12 @@ class Load:
 
     @property
     def room(self) -> int | None:
-        """Bytes that nobody uses or was promised."""
+        """Free bytes that were not promised; None if they are unknown."""
         return None if self.headroom is None else max(0, self.headroom - self.promised)
 
 
 def find_lacks(cost: Cost, load: Load, max_answer_bytes: int) -> Lack:
-    """What there is not enough of for *cost*; an answer of unknown size is taken for one of *max_answer_bytes*."""
+    """Find the lacks of memory for *cost*; an answer of unknown size counts as one of *max_answer_bytes*."""
     lacks = Lack.NOTHING
     room = load.room
     if room is not None and cost.buffers > room:

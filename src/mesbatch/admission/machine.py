@@ -7,17 +7,17 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from mesbatch.admission.claims import MAX_WAITING, InFlight, count_claims, digest, draw_claim, next_claim
 from mesbatch.admission.limiter import Limiter
-from mesbatch.admission.line import LINE, InFlight, count_claims, digest, draw_claim, next_claim
 from mesbatch.admission.permit_file import PermitFile
-from mesbatch.errors import LimiterUnavailable
+from mesbatch.errors import AdmissionError
 
 PAUSE_SECONDS = 0.002  # between two looks at the number of changes, one system call each
 
 
 @dataclass(slots=True)
-class _Own:
-    """A claim of this process: its record, whether it holds, and the number of changes when it last looked."""
+class _OwnClaim:
+    """Claim of this process: its record in the file, and the number of changes when it last looked."""
 
     index: int
     holding: bool
@@ -28,17 +28,19 @@ class MachineLimiter(Limiter):
     """Permits for all processes of this machine that open the same *path*; Linux only.
 
     *path* is a file on a local disk, such as ``/run/mes/permits``; it is made if missing, and stays. When a process
-    dies, however it does, the kernel frees its permits. Processes should pass the same limits; while they differ, each
-    applies its own to all.
+    dies, for whatever reason, the kernel frees its permits. Processes should pass the same limits; while these differ,
+    each process applies its own to all.
 
     Raises:
         LimiterUnavailable: the file cannot be opened, belongs to another user, or the system has no such locks.
     """
 
-    def __init__(self, path: str | os.PathLike[str], permits: int, max_bytes: int, *, line: int = LINE) -> None:
-        super().__init__(permits, max_bytes, line=line)
+    def __init__(
+        self, path: str | os.PathLike[str], permits: int, max_bytes: int, *, max_waiting: int = MAX_WAITING
+    ) -> None:
+        super().__init__(permits, max_bytes, max_waiting=max_waiting)
         self._file = PermitFile(path)
-        self._own: dict[int, _Own] = {}  # by ticket
+        self._own: dict[int, _OwnClaim] = {}  # by ticket
 
     def _forget(self) -> None:
         self._own = {}
@@ -58,10 +60,10 @@ class MachineLimiter(Limiter):
             claim = draw_claim(used.values(), self.limit, header.ticket + 1, digest(principal), nbytes)
             claims = [*used.values(), claim]
             holding = next_claim(claims, self.limit) == claim
-            if not holding and count_claims(claims).waiting > self.limit.line:
+            if not holding and count_claims(claims).waiting > self.limit.waiting:
                 return None
             index = self._file.add(replace(claim, holding=holding), used)
-            self._own[claim.ticket] = _Own(index, holding, header.changes)
+            self._own[claim.ticket] = _OwnClaim(index, holding, header.changes)
             return claim.ticket
 
     def _begin(self, ticket: int) -> bool:
@@ -73,7 +75,7 @@ class MachineLimiter(Limiter):
             claim = next_claim(self._file.claims().values(), self.limit)
             if claim is not None and claim.ticket == ticket:
                 self._file.write(own.index, replace(claim, holding=True))
-                self._file.note_change()  # there may be room for the next one, too
+                self._file.note_change()  # there may be room for the next claim, too
                 own.holding = True
         return own.holding
 
@@ -88,8 +90,8 @@ class MachineLimiter(Limiter):
             self._file.note_change()
 
     def _check(self, ticket: int) -> None:
-        """The kernel takes it from the dead only."""
+        """Do nothing: the kernel takes permits from dead processes only."""
 
     def _abandon(self, ticket: int) -> None:
-        with suppress(LimiterUnavailable):  # it was closed: nothing is held
-            self._file.drop(self._own.pop(ticket).index)  # one system call; the others find it when they look
+        with suppress(AdmissionError):  # it was closed, and holds nothing
+            self._file.drop(self._own.pop(ticket).index)  # one system call; other processes see it when they look

@@ -1,4 +1,4 @@
-"""The right to read now, which somebody must give back."""
+"""Permits: the right to read now, which must be given back."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ T = TypeVar("T")
 
 
 class Permit:
-    """The right to read now and to hold *nbytes* meanwhile: a context manager, which gives it back at its end.
+    """Right to read now and to hold *nbytes* meanwhile; a context manager, which gives it back at its end.
 
-    To outlive a view it is handed on: after `holding` the body gives it back, and the context manager only if it is
-    left by an exception. Limiters make permits: *give_back* and *check* are theirs, and *abandon* is for one that is
-    garbage, when no lock may be taken.
+    A permit that must outlive a view is handed on: after `holding` the body gives it back, and the context manager does
+    so only when an exception leaves it. Limiters make permits: *give_back* and *check* are functions of the limiter,
+    *abandon* is its function for a permit that became garbage, when no lock may be taken.
 
     >>> from mesbatch.admission import ProcessLimiter
     >>> def view(limiter):
@@ -47,21 +47,21 @@ class Permit:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if not self._handed_on or (kind is not None and self.held):  # the body may have failed, and given it back
+        if not self._handed_on or (kind is not None and self.held):  # a body that failed has given it back
             self.release()
 
     @property
     def held(self) -> bool:
-        """Whether it was not given back yet; a process that was forked has none of its parent's permits."""
+        """True until the permit is given back; a forked process holds none of its parent's permits."""
         return self._held and self._process == os.getpid()
 
     def release(self) -> None:
-        """Give it back.
+        """Give the permit back.
 
         Raises:
             PermitReleased: it was given back before.
             PermitLost: its lease had run out, so more may have been read at once than the limit allows.
-            LimiterUnavailable: nobody could be told; the lease will run out.
+            LimiterUnavailable: the limiter could not be told; the lease will run out.
         """
         with self._lock:
             if not self.held:
@@ -73,17 +73,17 @@ class Permit:
                 stack.callback(act)
 
     def before_release(self, act: Callable[[], object]) -> None:
-        """Let *act* be called before this permit is given back, the last one first; if it raises, `release` does."""
+        """Call *act* before this permit is given back, the last *act* first; an error of it leaves `release`."""
         self._before.append(act)
 
     def check(self) -> None:
-        """Raise `PermitReleased` or `PermitLost` unless it is held; ask before you read on."""
+        """Raise `PermitReleased` or `PermitLost` unless the permit is held; call it before each further read."""
         if not self.held:
             raise PermitReleased("a permit was used after it had been released")
         self._check()
 
     def holding(self, body: Iterable[T]) -> HeldBody[T]:
-        """*body*, with this permit held until it ends, fails or is closed: what a response may send after the view."""
+        """Hold this permit until *body* ends, fails or is closed, also after the view that returned it."""
         self._handed_on = True
         return HeldBody(body, self)
 
@@ -94,7 +94,7 @@ class Permit:
 
 
 class HeldBody(Iterator[T]):
-    """A body that holds a permit; *close* is what WSGI servers call, also when nothing was sent yet."""
+    """Body that holds a permit; WSGI servers call its *close*, also when nothing was sent yet."""
 
     def __init__(self, body: Iterable[T], permit: Permit) -> None:
         self._body, self._permit = body, permit
@@ -110,7 +110,7 @@ class HeldBody(Iterator[T]):
             raise
 
     def _close_after(self, error: BaseException) -> None:
-        """Close; if that fails after another failure, this one is told and the other only noted."""
+        """Close; a failure to close after another *error* becomes only a note of that one."""
         try:
             self.close()
         except MesbatchError as late:

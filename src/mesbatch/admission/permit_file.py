@@ -1,4 +1,4 @@
-"""A file of claims whose record locks the kernel frees when a process dies; Linux only."""
+"""File of claims, whose record locks the kernel frees when a process dies; Linux only."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from stat import S_ISREG
 from threading import Lock
 from typing import NamedTuple
 
-from mesbatch.admission.line import Claim
+from mesbatch.admission.claims import Claim
 from mesbatch.errors import LimiterUnavailable
 
 MAGIC = b"mesbatch permits 1\n".ljust(32)
-HEADER = struct.Struct("=32sQQ")  # magic, the ticket drawn last, how often anything changed
-RECORD = struct.Struct("=QQQQ16s")  # ticket (0: nobody), turn, 1 if it holds, bytes, digest of the principal
+HEADER = struct.Struct("=32sQQ")  # magic, the ticket drawn last, the number of changes
+RECORD = struct.Struct("=QQQQ16s")  # ticket (0: no claim), turn, 1 if it holds, bytes, digest of the principal
 FLOCK = struct.Struct("@hhqqi4x")  # struct flock of Linux on 64 bits: type, whence, start, length, process
 
-MUTEX_SECONDS = 5.0  # the mutex is held for microseconds; longer, and its holder was stopped
+MUTEX_SECONDS = 5.0  # the mutex is held for microseconds, unless its holder was stopped
 PAUSE_SECONDS = 0.0002  # between two tries to get it
 
 
 class Header(NamedTuple):
-    """The ticket drawn last, and how often anything changed."""
+    """Header of the file: the ticket drawn last, and the number of changes."""
 
     ticket: int
     changes: int
 
 
 class PermitFile:
-    """The claims of all processes that open the same *path*; everything but `changes` and `drop` needs `exclusive`.
+    """Claims of all processes that open the same *path*; every method but `drop` needs `exclusive`.
 
-    The owner of a claim holds a lock on its record: an open file description lock, so that a process that is killed
-    gives it up, and one that closes the file elsewhere does not. A record without a lock is nobody's.
+    The owner of a claim holds a lock on its record. It is an open file description lock, so that a process gives it up
+    when it is killed, and does not when it closes the file elsewhere. A record without a lock is free.
 
     Raises:
         LimiterUnavailable: the file cannot be opened, belongs to another user, holds something else, or the system has
@@ -65,7 +65,7 @@ class PermitFile:
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Nobody else, in this process or another, looks at the claims meanwhile."""
+        """Keep every other thread and process away from the claims meanwhile."""
         until = time.monotonic() + MUTEX_SECONDS
         if not self._threads.acquire(timeout=MUTEX_SECONDS):
             raise self._unavailable(f"another thread did not finish in {MUTEX_SECONDS} s")
@@ -92,7 +92,7 @@ class PermitFile:
         return Header(*HEADER.unpack(content)[1:])
 
     def claims(self) -> dict[int, Claim]:
-        """The claims of the living, by the number of their record."""
+        """Read the claims of living processes, by the number of their record."""
         content = os.pread(self._table, os.fstat(self._table).st_size, 0)
         claims = {}
         for index in range((len(content) - HEADER.size) // RECORD.size):
@@ -102,7 +102,7 @@ class PermitFile:
         return claims
 
     def add(self, claim: Claim, used: dict[int, Claim]) -> int:
-        """Write a new claim into a record that is not *used*, and lock it; its number."""
+        """Write a new claim into a record that is not *used*, lock it, and return its number."""
         index = next(index for index in count() if index not in used)
         self._write_header(claim.ticket, self.header.changes)
         _lock(self._table, _offset(index), RECORD.size)
@@ -118,15 +118,15 @@ class PermitFile:
         os.pwrite(self._table, record, _offset(index))
 
     def drop(self, index: int) -> None:
-        """Give up a claim of this process: without its lock the record is nobody's, whatever else may fail."""
+        """Give up a claim of this process: without its lock the record is free, even if everything else fails."""
         _unlock(self._table, _offset(index), RECORD.size)
 
     def note_change(self) -> None:
-        """Let everybody look again who waits."""
+        """Make every process that waits look again."""
         self._write_header(self.header.ticket, self.header.changes + 1)
 
     def forget(self) -> None:
-        """In a process that was forked: its parent's claims are not its own, nor may it keep them alive."""
+        """Drop all claims in a forked process: they are its parent's, and it may not keep them alive."""
         self.close()
         self._open()
 
@@ -163,7 +163,7 @@ class PermitFile:
         return self._descriptors
 
     def _check_place(self) -> None:
-        """Others must find the same file, or two limits would be kept side by side."""
+        """Check that other processes find the same file; with two files there would be two limits side by side."""
         ours, theirs = os.fstat(self._table), self.path.stat()
         if (ours.st_dev, ours.st_ino) != (theirs.st_dev, theirs.st_ino):
             raise self._unavailable("the file was replaced while it was in use")

@@ -1,4 +1,4 @@
-"""The decision whether to read now, as a job, or not: a pure function of what is asked and what is going on."""
+"""Decision to read now, as a job, or not: a pure function of the cost of a request and the load of the service."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_ANSWER_BYTES = 256 * MiB  # two such answers and the interpreter fit a worke
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What was decided, by which rule, from which figures; as text, one line for a log."""
+    """Decision with the rule and the figures that led to it; its text is one line for a log."""
 
     decision: Decision
     rule: Rule
@@ -35,14 +35,14 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class AdmissionPolicy:
-    """A table of rules for a set of *profiles*, checked when it is made.
+    """Table of rules for a set of *profiles*, checked when it is made.
 
-    Of all rules that apply the harshest decides, and among equals the last. *max_answer_bytes* is the most that an
-    answer may hold that is not streamed; one of unknown size is taken for that. No clock, lock, file or environment is
-    read.
+    The harshest of all rules that apply decides, and the last among equals. *max_answer_bytes* is the largest answer
+    that may be built in memory; an answer of unknown size counts as one of that size. No clock, lock, file or
+    environment is read.
 
     Raises:
-        PolicyError: the rules have a gap, one of them never decides, or has a limit that is none; the message names it.
+        PolicyError: the rules have a gap, a rule never decides, or a limit is invalid; the message names the rule.
 
     >>> policy = AdmissionPolicy()
     >>> policy.decide(Cost("query_tool", keys=500, streamed=True), Load())
@@ -67,7 +67,7 @@ class AdmissionPolicy:
         check_rules(self.rules, self.profiles)
 
     def decide(self, cost: Cost, load: Load) -> Decision:
-        """Accept, enqueue or reject; the same for the same arguments.
+        """Accept, enqueue or reject; equal arguments have equal answers.
 
         Raises:
             UnknownProfile: the policy has no rules for the profile.
@@ -75,7 +75,7 @@ class AdmissionPolicy:
         return self.explain(cost, load).decision
 
     def explain(self, cost: Cost, load: Load) -> Explanation:
-        """The decision with the rule that made it and its figures, for a log line or the body of an error."""
+        """Decide, and give the rule and its figures as well, for a log or the body of an error."""
         if cost.profile not in self.profiles:
             known = ", ".join(sorted(self.profiles))
             raise UnknownProfile(f"no rule is for profile {cost.profile!r}; known profiles are {known}")
@@ -88,7 +88,7 @@ class AdmissionPolicy:
 
 
 def _complete(rule: Rule, cost: Cost, figures: str) -> Decision:
-    """The rule's answer; a refusal with the figures that led to it."""
+    """Take the rule's answer, and add the figures that led to it where it is a refusal."""
     answer = rule.answer
     if not isinstance(answer, Reject):
         return answer
@@ -97,7 +97,7 @@ def _complete(rule: Rule, cost: Cost, figures: str) -> Decision:
 
 
 def _figures(rule: Rule, cost: Cost, load: Load, max_answer_bytes: int) -> list[str]:
-    """Each condition of *rule* with the number that met it."""
+    """Write each condition of *rule* with the number that met it."""
     figures = []
     if rule.keys_above is not None:
         keys = "an unknown number of" if cost.keys is None else f"{cost.keys:,}"

@@ -1,4 +1,4 @@
-"""How close memory is to its limit, with hysteresis; readers that run get half their budget while it is close."""
+"""Pressure on memory, with hysteresis; while it is high, running readers get half of their budget."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from mesbatch.admission.load import Load, Pressure
 from mesbatch.errors import InvalidLimit
 from mesbatch.memory.process import CACHED_SECONDS, Memory, read_memory
 
-ENQUEUE_ABOVE = 0.8  # of the limit: what runs now needs the rest
+ENQUEUE_ABOVE = 0.8  # of the limit; the rest is for running reads
 REJECT_ABOVE = 0.9
-HYSTERESIS = 0.05  # a level ends this far below where it began, or it would flicker with every batch
+HYSTERESIS = 0.05  # a level ends this far below its beginning, or it would flicker with every batch
 
 
 class HasBudget(Protocol):
-    """A reader, or whatever has a budget in bytes that may be set while it runs."""
+    """Reader, or any object with a budget in bytes that may be set while it runs."""
 
     max_bytes: int
 
 
 class PressureGauge:
-    """The pressure on memory: HIGH above *enqueue_above*, CRITICAL above *reject_above*, shares of the limit.
+    """Gauge of memory: HIGH above *enqueue_above*, CRITICAL above *reject_above*, both shares of the limit.
 
     Raises:
         InvalidLimit: the thresholds are out of order, or not between *hysteresis* and 1.
@@ -49,12 +49,12 @@ class PressureGauge:
         self._budgets: list[_Budget] = []
 
     def level(self) -> Pressure:
-        """The pressure now; a reading is at most 250 ms old. CALM where the system tells nothing."""
+        """Measure the pressure; a reading is at most 250 ms old. CALM where the system does not tell."""
         with self._lock:
             return self._update()
 
     def load(self, *, worker_listens: bool = False, promised: int = 0) -> Load:
-        """The load for `AdmissionPolicy.decide`; *promised* is the bytes of the permits in flight."""
+        """Measure the load for `AdmissionPolicy.decide`; *promised* are the bytes of the permits in flight."""
         level, memory = self.level(), self._memory()
         return Load(worker_listens, level, memory.headroom, memory.limit, promised)
 
@@ -93,7 +93,7 @@ class PressureGauge:
 
 
 class _Budget:
-    """A reader and what it may hold when all is calm."""
+    """Reader, and the budget that it has while memory is calm."""
 
     def __init__(self, reader: HasBudget) -> None:
         self._reader, self._full = reader, reader.max_bytes

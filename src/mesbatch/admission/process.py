@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from threading import Event, Lock
 
+from mesbatch.admission.claims import MAX_WAITING, Claim, InFlight, count_claims, draw_claim, next_claim
 from mesbatch.admission.limiter import Limiter
-from mesbatch.admission.line import LINE, Claim, InFlight, count_claims, draw_claim, next_claim
 
 
 @dataclass(slots=True)
-class _Place:
-    """A claim, and how its thread is told that it holds a permit."""
+class _ThreadClaim:
+    """Claim, and the event that tells its thread that it holds a permit."""
 
     claim: Claim
     granted: Event = field(default_factory=Event)
@@ -26,17 +26,17 @@ class ProcessLimiter(Limiter):
     1
     """
 
-    def __init__(self, permits: int, max_bytes: int, *, line: int = LINE) -> None:
-        super().__init__(permits, max_bytes, line=line)
+    def __init__(self, permits: int, max_bytes: int, *, max_waiting: int = MAX_WAITING) -> None:
+        super().__init__(permits, max_bytes, max_waiting=max_waiting)
         self._lock = Lock()
-        self._places: dict[int, _Place] = {}
+        self._own: dict[int, _ThreadClaim] = {}
         self._tickets = 0
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: no server or file is open."""
 
     def _forget(self) -> None:
-        self._lock, self._places = Lock(), {}
+        self._lock, self._own = Lock(), {}
 
     def _count(self) -> InFlight:
         with self._lock:
@@ -45,33 +45,33 @@ class ProcessLimiter(Limiter):
     def _join(self, nbytes: int, principal: str) -> int | None:
         with self._lock:
             self._tickets += 1
-            place = _Place(draw_claim(self._claims(), self.limit, self._tickets, principal, nbytes))
-            self._places[self._tickets] = place
+            own = _ThreadClaim(draw_claim(self._claims(), self.limit, self._tickets, principal, nbytes))
+            self._own[self._tickets] = own
             self._grant()
-            if not place.claim.holding and count_claims(self._claims()).waiting > self.limit.line:
-                del self._places[self._tickets]
+            if not own.claim.holding and count_claims(self._claims()).waiting > self.limit.waiting:
+                del self._own[self._tickets]
                 return None
             return self._tickets
 
     def _begin(self, ticket: int) -> bool:
-        return self._places[ticket].granted.is_set()
+        return self._own[ticket].granted.is_set()
 
     def _wait(self, ticket: int, timeout: float) -> None:
-        self._places[ticket].granted.wait(timeout)
+        self._own[ticket].granted.wait(timeout)
 
     def _leave(self, ticket: int) -> None:
         with self._lock:
-            del self._places[ticket]
+            del self._own[ticket]
             self._grant()
 
     def _check(self, ticket: int) -> None:
-        """Nobody can take it away."""
+        """Do nothing: a permit of this process cannot be lost."""
 
     def _grant(self) -> None:
         while claim := next_claim(self._claims(), self.limit):
-            place = self._places[claim.ticket]
-            place.claim = replace(claim, holding=True)
-            place.granted.set()
+            own = self._own[claim.ticket]
+            own.claim = replace(claim, holding=True)
+            own.granted.set()
 
     def _claims(self) -> list[Claim]:
-        return [place.claim for place in self._places.values()]
+        return [own.claim for own in self._own.values()]

@@ -16,21 +16,21 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from mesbatch.admission.check import check_seconds
+from mesbatch.admission.claims import MAX_WAITING, InFlight, digest
 from mesbatch.admission.limiter import Limiter
-from mesbatch.admission.line import LINE, InFlight, digest
 from mesbatch.admission.redis_script import SCRIPT
-from mesbatch.errors import LimiterUnavailable, PermitLost
+from mesbatch.errors import AdmissionError, LimiterUnavailable, PermitLost
 
-LEASE_SECONDS = 15.0  # a dead holder is noticed after that; a live one renews three times meanwhile
-ANSWER_SHARE = 1 / 4  # of a lease: two tries of a renewal, which begins after a third of it, end before it does
+LEASE_SECONDS = 15.0  # until a dead holder is noticed; a live one renews three times meanwhile
+ANSWER_SHARE = 1 / 4  # of a lease: a renewal begins after a third of it, and two tries end before the lease does
 POLL_SECONDS = 0.02  # one round trip of a script; a reader holds its permit a hundred times longer
 
 
 @dataclass(slots=True)
-class _Own:
-    """A claim of this process, and until when its lease certainly runs, by our own clock.
+class _LeasedClaim:
+    """Claim of this process, and the time on our own clock until which its lease certainly runs.
 
-    A server that lost everything counts tickets anew, so that the nonce tells whose a ticket is.
+    A server that lost its data counts tickets anew, so that only the nonce tells the owner of a ticket.
     """
 
     ticket: int
@@ -43,23 +43,25 @@ class _Own:
 class RedisLimiter(Limiter):
     """Permits for all processes that use the same *name* in the Redis or Valkey at *url*.
 
-    A thread renews the leases of held permits; a holder whose lease of *lease* seconds ran out learns it from
+    A thread renews the leases of held permits. A holder whose lease of *lease* seconds ran out learns it from
     `Permit.check`, from the body that holds the permit, or from `Permit.release`. A server that does not answer within
-    half a lease counts as away. Processes should pass the same limits; while they differ, each applies its own to all.
+    half a lease counts as away. Processes should pass the same limits; while these differ, each process applies its own
+    to all.
 
     Raises:
         InvalidLimit: *lease* is not above 0.
     """
 
     def __init__(
-        self, url: str, name: str, permits: int, max_bytes: int, *, line: int = LINE, lease: float = LEASE_SECONDS
-    ) -> None:
-        super().__init__(permits, max_bytes, line=line)
+        self, url: str, name: str, permits: int, max_bytes: int, *, max_waiting: int = MAX_WAITING,
+        lease: float = LEASE_SECONDS,
+    ) -> None:  # fmt: skip
+        super().__init__(permits, max_bytes, max_waiting=max_waiting)
         check_seconds("lease", lease, above=0)
         self.name, self.lease = name, lease
         self._client: Any = _connect(url, lease * ANSWER_SHARE)
         self._script: Any = self._client.register_script(SCRIPT)
-        self._own: dict[int, _Own] = {}
+        self._own: dict[int, _LeasedClaim] = {}
         self._numbers = count(1)
         self._renewer: Thread | None = None
         self._lock = Lock()
@@ -84,14 +86,14 @@ class RedisLimiter(Limiter):
         if not ticket:
             return None
         number = next(self._numbers)
-        self._own[number] = _Own(ticket, nonce, bool(holding), sent + self.lease)
+        self._own[number] = _LeasedClaim(ticket, nonce, bool(holding), sent + self.lease)
         self._keep_renewing()
         return number
 
     def _begin(self, ticket: int) -> bool:
         own = self._own[ticket]
         if not own.holding and not self._renew(own):
-            raise LimiterUnavailable(f"permits {self.name!r} in Redis: our place in the line was lost")
+            raise LimiterUnavailable(f"permits {self.name!r} in Redis: our claim was lost while it waited")
         return own.holding
 
     def _wait(self, ticket: int, timeout: float) -> None:
@@ -108,8 +110,8 @@ class RedisLimiter(Limiter):
         if own.lost or time.monotonic() >= own.until:
             raise self._lost()
 
-    def _renew(self, own: _Own) -> bool:
-        """Let the lease of a claim begin anew; False if the claim is gone."""
+    def _renew(self, own: _LeasedClaim) -> bool:
+        """Begin the lease of a claim anew; False if the claim is gone."""
         sent = time.monotonic()
         found, holding = self._call("look", own.ticket, own.nonce)
         own.lost = not found
@@ -124,7 +126,7 @@ class RedisLimiter(Limiter):
                 self._renewer.start()
 
     def _renew_all(self) -> None:
-        """Runs in a thread for as long as there are claims."""
+        """Renew leases, in a thread, for as long as there are claims."""
         while not self._closed.wait(self.lease / 3):
             self._reclaim()
             with self._lock:
@@ -135,14 +137,14 @@ class RedisLimiter(Limiter):
             for own in claims:
                 if own.holding and not own.lost:
                     # If no round succeeds before the lease runs out, `check` will say so.
-                    with suppress(LimiterUnavailable):
+                    with suppress(AdmissionError):
                         self._renew(own)
 
     def _call(self, operation: str, ticket: int = 0, nonce: str = "0", principal: str = "0", nbytes: int = 0) -> Any:
         if self._closed.is_set():
             raise LimiterUnavailable(f"permits {self.name!r} in Redis: the limiter was closed")
         limit = self.limit
-        numbers = [nbytes, limit.permits, limit.nbytes, limit.line, round(self.lease * 1000)]
+        numbers = [nbytes, limit.permits, limit.nbytes, limit.waiting, round(self.lease * 1000)]
         try:
             return self._script(keys=[self.name], args=[operation, ticket, nonce, principal, *numbers])
         except redis.RedisError as error:
@@ -153,7 +155,7 @@ class RedisLimiter(Limiter):
 
 
 def _connect(url: str, timeout: float) -> Any:
-    """A client that tries once more, at once: the server was restarted, and what the pool kept is no connection."""
+    """Make a client that tries once more, at once: after a restart of the server, pooled connections are dead."""
     return redis.Redis.from_url(
         url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 1)
     )

@@ -1,14 +1,14 @@
-"""The line of `mesbatch.admission.line`, in the language of Redis: one script, so that nobody looks in between."""
+"""The arithmetic of `mesbatch.admission.claims` as a script of Redis: one atomic step for each operation."""
 
 from __future__ import annotations
 
 SCRIPT = """
 -- KEYS[1]: a hash of claims by ticket, each 'token turn principal nbytes holding expires', and the ticket drawn last
--- ARGV: operation, ticket, token, principal, nbytes, permits, max_bytes, line, lease in ms
+-- ARGV: operation, ticket, token, principal, nbytes, permits, max_bytes, max_waiting, lease in ms
 local key, operation, ticket, token, principal = KEYS[1], ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
-local nbytes, permits, max_bytes, line, lease = unpack(ARGV, 5)
-nbytes, permits, max_bytes, line, lease =
-    tonumber(nbytes), tonumber(permits), tonumber(max_bytes), tonumber(line), tonumber(lease)
+local nbytes, permits, max_bytes, max_waiting, lease = unpack(ARGV, 5)
+nbytes, permits, max_bytes, max_waiting, lease =
+    tonumber(nbytes), tonumber(permits), tonumber(max_bytes), tonumber(max_waiting), tonumber(lease)
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
@@ -40,7 +40,7 @@ local function draw_turn(its_ticket)
     for _, claim in ipairs(claims) do
         if claim.principal == principal and (not last or claim.turn > last) then last = claim.turn end
     end
-    return last and math.max(its_ticket, last + permits + line) or its_ticket
+    return last and math.max(its_ticket, last + permits + max_waiting) or its_ticket
 end
 
 local function comes_before(a, b)
@@ -82,7 +82,7 @@ if operation == 'join' and not mine then  -- with a claim already: the client tr
             holding = false}
     table.insert(claims, mine)
     local _, _, waiting = count()
-    if next_claim() ~= mine and waiting > line then return {0, 0} end
+    if next_claim() ~= mine and waiting > max_waiting then return {0, 0} end
 end
 if not mine then return {0, 0} end
 if next_claim() == mine then mine.holding = true end

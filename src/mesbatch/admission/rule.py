@@ -1,4 +1,4 @@
-"""One row of the table of rules, and which row decides."""
+"""Rows of the table of rules, and the choice of the row that decides."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from mesbatch.admission.load import Lack, Load, Pressure
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One row of the table: *answer* for the requests and loads that meet every condition.
+    """Row of the table: *answer* for the requests and loads that meet every condition.
 
-    *profiles*: it is one of these (None: any). *keys_above*, *bytes_above*: it is more, or unknown. *worker*: one
-    listens (True), none does (False), or either (None). *pressure*: at least that. *lack*: there is not enough of that.
+    Conditions: the profile is one of *profiles* (None: any); the number of keys or of bytes is above *keys_above* or
+    *bytes_above*, or unknown; a worker listens (*worker* is True), none does (False), or either (None); the pressure is
+    at least *pressure*; there is not enough memory for *lack*.
     """
 
     name: str
@@ -28,7 +29,7 @@ class Rule:
     lack: Lack = Lack.NOTHING
 
     def applies(self, cost: Cost, load: Load, lacks: Lack) -> bool:
-        """Whether *cost* under *load* meets every condition; *lacks* is what there is not enough of."""
+        """Decide whether *cost* under *load*, with *lacks* of memory, meets every condition."""
         return (
             _is_above(cost.keys, self.keys_above)
             and (self.worker is None or self.worker == load.worker_listens)
@@ -40,7 +41,7 @@ class Rule:
 
 
 def find_rule(rules: Iterable[Rule], cost: Cost, load: Load, lacks: Lack) -> Rule | None:
-    """The rule that decides: of all that apply the harshest, and among equals the last; None if none applies.
+    """Find the rule that decides: the harshest that applies, and the last among equals; None if no rule applies.
 
     More keys, more bytes, less room and more pressure only make more rules apply, so the answer never becomes milder.
     """

@@ -1,4 +1,4 @@
-"""Whether a table of rules answers every request, and whether every rule can be the one that answers."""
+"""Check of a table of rules: every request has an answer, and every rule decides some request."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ Cell = tuple[Cost, Load, Lack]
 
 
 def check_rules(rules: Sequence[Rule], profiles: Collection[str]) -> None:
-    """Refuse a table that does not fit *profiles*; asks it for one request of every kind that its rules tell apart.
+    """Refuse a table that does not fit *profiles*, by one request of every kind that its rules tell apart.
 
     Raises:
-        PolicyError: a rule has a profile that is none of *profiles*, a limit that is none, or the name of another rule;
-            or a request finds no rule; or a rule never decides. The message names the rule.
+        PolicyError: a rule has an unknown profile, an invalid limit, or the name of another rule; or a request finds no
+            rule; or a rule never decides. The message names the rule.
     """
     for rule in rules:
         _check_rule(rule, profiles)
@@ -55,7 +55,7 @@ def _check_rule(rule: Rule, profiles: Collection[str]) -> None:
 
 
 def _cells(rules: Sequence[Rule], profiles: Collection[str]) -> Iterator[Cell]:
-    """One request of every kind: a limit changes what applies only right above it."""
+    """Make one request of every kind; the rules that apply change only right above a limit."""
     keys = sorted({0} | {rule.keys_above + 1 for rule in rules if rule.keys_above is not None})
     nbytes = sorted({0} | {rule.bytes_above + 1 for rule in rules if rule.bytes_above is not None})
     loads = [Load(worker, pressure) for worker in (False, True) for pressure in Pressure]

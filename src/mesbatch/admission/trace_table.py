@@ -1,4 +1,4 @@
-"""The rules of the incident's trace: a table of numbers of keys, and what holds for any number when memory is short."""
+"""Rules of the incident's trace: by the number of keys, and for any number of keys while memory is short."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from mesbatch.admission.rule import Rule
 from mesbatch.errors import PolicyError
 
 CACHE_LIMIT = 10_000  # keys: a larger answer would fill the cache and is rarely asked for twice
-ASYNC_THRESHOLD = 20_000  # keys: what a user waits for without a progress bar, half a minute of the incident's day
-CID_LIMIT = 50_000  # keys: the most that is read within a web request
+ASYNC_THRESHOLD = 20_000  # keys: half a minute on the day of the incident; more needs a progress bar
+CID_LIMIT = 50_000  # keys: the largest read within a web request
 BUSY_SECONDS = 5.0  # permits change hands within seconds
 CRITICAL_SECONDS = 15.0  # memory needs longer to come back than a permit
 
@@ -40,7 +40,7 @@ MEMORY_RULES = (
 def trace_rules(
     *, cache_limit: int = CACHE_LIMIT, async_threshold: int = ASYNC_THRESHOLD, cid_limit: int = CID_LIMIT
 ) -> tuple[Rule, ...]:
-    """The rules of the trace; thresholds are numbers of keys, and the defaults those of the incident's designers.
+    """Make the rules of the trace; thresholds are numbers of keys, with the defaults of the incident's designers.
 
     Raises:
         InvalidLimit: a threshold is negative or no integer.

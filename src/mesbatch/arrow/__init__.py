@@ -1,1 +1,1 @@
-"""Rows as Arrow record batches: types from what the database declares, values checked, batches within the budget."""
+"""Rows as Arrow record batches: types as the database declares them, values checked, batches within the budget."""

@@ -1,4 +1,4 @@
-"""Rows and record batches of any origin made into record batches of one schema, with every value checked."""
+"""A converter of rows and record batches of any origin to record batches of one schema, with every value checked."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from mesbatch.arrow.values import Misfit, fitting_type, infer_type, make_array
 from mesbatch.batch import Column, Row
 from mesbatch.errors import ColumnNameError, SchemaChanged, UnencodableValue
 
-# Numerics that are no numbers, as ADBC and as PostgreSQL write them: null, as in JSON.
+# Numerics that are no numbers, as ADBC and PostgreSQL write them; they become null, as in JSON.
 SPECIAL = pa.array(["nan", "inf", "-inf", "NaN", "Infinity", "-Infinity"])
 
 
 @dataclass(frozen=True)
 class Field:
-    """One column on its way: *base* is the type of its values, *wanted* what the caller declared; None: not known."""
+    """One column of the result: *base* is the type of its values, *wanted* that which the caller declared."""
 
     name: str
     base: pa.DataType | None
@@ -35,7 +35,7 @@ class Field:
 
 
 class Converter:
-    """Makes record batches; what no one declared is decided by the first rows that it is given.
+    """A maker of record batches; types that nobody declared are decided by the first rows.
 
     *schema* names some or all of the columns with their types. Holds nothing between calls.
 
@@ -58,11 +58,11 @@ class Converter:
 
     def _set_fields(self, fields: list[Field]) -> None:
         self._fields = fields
-        # What the batches have or will have; columns that nothing was decided about are of the null type.
+        # The schema of all batches; columns without a decision are of the null type.
         self.schema = pa.schema([(field.name, field.type) for field in fields])
 
     def from_rows(self, rows: Sequence[Row]) -> pa.RecordBatch:
-        """A record batch of *rows*."""
+        """Make a record batch of *rows*."""
         values = list(zip(*rows)) or [()] * len(self._fields)
         if len(values) != len(self._fields):
             raise SchemaChanged(f"a row has {len(values):,} values for {len(self._fields):,} columns")
@@ -73,13 +73,13 @@ class Converter:
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
     def prepare(self, given: pa.Schema) -> pa.Schema:
-        """Take the types of record batches that are to come, where nobody declared others; the schema that they get."""
+        """Take the types of the record batches to come, unless the caller declared others; give their new schema."""
         self._decided = True
         self._set_fields([_field_of(field, its) for field, its in zip(self._fields, given)])
         return self.schema
 
     def from_batch(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """*batch*, which is one of those that `prepare` heard of, with the types of this converter's schema."""
+        """Give *batch*, which has the schema that `prepare` was told, the types of this converter's schema."""
         if not batch.schema.equals(self.schema, check_metadata=True):
             arrays = [self._cast(field, column) for field, column in zip(self._fields, batch.columns)]
             batch = pa.RecordBatch.from_arrays(arrays, schema=self.schema)
@@ -91,7 +91,7 @@ class Converter:
         self._rows += rows
 
     def _decide(self, values: Sequence[Sequence[Any]]) -> None:
-        """Types that nobody declared, from the first rows."""
+        """Decide the types that nobody declared, by the first rows."""
         self._decided = True
         self._set_fields(
             [
@@ -223,5 +223,5 @@ def _field(column: Column, dialect: str, wanted: pa.DataType | None) -> Field:
 
 
 def _field_of(field: Field, given: pa.Field) -> Field:
-    """Batches have types of their own, except for PostgreSQL's numeric: ADBC gives it as text, with its precision."""
+    """Take the type of the batches, except for PostgreSQL's numeric, which ADBC gives as text, with its precision."""
     return field if is_numeric(given.type) else replace(field, base=given.type, declared=True)

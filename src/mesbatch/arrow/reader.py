@@ -1,4 +1,4 @@
-"""`BatchReader.arrow()`: the same read as Arrow record batches, for whoever takes ``__arrow_c_stream__``."""
+"""`BatchReader.arrow()`: a read as Arrow record batches, also for libraries that take ``__arrow_c_stream__``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mesbatch.manifest import Manifest
 
 
 class BatchSource(Protocol):
-    """Batches of tuples or of record batches, with what is known of their columns; `BatchReader` is one."""
+    """A source of batches, of tuples or record batches, and of facts about their columns; `BatchReader` is one."""
 
     manifest: Manifest
 
@@ -71,7 +71,7 @@ class ArrowReader(Iterator[pa.RecordBatch]):
         return batch
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        """The stream of the batches that are left; whoever takes it closes the reader when it is released."""
+        """Give a stream of the batches that are left; the reader is closed when the stream is released."""
         try:
             batches = self._closing()
             next(batches)
@@ -92,7 +92,7 @@ class ArrowReader(Iterator[pa.RecordBatch]):
 
     def _closing(self) -> Generator[pa.RecordBatch | None]:
         with self:
-            yield None  # taken at once: a generator that was not begun would close nothing
+            yield None  # taken at once: a generator that never began would close nothing
             yield from self
 
     def _advance(self) -> pa.RecordBatch | None:
@@ -108,7 +108,7 @@ class ArrowReader(Iterator[pa.RecordBatch]):
             raise
 
     def _prepared(self) -> Converter:
-        """The converter, made once the read knows its columns."""
+        """Give the converter, made once the read knows its columns."""
         if self._converter is None:
             columns, schema = self._reader.description, self._reader.arrow_schema
             check_unique([column.name for column in columns])

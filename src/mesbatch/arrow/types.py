@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from mesbatch.batch import Column
 
-TIMESTAMP = pa.timestamp("us")  # what PostgreSQL stores and Python's datetime holds
+TIMESTAMP = pa.timestamp("us")  # as PostgreSQL stores it and Python's datetime holds it
 AWARE = pa.timestamp("us", tz="UTC")
 LARGEST_DECIMAL128, LARGEST_DECIMAL256 = 38, 76
 
@@ -71,7 +71,7 @@ DUCKDB = {
 
 
 def arrow_type(column: Column, dialect: str) -> pa.DataType | None:
-    """The type of *column* in the database *dialect*; None where only its values can tell.
+    """Find the type of *column* in the database *dialect*; None if only its values can tell.
 
     >>> arrow_type(Column("QTY", "numeric", precision=12, scale=3), "postgres")
     Decimal128Type(decimal128(12, 3))
@@ -89,9 +89,9 @@ def arrow_type(column: Column, dialect: str) -> pa.DataType | None:
 
 
 def decimal_type(precision: int, scale: int) -> pa.DataType:
-    """A decimal of *precision* digits, *scale* of them after the point; text where no Arrow type has so many.
+    """Find the type for *precision* digits, *scale* of them after the point; text if no decimal has so many.
 
-    A negative scale, which says that the last digits are zeros, becomes as many digits more.
+    A negative scale says that the last digits are zeros: there are as many digits more.
 
     >>> decimal_type(5, -2), decimal_type(100, 0)
     (Decimal128Type(decimal128(7, 0)), DataType(string))
@@ -142,7 +142,7 @@ _DUCKDB_DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
 
 
 def _postgres_type(column: Column) -> pa.DataType:
-    """What has no type of its own in Arrow is text, as PostgreSQL writes it; so is numeric without a precision."""
+    """Find PostgreSQL's: types that Arrow does not have are text, as is numeric without a precision."""
     name = column.type or "text"
     if name.endswith("[]"):
         return pa.list_(_postgres_type(Column(column.name, name[:-2])))
@@ -163,9 +163,9 @@ def _oracle_type(column: Column) -> pa.DataType | None:
 
 
 def _sqlite_type(declared: str | None) -> pa.DataType | None:
-    """By the rules of https://www.sqlite.org/datatype3.html#determination_of_column_affinity, in their order.
+    """Find SQLite's, by https://www.sqlite.org/datatype3.html#determination_of_column_affinity, in that order.
 
-    A column of NUMERIC affinity may hold integers, fractions and, where it is called DATE, text: its values decide,
+    A column of NUMERIC affinity may hold integers, fractions and, if it is called DATE, text: its values decide,
     unless it is called a number.
     """
     if declared is None:

@@ -1,4 +1,4 @@
-"""A column's Python values as one Arrow array: of the type that was decided, or an error, never something near it."""
+"""A column's Python values as one Arrow array of a given type, or an error; never something near that type."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SPARE_DIGITS = 10  # after the point, in a declaration that is advised: averages
 
 
 class Misfit(Exception):
-    """The value at *position* does not fit the column's type."""
+    """A value, at *position*, that does not fit the column's type."""
 
     def __init__(self, position: int, value: Any) -> None:
         super().__init__(position, value)
@@ -42,7 +42,7 @@ def make_array(values: Sequence[Any], type_: pa.DataType, *, declared: bool = Tr
 
 
 def infer_type(values: Sequence[Any]) -> pa.DataType:
-    """The type that holds *values*, where the database declares none: null if all of them are None.
+    """Find the type that holds *values*, for a column that has none: null if all of them are None.
 
     Raises:
         Misfit: the values are of two kinds, or of one that has no Arrow type.
@@ -174,7 +174,7 @@ def _is_finite(value: Any) -> bool:
 
 
 def _finite(value: Any) -> Any:
-    """Special decimals are null, as they are in JSON."""
+    """Make special decimals null, as they are in JSON."""
     return value if _is_finite(value) else None
 
 

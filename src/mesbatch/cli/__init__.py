@@ -1,4 +1,4 @@
-"""The command line: a group whose commands are imported when they are asked for."""
+"""The command line: a group of commands that are imported on use."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COMMANDS = {  # a module holds the command under the same name
 
 
 class LazyGroup(click.Group):
-    """Imports only the command that runs: `mesbatch demo --help` must not wait for drivers."""
+    """A group that imports only the command that runs: `mesbatch demo --help` must not wait for drivers."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(COMMANDS)

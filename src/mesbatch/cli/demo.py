@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib.util import find_spec
@@ -12,23 +11,22 @@ from pathlib import Path
 
 import click
 
-from mesbatch.demo.available import available_memory
-from mesbatch.demo.comparison import COMPARED, affordable_cids, compare, incident_bytes
+from mesbatch.cli.problems import explained
+from mesbatch.demo.comparison import COMPARED, affordable_cids, available_memory, compare, incident_bytes
 from mesbatch.demo.queries import DOMAINS
 from mesbatch.demo.report import comparison_heading, comparison_line, trace_report
 from mesbatch.demo.rows import DEFAULT_CIDS, count_rows
 from mesbatch.demo.warehouse import build_warehouse, is_whole, sqlite_url
 from mesbatch.demo.watch import Watched, watch
-from mesbatch.errors import MesbatchError
 from mesbatch.units import format_bytes
 
-DRIVERS = ("sqlite3", "apsw", "psycopg")  # whichever reads the warehouse counts to the imports, not to the trace
+DRIVERS = ("sqlite3", "apsw", "psycopg")  # those that read the warehouse count to the imports, not to the trace
 COMPARED_BY_DEFAULT = ("history",)
 FEWEST_COMPARED = 1_000  # one IN list: below that all three pipelines look alike
 
 
 def default_directory() -> Path:
-    """Where the warehouse is kept from one run to the next: the user's cache, where the XDG specification has it."""
+    """Find the directory that keeps the warehouse between runs: the user's cache, as the XDG specification has it."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "mesbatch")
 
 
@@ -74,12 +72,12 @@ def demo(
 ) -> None:
     """Trace a station's lots through a made-up warehouse, and see that memory stays flat.
 
-    The warehouse is built once. It is read in a process of its own, whose memory is drawn over time. Fails unless every
-    row came.
+    The warehouse is built once. It is read in a process of its own, whose memory is drawn over time. Fails unless all
+    rows came.
     """
     _check(url, domains, compared, served)
     url = url or sqlite_url(directory / f"warehouse-{cids}.sqlite")
-    try:
+    with explained():
         _build_once(url, cids)
         if served:
             _serve(url, cids, directory, port)
@@ -87,14 +85,12 @@ def demo(
         traced = _trace(url, cids, domains or DOMAINS, output)
         runs = _compare(url, cids, domains or COMPARED_BY_DEFAULT) if compared else {"mesbatch": traced}
         _draw(png or directory / "memory.png", runs, required=png is not None)
-    except (MesbatchError, OSError, sqlite3.Error) as error:
-        raise click.ClickException(str(error)) from error
     if not traced.result["complete"]:
         raise click.exceptions.Exit(1)
 
 
 def _check(url: str | None, domains: Sequence[str] | None, compared: bool, served: bool) -> None:
-    """Refuse at once what would fail after minutes."""
+    """Refuse at once a combination that would fail after minutes."""
     if url and not url.startswith("postgres"):
         raise click.UsageError("--url is for PostgreSQL; a SQLite warehouse is a file of our own in --directory")
     if url and not find_spec("psycopg"):
@@ -146,7 +142,7 @@ def _compare(url: str, cids: int, domains: Sequence[str]) -> dict[str, Watched]:
 
 
 def _scale_down(cids: int, domains: Sequence[str]) -> int:
-    """The number of lots whose rows the incident's pipeline can hold on this machine."""
+    """Find the number of lots whose rows the incident's pipeline can hold on this machine."""
     available, needed = available_memory(), incident_bytes(cids, domains)
     fitting = affordable_cids(cids, domains, available)
     if fitting == cids:

@@ -1,15 +1,15 @@
-"""`mesbatch doctor`: how to size a machine, or what is wrong with a set-up that runs."""
+"""`mesbatch doctor`: the sizes for a machine, or the faults of a set-up that runs."""
 
 from __future__ import annotations
 
 import click
 
-from mesbatch.cli.worker import parse_bytes
-from mesbatch.errors import InvalidLimit, InvalidSetting
+from mesbatch.cli.options import parse_size
+from mesbatch.cli.problems import explained
 
 
 @click.command()
-@click.option("--plan", "total", callback=parse_bytes, help="Share the memory of such a machine, such as 7GiB.")
+@click.option("--plan", "total", callback=parse_size, help="Share the memory of such a machine, such as 7GiB.")
 def doctor(total: int | None) -> None:
     """Look at the set-up that runs here, with the environment of its web server, and say what to do.
 
@@ -18,13 +18,11 @@ def doctor(total: int | None) -> None:
     from mesbatch.doctor import examine, make_plan
     from mesbatch.settings import Settings
 
-    try:
+    with explained():
         if total is not None:
             click.echo(str(make_plan(total)))
             return
         findings = list(examine(Settings.from_env()))
-    except (InvalidLimit, InvalidSetting) as error:
-        raise click.ClickException(str(error)) from error
     for finding in findings:
         click.echo(str(finding))
     if any(finding.grade == "problem" for finding in findings):

@@ -1,4 +1,4 @@
-"""`mesbatch export`: a query's rows as NDJSON, Parquet or Arrow."""
+"""`mesbatch export`: the rows of a query as NDJSON, Parquet or Arrow."""
 
 from __future__ import annotations
 
@@ -8,37 +8,31 @@ from pathlib import Path
 
 import click
 
-from mesbatch.cli.parameters import read_parameters
-from mesbatch.cli.password import VARIABLE, check_has_none, find_password, with_password
+from mesbatch.cli.options import (
+    PASSWORD_VARIABLE,
+    check_no_password,
+    find_password,
+    parse_size,
+    read_parameters,
+    with_password,
+)
 from mesbatch.cli.problems import explained
 from mesbatch.cli.progress import Progress
-from mesbatch.demo.watched import peak_memory
 from mesbatch.export import Summary
 from mesbatch.export import export as write_export
-from mesbatch.export.keys_file import read_keys
-from mesbatch.export.statement import key_maker
+from mesbatch.export.keys_file import key_maker, read_keys
 from mesbatch.keys.collect import Keys, collect_keys
-from mesbatch.units import format_bytes, parse_bytes
+from mesbatch.memory import peak_rss
+from mesbatch.units import format_bytes
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-
-
-def parse_size(context: click.Context, parameter: click.Parameter, text: str) -> int:
-    """Read ``64MiB``."""
-    try:
-        size = parse_bytes(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
-    if size < 1:
-        raise click.BadParameter(f"must be above 0, got {text}")
-    return size
 
 
 @click.command()
 @click.option("--url", required=True, help="The database, without a password.")
 @click.option("--sql", "sql_file", required=True, type=FILE, help="A file with one query.")
 @click.option("--keys", "keys_file", type=FILE, help="A file of keys, one a line, for IN (:keys).")
-@click.option("--key", help="The result's column of the keys, where that is not the filter's own.")
+@click.option("--key", help="The key's column in the result, if that is not the filter's own.")
 @click.option("--param", "pairs", multiple=True, metavar="NAME=VALUE", help="A parameter of the query; repeatable.")
 @click.option("--format", "format_", help="ndjson, parquet or arrow.  [default: by the name of --out]")
 @click.option("--out", required=True, help="A file, a directory of parts (ends with /), or - for standard output.")
@@ -47,7 +41,9 @@ def parse_size(context: click.Context, parameter: click.Parameter, text: str) ->
 @click.option("--compress", is_flag=True, help="gzip for NDJSON, zstd for Parquet and Arrow.")
 @click.option("--resume", is_flag=True, help="Go on after the last whole part.")
 @click.option("--force", is_flag=True, help="Replace what is there.")
-@click.option("--password-file", type=FILE, help=f"A file with the password.  [default: the variable {VARIABLE}]")
+@click.option(
+    "--password-file", type=FILE, help=f"A file with the password.  [default: the variable {PASSWORD_VARIABLE}]"
+)
 @click.option("--ask-password", is_flag=True, help="Ask for the password.")
 def export(
     url: str,
@@ -70,8 +66,8 @@ def export(
     A manifest beside the file says that all rows came, and `mesbatch verify` checks it later. Fails unless they did.
     """
     sql = sql_file.read_text(encoding="utf-8-sig")
-    params = read_parameters(pairs, sql, check_has_none(url))
-    con = with_password(url, find_password(os.environ.get(VARIABLE), password_file, ask=ask_password))
+    params = read_parameters(pairs, sql, check_no_password(url))
+    con = with_password(url, find_password(os.environ.get(PASSWORD_VARIABLE), password_file, ask=ask_password))
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # gives back what was freed: 27 MiB less at the peak
     with ExitStack() as closed, explained(sql):
         keys: Keys | None = None
@@ -96,5 +92,5 @@ def _tell(summary: Summary) -> str:
     return (
         f"{summary.rows:,} rows{before}, {format_bytes(summary.nbytes)} in {summary.parts:,} "
         f"part{'s' * (summary.parts != 1)}, {summary.seconds:.1f} s, {rate:,.0f} rows/s, "
-        f"peak memory {format_bytes(peak_memory())}, {summary.manifest.status}"
+        f"peak memory {format_bytes(peak_rss())}, {summary.manifest.status}"
     )

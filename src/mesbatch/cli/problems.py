@@ -1,4 +1,4 @@
-"""What goes wrong while a command reads, in one line for a person: our words, or the database's own."""
+"""Errors of a command as one line for a person: our words, or the database's own."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from mesbatch.errors import MesbatchError
 
 
 @contextmanager
-def explained(sql: str) -> Iterator[None]:
-    """Our errors, the system's and those of drivers, with the place in *sql*, become a message; others stay."""
+def explained(sql: str = "") -> Iterator[None]:
+    """Make a message of our errors, the system's and those of drivers, with the place in *sql*; let others pass."""
     try:
         yield
     except (MesbatchError, OSError, ImportError) as error:
@@ -30,7 +30,7 @@ def _with_notes(text: str, error: BaseException) -> str:
 
 
 def _position(error: Any, sql: str) -> str:
-    """Where in *sql* the error is: SQLite counts bytes, PostgreSQL characters from 1."""
+    """Find the place of the error in *sql*: SQLite counts bytes, PostgreSQL characters from 1."""
     offset = getattr(error, "error_offset", -1)
     if offset is not None and offset >= 0:
         before = sql.encode()[:offset].decode(errors="ignore")

@@ -1,4 +1,4 @@
-"""How far an export is: one line that changes on a terminal, plain lines elsewhere."""
+"""The progress of an export: one line that changes on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BAR = 24
 
 
 class Progress:
-    """Hears of a read and writes to *stream*; *keys* is how many are to be read, if that is known."""
+    """A hook that writes the progress of a read to *stream*; *keys* is their number, if that is known."""
 
     def __init__(self, keys: int | None = None, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr

@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 import logging
-import re
 import sys
 from pathlib import Path
 
 import click
 
+from mesbatch.cli.options import parse_size
 from mesbatch.errors import InvalidJob
 from mesbatch.jobs.app import import_jobs
-from mesbatch.units import GiB, KiB, MiB
-
-UNITS = {"": 1, "KiB": KiB, "MiB": MiB, "GiB": GiB}
-
-
-def parse_bytes(context: click.Context, parameter: click.Parameter, text: str | None) -> int | None:
-    """Read ``512MiB`` as bytes."""
-    if text is None:
-        return None
-    found = re.fullmatch(r"(\d+) ?(|KiB|MiB|GiB)", text.strip())
-    if found is None or not int(found[1]):
-        raise click.BadParameter(f"{text!r} is no size: write 512MiB, 2GiB or bytes")
-    return int(found[1]) * UNITS[found[2]]
 
 
 @click.command()
 @click.option("--app", required=True, help="Where the application's RQJobs is: module:object.")
-@click.option("--memory-limit", callback=parse_bytes, help="What a job's process may allocate, such as 512MiB.")
+@click.option("--memory-limit", callback=parse_size, help="What a job's process may allocate, such as 512MiB.")
 def worker(app: str, memory_limit: int | None) -> None:
     """Run the jobs of an application, one at a time, until SIGTERM.
 

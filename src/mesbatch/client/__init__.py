@@ -1,7 +1,6 @@
-"""Follow a job from Python, over HTTP or in its store: every row once, or an error that says what is missing."""
+"""Clients that follow a job, over HTTP or in its store: every row once, or an error that names the missing part."""
 
 from mesbatch.client.http import JobClient
-from mesbatch.client.store import follow_store
-from mesbatch.client.stream import JobStream, Records
+from mesbatch.client.stream import JobStream, Records, follow_store
 
 __all__ = ["JobClient", "JobStream", "Records", "follow_store"]

@@ -1,4 +1,4 @@
-"""A client of the HTTP contract: submit, look, cancel, follow."""
+"""Client of the HTTP contract: submit, look at, cancel and follow jobs."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from urllib.request import Request, urlopen
 
 from mesbatch.client.stream import PATIENCE_SECONDS, Cut, JobStream, unbroken
 from mesbatch.errors import JobNotFound, MesbatchError, RequestRefused
+from mesbatch.store.protocol import ENDED
 
-TIMEOUT_SECONDS = 30.0  # for a line: a server that follows the contract sends one every 5 s
+TIMEOUT_SECONDS = 30.0  # for a line; a server that follows the contract sends one every 5 s
 POLL_SECONDS = 0.5
 PASSING = {http.client.BAD_GATEWAY, http.client.SERVICE_UNAVAILABLE, http.client.GATEWAY_TIMEOUT}
-ENDED = {"finished", "failed", "cancelled", "lost"}
 
 
 class JobClient:
-    """The jobs behind *url*, such as ``https://host/api/trace``; *headers* go with each request.
+    """Client of the jobs at *url*, such as ``https://host/api/trace``; *headers* are sent with each request.
 
-    *timeout* is how many seconds the server may take for an answer, or between two lines of a stream.
+    *timeout* is the number of seconds that the server may take for an answer, or between two lines of a stream.
 
     Raises:
         ValueError: *url* is neither http nor https.
@@ -53,18 +53,18 @@ class JobClient:
         return str(answer["job_id"])
 
     def status(self, job_id: str) -> dict[str, Any]:
-        """What the server knows of a job.
+        """Ask the server for the status of a job.
 
         Raises:
-            JobNotFound: there is no such job, or it is another's.
+            JobNotFound: there is no such job, or another user has it.
         """
         return self._json("GET", f"/job/{quote(job_id, safe='')}")
 
     def wait(self, job_id: str, timeout: float | None = None) -> dict[str, Any]:
-        """The status of a job once it has ended.
+        """Wait for the end of a job, and return its last status.
 
         Raises:
-            TimeoutError: it did not within *timeout* seconds.
+            TimeoutError: it did not end within *timeout* seconds.
         """
         until = None if timeout is None else time.monotonic() + timeout
         while (found := self.status(job_id))["status"] not in ENDED:
@@ -84,10 +84,10 @@ class JobClient:
         patience: float = PATIENCE_SECONDS,
         on_progress: Callable[[dict[str, Any]], None] | None = None,
     ) -> JobStream:
-        """The job's records from the first on, while it still runs; see `JobStream`.
+        """Follow the records of a job from the first one on, also while it runs; see `JobStream`.
 
         Raises:
-            JobNotFound: there is no such job, or it is another's; raised with the first record.
+            JobNotFound: there is no such job, or another user has it; raised with the first record.
         """
         path = f"/job/{quote(job_id, safe='')}/stream?from="
         return JobStream(
@@ -98,9 +98,9 @@ class JobClient:
         try:
             with self._open(method, path, body) as response:
                 answer: dict[str, Any] = json.loads(response.read() or b"{}")
+        except MesbatchError:
+            raise
         except (Cut, OSError, http.client.HTTPException, ValueError) as error:
-            if isinstance(error, MesbatchError):
-                raise
             raise RequestRefused(f"{method} {path}: no answer that is JSON: {error}", None) from error
         return answer
 
@@ -120,7 +120,7 @@ class JobClient:
 
 
 class _Lines:
-    """The lines of a response, until it breaks off."""
+    """Lines of a response, until it breaks off."""
 
     def __init__(self, response: Any) -> None:
         self._response = response

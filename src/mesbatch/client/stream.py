@@ -1,4 +1,4 @@
-"""The rows of a job's stream, checked against its own account, and asked for again where the connection broke."""
+"""Rows of a job's stream, checked against its own account, and resumed where the connection broke."""
 
 from __future__ import annotations
 
@@ -13,18 +13,20 @@ import msgspec
 
 from mesbatch.codec.checksum import Checksum
 from mesbatch.errors import CorruptChunk, JobFailed, ReadInterrupted
+from mesbatch.store.protocol import Store
+from mesbatch.store.stored_lines import stored_lines
 
-PATIENCE_SECONDS = 60.0  # without a line, while connecting is tried again: a restart of a web server takes less
+PATIENCE_SECONDS = 60.0  # of tries without a line; a restart of a web server takes less
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
 
 
 class Cut(Exception):
-    """The lines broke off: ask again for those that are missing."""
+    """End of the lines before their last one: the rest is to be asked for again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """Rows of one *domain*, as one ``records`` line brought them: objects, or arrays in that shape."""
+    """Rows of one *domain*, from one ``records`` line: objects, or arrays where the job has that shape."""
 
     domain: str
     rows: list[Any]
@@ -35,8 +37,8 @@ class Lines(Protocol):
     def close(self) -> None: ...
 
 
-class _Line(msgspec.Struct):
-    """Any line of the stream; `msgspec.Raw` is what is looked at later, or never."""
+class _StreamLine(msgspec.Struct):
+    """Line of the stream, of any type; a `msgspec.Raw` is decoded later, or never."""
 
     type: str
     domain: str = ""
@@ -51,17 +53,17 @@ class _Complete(msgspec.Struct):
 
 
 class JobStream:
-    """The `Records` of a job from its first on, which come while it still runs.
+    """`Records` of a job from its first one on, also while it runs.
 
-    *open_lines* gives the lines from the n-th ``records`` line on; when they break off, it is asked again for the rest,
-    for *patience* seconds without a new line. Reaching the end without an exception means that every row came, once:
-    counts and checksums are those that the job tells. *meta*, *columns* of each domain, *warning* and *aggregation* are
-    there when their lines were; *on_progress* hears the others. Holds one line and its rows.
+    *open_lines* opens the lines from the n-th ``records`` line on. When they break off, it is called again for the
+    rest, for *patience* seconds without a new line. Reaching the end without an exception means that every row came,
+    once: counts and checksums are those of the job. *meta*, *columns* of each domain, *warning* and *aggregation* are
+    set when their lines came; *on_progress* gets the ``progress`` lines. Holds one line and its rows.
 
     Raises:
-        JobFailed: the job ended without a result, or a part of it is lost.
+        JobFailed: the job ended without a result, or a part of its result is lost.
         CorruptChunk: the rows are not those that the job wrote.
-        ReadInterrupted: the stream broke off, and nobody answered any more.
+        ReadInterrupted: the stream broke off, and no further try succeeded.
 
     >>> lines = [
     ...     b'{"type":"meta","job_id":"j"}', b'{"type":"domain_start","domain":"holds"}',
@@ -126,9 +128,9 @@ class JobStream:
             pause = min(LONGEST_PAUSE, 2 * pause)
 
     def _take(self, line: bytes) -> tuple[Records | None, bool]:
-        """What a line brings, and whether it is the last."""
+        """Take a line; return its records, if it has any, and True with the last line."""
         try:
-            parsed = msgspec.json.decode(line, type=_Line)
+            parsed = msgspec.json.decode(line, type=_StreamLine)
         except msgspec.DecodeError as error:  # half of one
             raise Cut(f"a line of {len(line):,} bytes is no JSON object") from error
         match parsed.type:
@@ -145,7 +147,7 @@ class JobStream:
                 self._note(kind, parsed, line)
                 return None, False
 
-    def _records_of(self, line: _Line) -> Records:
+    def _records_of(self, line: _StreamLine) -> Records:
         data = line.data if bytes(line.rows) == b"null" else line.rows
         rows = msgspec.json.decode(data, type=list[Any])
         if len(rows) != line.count:
@@ -155,7 +157,7 @@ class JobStream:
         self.position += 1
         return Records(line.domain, rows)
 
-    def _note(self, kind: str, parsed: _Line, line: bytes) -> None:
+    def _note(self, kind: str, parsed: _StreamLine, line: bytes) -> None:
         members = msgspec.json.decode(line)
         match kind:
             case "meta":
@@ -182,8 +184,19 @@ class JobStream:
                 )
 
 
+def follow_store(
+    store: Store, job_id: str, *, on_progress: Callable[[dict[str, Any]], None] | None = None
+) -> JobStream:
+    """Follow the job *job_id* in *store*, without a web server between, from its first record to its end.
+
+    Raises:
+        JobNotFound: there is no such job; raised with the first record.
+    """
+    return JobStream(lambda first: stored_lines(store, job_id, from_=first), on_progress=on_progress)
+
+
 def unbroken(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Only lines that came whole."""
+    """Pass on lines that came whole, and raise `Cut` for one that did not."""
     for line in lines:
         if not line.endswith(b"\n"):
             raise Cut(f"a line broke off after {len(line):,} bytes")

@@ -1,4 +1,4 @@
-"""Values and rows as JSON, and the checksums of what was written."""
+"""Values and rows as JSON, and the checksums of their bytes."""
 
 from mesbatch.codec.rows import RowEncoder
 

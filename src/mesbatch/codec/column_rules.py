@@ -32,8 +32,8 @@ _MINUTE = timedelta(minutes=1)
 _PLAIN = frozenset({NoneType, bool, int, float, str, bytes, date, time, timedelta, UUID})
 
 
-class Rule(NamedTuple):
-    """Values of the column at *position* are converted wherever they do not all pass as they are."""
+class ColumnRule(NamedTuple):
+    """A conversion for the column at *position*, for rows in which not all of its values pass as they are."""
 
     position: int
     all_pass: Callable[[list[Any]], bool]
@@ -57,29 +57,29 @@ def decimal_form(column: Column) -> DecimalForm | None:
     return "number" if column.type in _NUMERIC and (short or _is_oracle_number(column)) else "string"
 
 
-def find_rules(columns: Sequence[Column], *, numbers: bool, blank_in_datetimes: bool) -> list[Rule]:
-    """The rules for *columns* when the encoder writes Decimals as *numbers*, otherwise as strings."""
+def find_rules(columns: Sequence[Column], *, numbers: bool, blank_in_datetimes: bool) -> list[ColumnRule]:
+    """Find the rules for *columns*, for an encoder that writes Decimals as *numbers*, or else as strings."""
     rules = []
     for position, column in enumerate(columns):
         form = decimal_form(column)
         if numbers and form == "string":
-            rules.append(Rule(position, _has_no_decimals, _everywhere(write_decimal)))
+            rules.append(ColumnRule(position, _has_no_decimals, _everywhere(write_decimal)))
         elif numbers and form == "number" and not _is_document(column):
-            rules.append(Rule(position, _is_finite, _finite))
+            rules.append(ColumnRule(position, _is_finite, _finite))
         if _base(column) in _WITH_ZONES:
-            rules.append(Rule(position, _has_whole_offsets, _everywhere(_with_whole_offset)))
+            rules.append(ColumnRule(position, _has_whole_offsets, _everywhere(_with_whole_offset)))
         if blank_in_datetimes and _may_hold_datetimes(column):
-            rules.append(Rule(position, _has_no_datetimes, _everywhere(_write_with_blank)))
+            rules.append(ColumnRule(position, _has_no_datetimes, _everywhere(_write_with_blank)))
     return rules
 
 
-def rules_in_need(rules: Iterable[Rule], rows: Sequence[Row]) -> list[Rule]:
-    """Those of *rules* whose columns hold something to convert in *rows*: mostly none, at 0.05 us a row and rule."""
+def rules_in_need(rules: Iterable[ColumnRule], rows: Sequence[Row]) -> list[ColumnRule]:
+    """Choose the *rules* whose columns have values to convert in *rows*: mostly none, at 0.05 us a row and rule."""
     return [rule for rule in rules if not rule.all_pass([row[rule.position] for row in rows])]
 
 
-def convert_rows(rows: Iterable[Row], rules: Iterable[Rule]) -> list[Row]:
-    """Copies of *rows* with *rules* applied to every value of their columns."""
+def convert_rows(rows: Iterable[Row], rules: Iterable[ColumnRule]) -> list[Row]:
+    """Copy *rows* with *rules* applied to every value of their columns."""
     converted = []
     for row in rows:
         values = list(row)
@@ -90,7 +90,7 @@ def convert_rows(rows: Iterable[Row], rules: Iterable[Rule]) -> list[Row]:
 
 
 def write_decimal(value: Any) -> Any:
-    """A Decimal as text; NaN and the infinities have no place in JSON and become null."""
+    """Write a Decimal as text; NaN and the infinities have no place in JSON and become null."""
     if isinstance(value, Decimal):
         return str(value) if value.is_finite() else None
     return value
@@ -177,7 +177,7 @@ def _write_with_blank(value: Any) -> Any:
 
 
 def _everywhere(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """*convert* applied to a value, or to what it holds: databases have arrays and composite types."""
+    """Apply *convert* to a value, or to the values in it: databases have arrays and composite types."""
 
     def apply(value: Any) -> Any:
         if isinstance(value, dict):

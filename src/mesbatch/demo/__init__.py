@@ -1,1 +1,1 @@
-"""A made-up manufacturing warehouse, what once went wrong with it, and a way to watch memory over time."""
+"""A made-up manufacturing warehouse, an incident with it, and a way to watch memory over time."""

@@ -1,4 +1,4 @@
-"""Run the incident's two pipelines beside ours, each in a process of its own."""
+"""A comparison of the incident's two pipelines with ours, each in a process of its own."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from mesbatch.demo.rows import ROWS_PER_CID
 from mesbatch.demo.tables import LOT_HISTORY, LOT_HOLDS, LOT_MATERIALS, LOT_REJECTS
 from mesbatch.demo.watch import Watched, watch
+from mesbatch.memory import read_memory
 
-# The function of each, and what only that one imports.
+# The function of each, and the modules that only that one imports.
 PIPELINES = {
     "incident": ("mesbatch.demo.runs:incident", ["pandas"]),
     "first repair": ("mesbatch.demo.runs:first_repair", []),
@@ -39,14 +40,19 @@ def compare(url: str, cids: int, domains: Sequence[str], preload: Sequence[str])
         yield name, watch(target, arguments, preload=[*preload, *imports])
 
 
+def available_memory() -> int | None:
+    """Read how many bytes this machine, or the container around us, can still give; None where neither tells."""
+    return read_memory().headroom
+
+
 def incident_bytes(cids: int, domains: Sequence[str]) -> int:
-    """The memory in bytes that the incident's pipeline will take for *domains* of *cids* lots, about."""
+    """Estimate the bytes of memory that the incident's pipeline takes for *domains* of *cids* lots."""
     values = sum(columns * ROWS_PER_CID[table] for columns, table in map(COMPARED.__getitem__, domains))
     return round(cids * values * INCIDENT_BYTES_PER_VALUE)
 
 
 def affordable_cids(cids: int, domains: Sequence[str], available: int | None) -> int:
-    """How many of *cids* lots the incident's pipeline can read in *available* bytes; all where nobody knows.
+    """Compute how many of *cids* lots the incident's pipeline can read in *available* bytes; all for None.
 
     >>> affordable_cids(114_000, ["history"], 16 * 2**30)
     114000

@@ -1,4 +1,4 @@
-"""The two pipelines of the incident as they were, so that ours can be measured beside them; not to be copied."""
+"""The two pipelines of the incident as they were, for comparison with ours; do not copy them."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def incident(con: Any, queries: Mapping[str, str], keys: Sequence[str], key: str
 def first_repair(con: Any, queries: Mapping[str, str], keys: Sequence[str], key: str = "CONTAINERID") -> str:
     """Read *queries* as the first repair did and return the JSON answer.
 
-    ``fetchmany`` in a flat iterator, which feeds a dict of everything, which is flattened, then ``json.dumps``: about
-    2.1 GiB for a million rows of 14 columns.
+    ``fetchmany`` in a flat iterator -> a dict of everything -> a flattened copy -> ``json.dumps``: about 2.1 GiB for a
+    million rows of 14 columns.
     """
     results = {}
     for domain, sql in queries.items():

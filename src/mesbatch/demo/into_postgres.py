@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import psycopg
 
-from mesbatch.demo.rows import Row
+from mesbatch.batch import Row
 from mesbatch.demo.tables import MARKER, VERSION, Table
 from mesbatch.errors import ConnectionLost
 
@@ -24,7 +24,7 @@ def connect(url: str) -> psycopg.Connection:
 
 
 def read_marker(url: str) -> tuple[int, int] | None:
-    """Version and number of lots of a finished warehouse; None where there is none."""
+    """Read version and number of lots of a finished warehouse; None if there is none."""
     with connect(url) as con:
         if con.execute("SELECT to_regclass(%s)", [MARKER.name]).fetchone() == (None,):
             return None

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from mesbatch.demo.rows import Row
+from mesbatch.batch import Row
 from mesbatch.demo.tables import MARKER, VERSION, Table
 
 
@@ -18,7 +18,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def read_marker(path: Path) -> tuple[int, int] | None:
-    """Version and number of lots of a finished warehouse; None for anything else at *path*."""
+    """Read version and number of lots of a finished warehouse; None for anything else at *path*."""
     try:
         with closing(connect(path)) as con:
             version, cids = con.execute(f"SELECT version, cids FROM {MARKER.name}").fetchone()

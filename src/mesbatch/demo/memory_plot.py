@@ -1,4 +1,4 @@
-"""Draw the memory of watched processes over time."""
+"""A picture of the memory of watched processes over time."""
 
 from __future__ import annotations
 

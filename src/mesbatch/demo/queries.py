@@ -1,4 +1,4 @@
-"""What the dashboard asks of the warehouse: one query a domain, written as the incident's were."""
+"""The dashboard's queries of the warehouse: one for each domain, written as the incident's were."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The aggregation of the dashboard: rejects counted as they pass, never kept."""
+"""The aggregation of the dashboard: rejects that are counted as they pass, and never kept."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DIMENSIONS = {
 
 
 class RejectCounts:
-    """Counts the rows of the domain ``rejects`` by loss reason, work-centre group, equipment and material.
+    """Counts of the rows of the domain ``rejects`` by loss reason, work-centre group, equipment and material.
 
     Holds one number for each distinct value, however many rows pass.
 
@@ -33,7 +33,7 @@ class RejectCounts:
         self._counters: dict[str, Counter[str]] = {dimension: Counter() for dimension in DIMENSIONS}
 
     def add(self, domain: str, batch: Batch) -> None:
-        """Count the rows of *batch*; other domains pass."""
+        """Count the rows of *batch*, if *domain* is that of rejects."""
         if domain != "rejects":
             return
         self._rejects += batch.num_rows
@@ -41,12 +41,12 @@ class RejectCounts:
             self._counters[dimension].update(map(itemgetter(find_column(batch.columns, column)), batch.rows))
 
     def result(self) -> dict[str, int | dict[str, int]]:
-        """The number of rejects and, for each dimension, the counts of its values, most frequent first."""
+        """Give the number of rejects and, for each dimension, the counts of its values, most frequent first."""
         dimensions = {dimension: dict(counter.most_common()) for dimension, counter in self._counters.items()}
         return {"rejects": self._rejects, **dimensions}
 
     def state(self) -> dict[str, int | dict[str, int]]:
-        """What was counted so far, as JSON, for a job that is resumed."""
+        """Give the counts so far, as JSON, for a job that is resumed."""
         return self.result()
 
     def restore(self, state: dict[str, Any]) -> None:

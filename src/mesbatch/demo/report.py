@@ -1,4 +1,4 @@
-"""What the demo prints: aligned lines of rows, seconds and memory."""
+"""The report of the demo: aligned lines of rows, seconds and memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mesbatch.units import format_bytes
 
 
 def trace_report(traced: Watched) -> Iterator[str]:
-    """The lines about one trace: each domain, all of them, and the memory that it took."""
+    """Write the lines about one trace: each domain, all of them, and the memory that it took."""
     result = traced.result
     yield f"{'domain':<20}{'rows':>12}{'rows/s':>12}{'first row':>12}  status"
     for name, domain in result["domains"].items():
@@ -24,12 +24,12 @@ def trace_report(traced: Watched) -> Iterator[str]:
 
 
 def comparison_heading() -> str:
-    """The line above the `comparison_line` of each pipeline."""
+    """Write the line above the `comparison_line` of each pipeline."""
     return f"{'pipeline':<20}{'rows':>12}{'seconds':>12}  peak above the imports"
 
 
 def comparison_line(name: str, run: Watched) -> str:
-    """What one pipeline took."""
+    """Write the line with the rows, seconds and memory of one pipeline."""
     return f"{name:<20}{run.result['rows']:>12,}{run.seconds:>12,.1f}  {format_bytes(run.above)}"
 
 

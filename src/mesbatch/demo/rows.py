@@ -10,9 +10,8 @@ from math import log1p
 from random import Random
 from typing import Any, NamedTuple
 
+from mesbatch.batch import Row
 from mesbatch.demo.tables import EQUIPMENT_JOBS, LOT_HISTORY, LOT_HOLDS, LOT_MATERIALS, LOT_REJECTS, Table
-
-Row = tuple[Any, ...]
 
 DEFAULT_CIDS = 114_000  # the lineage of the incident
 ROWS_PER_CID = {LOT_HISTORY: 9.5, LOT_MATERIALS: 3.5, LOT_REJECTS: 3.0, LOT_HOLDS: 0.06}
@@ -48,7 +47,7 @@ HOLD_REASONS = ("品質異常單", "客戶要求", "參數超限", "待確認", 
 
 
 class Lot(NamedTuple):
-    """What all rows of one lot share; *start* is a minute of the five months."""
+    """The values that all rows of one lot share; *start* is a minute of the five months."""
 
     cid: str
     name: str
@@ -61,7 +60,7 @@ class Lot(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where something happened to a lot."""
+    """The place of something that happened to a lot."""
 
     work_centre: str
     group: str
@@ -71,7 +70,7 @@ class Place(NamedTuple):
 
 
 def container_ids(cids: int = DEFAULT_CIDS) -> Iterator[str]:
-    """The ids of the first *cids* lots, with rows or without, in ascending order.
+    """Make the ids of the first *cids* lots, with rows or without, in ascending order.
 
     >>> next(container_ids())
     '48810380001cba48'
@@ -80,13 +79,13 @@ def container_ids(cids: int = DEFAULT_CIDS) -> Iterator[str]:
 
 
 def count_rows(cids: int) -> dict[Table, int]:
-    """How many rows the tables of a warehouse of *cids* lots have."""
+    """Count the rows of the tables of a warehouse of *cids* lots."""
     counts = {table: sum(_draw_counts(table, cids)) for table in ROWS_PER_CID}
     return counts | {EQUIPMENT_JOBS: _count_jobs(cids)}
 
 
 def make_rows(table: Table, cids: int) -> Iterator[Row]:
-    """The rows of *table*, lot after lot. Holds one row, and 30 MiB of values to choose from."""
+    """Make the rows of *table*, lot after lot. Holds one row, and 30 MiB of values to choose from."""
     return _MAKERS[table](cids)
 
 
@@ -204,7 +203,7 @@ def _steps(lot: Lot, count: int) -> range:
 
 @cache
 def _clock() -> list[str]:
-    """Every minute of the five months, and of ten days more for lots that started late."""
+    """Write every minute of the five months, and of ten days more for lots that started late."""
     days = [(FIRST_DAY + timedelta(days=day)).isoformat() for day in range(DAYS + 10)]
     times = [f"{hour:02d}:{minute:02d}:00" for hour in range(24) for minute in range(60)]
     return [f"{day}T{time}" for day in days for time in times]
@@ -212,7 +211,7 @@ def _clock() -> list[str]:
 
 @cache
 def _visits() -> list[tuple[Place, int, int, int]]:
-    """Places with the minutes a lot stays (0: it is still there), its quantity and what it loses."""
+    """Make places with the minutes a lot stays (0: it is still there), its quantity and its loss."""
     random = Random("visits")
     visits = []
     for _ in range(4_093):  # prime, so that two cycles of other lengths do not fall into step
@@ -225,7 +224,7 @@ def _visits() -> list[tuple[Place, int, int, int]]:
 
 
 def _losses() -> list[tuple[tuple[Any, ...], str]]:
-    """Pairs of material, reason, code, category and six quantities, with a comment."""
+    """Make pairs of a comment and of material, reason, code, category and six quantities."""
     random = Random("losses")
     losses = []
     for _ in range(3_061):

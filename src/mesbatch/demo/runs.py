@@ -1,4 +1,4 @@
-"""The incident's trace, read once: by mesbatch, as on the day of the incident, and as its first repair did."""
+"""The incident's trace, read once: by mesbatch, by the incident's pipeline, and by that of its first repair."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TRACE = Trace(
 
 
 def trace(url: str, cids: int, domains: Sequence[str], output: str = os.devnull) -> dict[str, Any]:
-    """Write the NDJSON stream of *domains* for *cids* lots to the file *output*; the account of what came."""
+    """Write the NDJSON stream of *domains* for *cids* lots to the file *output*, and give the account of it."""
     counts = RejectCounts() if "rejects" in domains else None
     keys = list(container_ids(cids))  # a list, as a request brings it; it counts to the memory
     read = TRACE.read(url, keys, domains, aggregation=counts)
@@ -38,12 +38,12 @@ def trace(url: str, cids: int, domains: Sequence[str], output: str = os.devnull)
 
 
 def incident(url: str, cids: int, domains: Sequence[str]) -> dict[str, Any]:
-    """The rows and bytes of the answer that the incident's pipeline gives."""
+    """Count the rows and bytes of the answer of the incident's pipeline."""
     return _answer(pipelines.incident, url, cids, domains)
 
 
 def first_repair(url: str, cids: int, domains: Sequence[str]) -> dict[str, Any]:
-    """The rows and bytes of the answer that the first repair's pipeline gives."""
+    """Count the rows and bytes of the answer of the first repair's pipeline."""
     return _answer(pipelines.first_repair, url, cids, domains)
 
 

@@ -1,4 +1,4 @@
-"""What went by in a trace's NDJSON stream, and when."""
+"""The account of a trace's NDJSON stream: its rows, bytes and times."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ RECORDS = b'{"type":"records"'  # these lines are long and many: they are not pa
 
 
 class StreamAccount:
-    """Counts the lines of a stream whose domains follow one another; holds none of them but the last.
+    """An account of the lines of a stream whose domains follow one another; holds the last of them.
 
     >>> account = StreamAccount()
     >>> account.add(b'{"type":"domain_end","domain":"holds","count":0,"status":"complete"}')
@@ -30,7 +30,7 @@ class StreamAccount:
         self._domain_first: float | None = None
 
     def add(self, line: bytes) -> None:
-        """Take note of one line, which has just come."""
+        """Note one line, which has just come."""
         self._nbytes += len(line)
         if line.startswith(RECORDS):
             self._note_rows(self._clock())
@@ -40,7 +40,7 @@ class StreamAccount:
             self._note_end(self._last)
 
     def result(self) -> dict[str, Any]:
-        """Rows, bytes and seconds to the first row; the same for each domain with its status; whether all came."""
+        """Give rows, bytes and seconds to the first row, the same for each domain with its status, and completeness."""
         domains = self._domains.values()
         return {
             "domains": self._domains,
@@ -57,7 +57,7 @@ class StreamAccount:
         self._latest = now
 
     def _note_end(self, line: dict[str, Any]) -> None:
-        """A domain ended with its latest rows: the line that says so comes with the first rows of the next domain."""
+        """Note that a domain ended with its latest rows: its last line comes with the first rows of the next domain."""
         first = None if self._domain_first is None else self._domain_first - self._domain_began
         self._domains[line["domain"]] = {
             "rows": line["count"],

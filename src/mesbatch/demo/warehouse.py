@@ -1,4 +1,4 @@
-"""The made-up warehouse: built once, then read by everybody."""
+"""The made-up warehouse, in SQLite or PostgreSQL: built once, then only read."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from mesbatch.batch import Row
 from mesbatch.demo import into_sqlite
-from mesbatch.demo.rows import DEFAULT_CIDS, Row, make_rows
+from mesbatch.demo.rows import DEFAULT_CIDS, make_rows
 from mesbatch.demo.tables import TABLES, VERSION, Table
 
 ROWS_PER_STEP = 10_000
@@ -19,8 +20,8 @@ OnRows = Callable[[int], object]
 def build_warehouse(url: str, cids: int = DEFAULT_CIDS, on_rows: OnRows = lambda added: None) -> None:
     """Build the warehouse of *cids* lots at *url*, ``sqlite:///path`` or ``postgresql://...``.
 
-    Replaces the warehouse that is there, whole or not; until the end, others see the old one. *on_rows* hears how many
-    rows were added each time. Holds 10,000 rows and 40 MiB of values to choose from. PostgreSQL needs psycopg.
+    Replaces the warehouse that is there, whole or not; until the end, others see the old one. *on_rows* is called with
+    the number of rows that were added. Holds 10,000 rows and 40 MiB of values to choose from. PostgreSQL needs psycopg.
 
     Raises:
         ValueError: *cids* is smaller than 1, or *url* is of another kind.
@@ -35,19 +36,19 @@ def build_warehouse(url: str, cids: int = DEFAULT_CIDS, on_rows: OnRows = lambda
 
 
 def is_whole(url: str, cids: int) -> bool:
-    """Whether the warehouse at *url* was finished, with *cids* lots, by this version of the demo."""
+    """Tell whether the warehouse at *url* was finished, with *cids* lots, by this version of the demo."""
     path = _sqlite_path(url)
     return (into_sqlite.read_marker(path) if path else _postgres().read_marker(url)) == (VERSION, cids)
 
 
 def connect(url: str) -> Any:
-    """A DB-API connection to the warehouse at *url*, for reading; the caller closes it."""
+    """Connect to the warehouse at *url*, by DB-API and for reading; the caller closes the connection."""
     path = _sqlite_path(url)
     return into_sqlite.connect(path) if path else _postgres().connect(url)
 
 
 def sqlite_url(path: Path) -> str:
-    """The URL of a SQLite file.
+    """Write the URL of a SQLite file.
 
     >>> sqlite_url(Path("/tmp/warehouse.sqlite"))
     'sqlite:////tmp/warehouse.sqlite'

@@ -1,4 +1,4 @@
-"""Run a function in a fresh Python process and sample that process's memory over time."""
+"""A function in a fresh Python process whose memory is sampled over time."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from signal import Signals
 from tempfile import TemporaryFile
 from typing import IO, Any, cast
 
 from mesbatch.errors import MesbatchError
+from mesbatch.memory import rss
 from mesbatch.units import format_bytes
 
 SAMPLE_INTERVAL = 0.02  # seconds: the incident's slopes show, and the sampler costs below 1 % of a core
-LAST_WORDS = 4_000  # bytes of a failed process's stderr: the end of a traceback is what matters
+LAST_WORDS = 4_000  # bytes of a failed process's stderr: the end of a traceback matters
 
 
 class WatchFailed(MesbatchError):
-    """The watched function raised or its process was killed; the message holds the end of its stderr."""
+    """A watched function that raised, or whose process was killed; the message holds the end of its stderr."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """What a function returned and what it cost: *seconds* it ran, *baseline* and *peak* in bytes of resident memory.
+    """The result of a function and its cost: *seconds*, and *baseline* and *peak* in bytes of resident memory.
 
     *baseline* was measured after the imports, before the call. *samples* is empty where there is no /proc.
     """
@@ -50,7 +50,7 @@ class Watched:
 
     @property
     def above(self) -> int:
-        """Bytes that the call needed at its peak beyond what the imports hold anyway."""
+        """The bytes that the call needed at its peak beyond those of the imports."""
         return max(0, self.peak - self.baseline)
 
 
@@ -58,7 +58,7 @@ def watch(target: str, arguments: Mapping[str, Any], *, preload: Sequence[str] =
     """Call *target*, a ``module:function``, with keyword *arguments* in a process of its own.
 
     Arguments and result are JSON. *preload* names modules that the function would import on use, so that they count
-    to the baseline. What the function prints goes to its stderr. Holds the result and 50 samples a second.
+    to the baseline. The function's prints go to its stderr. Holds the result and 50 samples a second.
 
     Raises:
         WatchFailed: the function raised, or the process was killed.
@@ -111,14 +111,13 @@ def _sampling(pid: int) -> Iterator[list[Sample]]:
 
 
 def _sample(pid: int, samples: list[Sample], stopped: threading.Event) -> None:
-    statm = Path(f"/proc/{pid}/statm")
-    page = os.sysconf("SC_PAGE_SIZE")
     begin = time.monotonic()
-    with suppress(OSError):  # no /proc here, or the process is gone
-        while not stopped.wait(SAMPLE_INTERVAL if samples else 0):
-            resident = int(statm.read_text().split()[1]) * page
-            if resident:  # a process that has ended and was not waited for yet holds nothing
-                samples.append(Sample(time.monotonic() - begin, resident))
+    while not stopped.wait(SAMPLE_INTERVAL if samples else 0):
+        resident = rss(pid)
+        if resident is None:  # no /proc here, or the process is gone
+            return
+        if resident:  # a process that has ended and was not waited for yet holds nothing
+            samples.append(Sample(time.monotonic() - begin, resident))
 
 
 def _explain(target: str, status: int, samples: list[Sample], stderr: IO[bytes]) -> str:

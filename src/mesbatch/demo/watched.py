@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from importlib import import_module
-from pathlib import Path
 from typing import Any, TextIO
+
+from mesbatch.memory import RssMark, peak_rss
 
 
 def main() -> None:
@@ -21,38 +20,17 @@ def main() -> None:
     for module in work["preload"]:
         import_module(module)
     function = _find(work["target"])
-    _forget_peak()
-    _report(reports, rss=resident_memory())
+    mark = RssMark()
+    _report(reports, rss=mark.start or peak_rss())
     begin = time.monotonic()
     result = function(**work["arguments"])
     seconds = time.monotonic() - begin
-    _report(reports, seconds=seconds, peak=peak_memory(), result=result)
-
-
-def resident_memory() -> int:
-    """The memory that this process holds now, in bytes; its peak so far where there is no /proc."""
-    try:
-        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        return peak_memory()
-
-
-def peak_memory() -> int:
-    """The most memory that this process has held, in bytes.
-
-    Linux: VmHWM, because ``ru_maxrss`` starts at what the *parent* held when it started this process.
-    """
-    with suppress(OSError):
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    _report(reports, seconds=seconds, peak=mark.peak or peak_rss(), result=result)
 
 
 def _take_stdout() -> TextIO:
     reports = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what the function prints must not end up among the reports
+    os.dup2(2, 1)  # prints of the function must not end up among the reports
     return reports
 
 
@@ -60,11 +38,6 @@ def _find(target: str) -> Callable[..., Any]:
     module, _, name = target.partition(":")
     function: Callable[..., Any] = getattr(import_module(module), name)
     return function
-
-
-def _forget_peak() -> None:
-    with suppress(OSError):  # not Linux, or not allowed: then the peak includes that of the imports
-        Path("/proc/self/clear_refs").write_text("5")
 
 
 def _report(reports: TextIO, **values: Any) -> None:

@@ -1,7 +1,6 @@
-"""What `mesbatch doctor` knows: the plan for a machine, and what of a live set-up does not agree with it."""
+"""Knowledge of `mesbatch doctor`: a memory plan for a machine, and checks of a live set-up."""
 
-from mesbatch.doctor.checks import examine
-from mesbatch.doctor.finding import Finding
+from mesbatch.doctor.checks import Finding, examine
 from mesbatch.doctor.plan import Plan, make_plan
 
 __all__ = ["Finding", "Plan", "examine", "make_plan"]

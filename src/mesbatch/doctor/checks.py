@@ -1,4 +1,4 @@
-"""A live set-up, looked at from one of its machines."""
+"""Checks of a live set-up, from one of its machines."""
 
 from __future__ import annotations
 
@@ -8,33 +8,55 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
+from typing import Literal
 
-from mesbatch.doctor.finding import Finding
 from mesbatch.doctor.plan import SMALLEST, make_plan
-from mesbatch.doctor.processes import Running, gunicorn_settings, running
+from mesbatch.doctor.processes import RunningProcess, find_processes, gunicorn_settings
 from mesbatch.errors import InvalidSetting
 from mesbatch.group.spill.unlinked import distrust
-from mesbatch.memory.cgroup import find_cages
+from mesbatch.memory.cgroup import find_limits
 from mesbatch.memory.process import read_memory
 from mesbatch.settings import Settings
 from mesbatch.units import GiB, MiB, format_bytes
 
-SPILL_BYTES = 2 * GiB  # what four large groups of 440 MB leave on disk
+SPILL_BYTES = 2 * GiB  # of disk, for four `Groups` of 440 MB
 DRIVERS = ("oracledb", "sqlalchemy", "msgspec", "psycopg", "apsw", "redis", "rq", "flask", "gunicorn")
 
-Check = Callable[[Settings, list[Running]], Iterator[Finding]]
+Grade = Literal["ok", "note", "problem"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Result of a check: *text* describes it, *remedy* is the way out; a ``problem`` always has one.
+
+    >>> print(Finding("problem", "Redis may evict keys", "set maxmemory-policy noeviction"))
+    PROBLEM  Redis may evict keys
+             -> set maxmemory-policy noeviction
+    """
+
+    grade: Grade
+    text: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        head = f"{'PROBLEM' if self.grade == 'problem' else self.grade:8} {self.text}"
+        return f"{head}\n{'':8} -> {self.remedy}" if self.remedy else head
+
+
+Check = Callable[[Settings, list[RunningProcess]], Iterator[Finding]]
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """Everything that can be seen from here: Redis, workers, gunicorn, memory, disk, settings, drivers."""
-    found = running()
+    """Check all that can be seen from this machine: Redis, workers, gunicorn, memory, disk, settings, drivers."""
+    found = find_processes()
     for check in (_redis, _queue, _gunicorn, _memory, _spill, _same_settings, _drivers):
         yield from check(settings, found)
 
 
-def _redis(settings: Settings, found: list[Running]) -> Iterator[Finding]:
+def _redis(settings: Settings, found: list[RunningProcess]) -> Iterator[Finding]:
     if not settings.worker_enabled:
         yield Finding("note", "TRACE_WORKER_ENABLED is false: Redis is not used, and nothing becomes a job")
         return
@@ -62,7 +84,7 @@ def _redis(settings: Settings, found: list[Running]) -> Iterator[Finding]:
         yield Finding("note", "Redis has no maxmemory", "set it as mesbatch doctor --plan says")
 
 
-def _queue(settings: Settings, found: list[Running]) -> Iterator[Finding]:
+def _queue(settings: Settings, found: list[RunningProcess]) -> Iterator[Finding]:
     if not settings.worker_enabled:
         return
     try:
@@ -73,7 +95,7 @@ def _queue(settings: Settings, found: list[Running]) -> Iterator[Finding]:
         with closing(redis.Redis.from_url(settings.redis_url, socket_timeout=5, socket_connect_timeout=5)) as client:
             workers = Listening(client, settings.worker_queue).workers()
     except (ImportError, redis.RedisError):
-        return  # said above
+        return  # `_redis` has said so
     if len(workers) >= settings.worker_count:
         yield Finding("ok", f"{len(workers)} workers listen on the queue {settings.worker_queue}")
     else:
@@ -84,7 +106,7 @@ def _queue(settings: Settings, found: list[Running]) -> Iterator[Finding]:
         )
 
 
-def _gunicorn(settings: Settings, found: list[Running]) -> Iterator[Finding]:
+def _gunicorn(settings: Settings, found: list[RunningProcess]) -> Iterator[Finding]:
     webs = [one for one in found if one.kind == "web"]
     if not webs:
         yield Finding("note", "no gunicorn runs here, or it belongs to another user")
@@ -108,14 +130,14 @@ def _gunicorn(settings: Settings, found: list[Running]) -> Iterator[Finding]:
         )
 
 
-def _memory(settings: Settings, found: list[Running]) -> Iterator[Finding]:
-    machine = max((cage.limit for cage in find_cages()), default=0)
+def _memory(settings: Settings, found: list[RunningProcess]) -> Iterator[Finding]:
+    machine = max((one.limit for one in find_limits()), default=0)
     if machine < SMALLEST:
         yield Finding("note", "the memory of this machine is unknown, or below 1 GiB: no plan to compare with")
         return
     plan = make_plan(machine)
     for one in found:
-        limit = min((cage.limit for cage in find_cages(process=str(one.pid))), default=machine)
+        limit = min((found.limit for found in find_limits(process=str(one.pid))), default=machine)
         wanted = plan.web if one.kind == "web" else plan.worker
         if limit >= machine:
             yield Finding(
@@ -137,7 +159,7 @@ def _memory(settings: Settings, found: list[Running]) -> Iterator[Finding]:
         )
 
 
-def _spill(settings: Settings, found: list[Running]) -> Iterator[Finding]:
+def _spill(settings: Settings, found: list[RunningProcess]) -> Iterator[Finding]:
     directory = Path(tempfile.gettempdir())
     status = directory.stat()
     if refusal := distrust(status, os.geteuid()):
@@ -155,7 +177,7 @@ def _spill(settings: Settings, found: list[Running]) -> Iterator[Finding]:
 
 
 def _filesystem(directory: Path) -> str:
-    """The kind of file system that *directory* is on; empty where the system does not tell."""
+    """Find the kind of file system of *directory*; empty where the system does not tell."""
     try:
         mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
     except OSError:
@@ -164,7 +186,7 @@ def _filesystem(directory: Path) -> str:
     return max(around, default=(0, ""))[1]
 
 
-def _same_settings(settings: Settings, found: list[Running]) -> Iterator[Finding]:
+def _same_settings(settings: Settings, found: list[RunningProcess]) -> Iterator[Finding]:
     values: dict[str, dict[object, list[str]]] = {}
     for one in found:
         try:
@@ -182,7 +204,7 @@ def _same_settings(settings: Settings, found: list[Running]) -> Iterator[Finding
         yield Finding("ok", "web and workers have the same settings")
 
 
-def _drivers(settings: Settings, found: list[Running]) -> Iterator[Finding]:
+def _drivers(settings: Settings, found: list[RunningProcess]) -> Iterator[Finding]:
     needed = _needed_versions()
     installed = []
     for name in DRIVERS:
@@ -199,7 +221,7 @@ def _drivers(settings: Settings, found: list[Running]) -> Iterator[Finding]:
 
 
 def _needed_versions() -> dict[str, str]:
-    """The lowest versions that this package declares; empty where it was not installed as one."""
+    """Find the lowest versions that this package declares; empty where it was not installed as a package."""
     try:
         declared = requires("mesbatch") or []
     except PackageNotFoundError:

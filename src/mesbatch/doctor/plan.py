@@ -1,4 +1,4 @@
-"""How the memory of one machine is shared between the system, Redis, the web server and the workers."""
+"""Plan of the memory of one machine: shares of the system, Redis, the web server and the workers."""
 
 from __future__ import annotations
 
@@ -8,24 +8,21 @@ from mesbatch.errors import InvalidLimit
 from mesbatch.units import GiB, MiB, format_bytes
 
 SMALLEST = 1 * GiB
-SYSTEM_BYTES, SYSTEM_SHARE = (
-    384 * MiB,
-    1 / 8,
-)  # the kernel, sshd, a log daemon, and some file cache
-REDIS_BYTES, REDIS_SHARE = 1 * GiB, 1 / 6  # eight results at once, of which each has 128 MiB there and the rest on disk
+SYSTEM_BYTES, SYSTEM_SHARE = 384 * MiB, 1 / 8  # the kernel, sshd, a log daemon, and some file cache
+REDIS_BYTES, REDIS_SHARE = 1 * GiB, 1 / 6  # eight results at once, each with 128 MiB there and the rest on disk
 PROCESS_BYTES = 80 * MiB  # an interpreter with SQLAlchemy, Flask, RQ and a driver
-THREAD_BYTES = 4 * MiB  # an ordinary route meanwhile
+THREAD_BYTES = 4 * MiB  # for an ordinary route
 ANSWER_BYTES = 16 * MiB  # beside max_bytes: two lines of 5,000 rows, the encoder, gzip
-ENQUEUE_ABOVE = 0.8  # of MemoryMax: where admission stops taking new work
-HIGH_SHARE = 7 / 8  # of MemoryMax: where the kernel begins to slow down
+ENQUEUE_ABOVE = 0.8  # of MemoryMax: above, admission takes no new work
+HIGH_SHARE = 7 / 8  # of MemoryMax: above, the kernel slows processes down
 STEP = 16 * MiB
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Sizes in bytes; *system* + *redis* + *web* + *worker_count* x *worker* is *total*.
+    """Plan in bytes; *system* + *redis* + *web* + *worker_count* x *worker* is *total*.
 
-    *web* and *worker* are the MemoryMax of their units, *job_limit* is what ``mesbatch worker --memory-limit`` gets.
+    *web* and *worker* are the MemoryMax of their units, *job_limit* is for ``mesbatch worker --memory-limit``.
     """
 
     total: int
@@ -65,7 +62,7 @@ class Plan:
 
 
 def make_plan(total: int) -> Plan:
-    """The plan for a machine of *total* bytes.
+    """Plan a machine of *total* bytes.
 
     Raises:
         InvalidLimit: it is too small to be shared.
@@ -98,5 +95,5 @@ def _step(nbytes: int) -> int:
 
 
 def _mega(nbytes: int) -> str:
-    """As systemd and Redis write it, where M is 2 to the 20th."""
+    """Write a size as systemd and Redis do, with M for 2 to the 20th."""
     return f"{nbytes // MiB}M"

@@ -1,4 +1,4 @@
-"""The web servers and workers that run here, as their processes show them."""
+"""Web servers and workers that run on this machine, from what the system shows of their processes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 PROC = Path("/proc")
 ASK_SECONDS = 20.0
-# gunicorn's own way from a command line to its settings, in an interpreter of its own: a settings file is a program.
+# Reads settings as gunicorn does, in an interpreter of its own, because a settings file is a program.
 ASK = """
 import json, os, runpy, shlex, sys
 from gunicorn.config import Config
@@ -32,8 +32,8 @@ print(json.dumps({name: str(value) for name, value in found.items()}))
 
 
 @dataclass(frozen=True)
-class Running:
-    """A process of a set-up: *command* and *environment* are those it was started with."""
+class RunningProcess:
+    """Process of a set-up, with the *command* and *environment* that it was started with."""
 
     pid: int
     kind: Literal["web", "worker"]
@@ -44,15 +44,15 @@ class Running:
         return f"{self.kind} process {self.pid}"
 
 
-def running() -> list[Running]:
-    """The first process of every gunicorn and of every ``mesbatch worker`` that we may look into."""
+def find_processes() -> list[RunningProcess]:
+    """Find the first process of every gunicorn and every ``mesbatch worker`` that we may look into."""
     found = list(_scan())
     pids = {one.pid for one in found}
     return [one for one in found if _parent(one.pid) not in pids]
 
 
-def gunicorn_settings(web: Running) -> dict[str, Any] | None:
-    """The class, threads and number of the workers of *web*; None where it does not tell."""
+def gunicorn_settings(web: RunningProcess) -> dict[str, Any] | None:
+    """Find class, threads and number of the workers of *web*; None where it does not tell."""
     at = next((i for i, word in enumerate(web.command) if Path(word).name == "gunicorn"), 0)
     command = [sys.executable, "-c", ASK, *web.command[at + 1 :]]
     with suppress(OSError, subprocess.SubprocessError, ValueError):
@@ -65,7 +65,7 @@ def gunicorn_settings(web: Running) -> dict[str, Any] | None:
     return None
 
 
-def _scan() -> Iterator[Running]:
+def _scan() -> Iterator[RunningProcess]:
     for entry in PROC.iterdir() if PROC.is_dir() else ():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
@@ -74,7 +74,7 @@ def _scan() -> Iterator[Running]:
             if kind := _kind(command):
                 pairs = (entry / "environ").read_text(errors="replace").split("\0")
                 environment = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
-                yield Running(int(entry.name), kind, command, environment)
+                yield RunningProcess(int(entry.name), kind, command, environment)
 
 
 def _kind(command: list[str]) -> Literal["web", "worker"] | None:

@@ -1,4 +1,4 @@
-"""The formats of an export: how their names are told, and what writes one part."""
+"""The formats of an export: their names, and a writer of one part for each."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import gzip
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, Protocol, get_args
+from typing import Any, Literal, Protocol, get_args
 
 from mesbatch.batch import Column
 from mesbatch.codec.rows import RowEncoder
 from mesbatch.errors import ExportError
-from mesbatch.export.journal import Plan
+from mesbatch.export.journal import ExportPlan
+from mesbatch.sink.outlet import Writable
 
 Format = Literal["ndjson", "parquet", "arrow"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -26,19 +27,19 @@ GZIP_LEVEL = 6  # gzip's own default; 1 is twice as fast and 15 % larger
 
 
 class PartWriter(Protocol):
-    """Writes the rows of one part: lists of tuples for NDJSON, record batches for the others."""
+    """A writer of the rows of one part: lists of tuples for NDJSON, record batches for the others."""
 
     def write(self, rows: Any) -> None: ...
 
     def close(self) -> None:
-        """Write what is left; the file stays open."""
+        """Write the rows that are left; the file stays open."""
 
 
 def find_format(out: str, wanted: str | None, *, directory: bool) -> Format:
-    """The format of an output, by its name if none is *wanted*.
+    """Find the format of an output: the one that is *wanted*, or that of the file's name.
 
     Raises:
-        ExportError: there is no such format, nobody can tell it, or the file's name says another.
+        ExportError: there is no such format, the name tells none, or it tells another.
     """
     if wanted is not None and wanted not in FORMATS:
         raise ExportError(f"no format {wanted!r}; the formats are {', '.join(FORMATS)}")
@@ -55,12 +56,12 @@ def find_format(out: str, wanted: str | None, *, directory: bool) -> Format:
 
 
 def extension(format_: Format, *, compress: bool) -> str:
-    """How the names of parts end."""
+    """Give the end of the names of parts."""
     return ".ndjson.gz" if format_ == "ndjson" and compress else f".{format_}"
 
 
-def open_part(plan: Plan, file: BinaryIO, shape: Any, *, group_bytes: int, stream: bool) -> PartWriter:
-    """What writes one part to *file*; *shape* is the rows' columns, or the record batches' schema."""
+def open_part(plan: ExportPlan, file: Writable, shape: Any, *, group_bytes: int, stream: bool) -> PartWriter:
+    """Open a writer of one part to *file*; *shape* is the columns of rows, or the schema of record batches."""
     compress, rows = plan.compress, plan.group_rows
     match plan.format:
         case "arrow":
@@ -78,9 +79,9 @@ def open_part(plan: Plan, file: BinaryIO, shape: Any, *, group_bytes: int, strea
 
 
 class NdjsonPart:
-    """One row a line; compressed, each part is a gzip member of its own, and members may be joined."""
+    """A part of one row a line; compressed, it is a gzip member of its own, and members may be joined."""
 
-    def __init__(self, file: BinaryIO, columns: Sequence[Column], *, compress: bool) -> None:
+    def __init__(self, file: Writable, columns: Sequence[Column], *, compress: bool) -> None:
         self._encode = RowEncoder(columns).encode_lines
         self._closing = ExitStack()
         self._write: Callable[[bytes], Any] = file.write

@@ -1,26 +1,27 @@
-"""What lies beside an output: a journal while it is written, the manifest once it is whole."""
+"""The files beside an output: a journal while it is written, the manifest once it is whole."""
 
 from __future__ import annotations
 
 import zlib
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import msgspec
 
 from mesbatch.errors import CorruptChunk, ExportError
+from mesbatch.keys.resume import EncodedKey
 from mesbatch.units import MiB
 
-VERSION = 1
+VERSION = 2  # 1 kept the last key of a part as the database spelled it
 READ_BYTES = 1 * MiB
 MANIFEST_NAME, JOURNAL_NAME = "manifest.json", "journal.ndjson"
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What decides about the bytes of an output; a resumed export must have the same.
+class ExportPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """The choices that decide the bytes of an output; a resumed export must make the same.
 
-    *statement* is a digest of SQL and parameters. *part_rows* and *group_rows* were measured at the first rows, and
-    *schema* is that of the record batches, as Arrow serialises it.
+    *statement* is a digest of SQL, parameters and keys. *part_rows* and *group_rows* were measured at the first rows,
+    and *schema* is that of the record batches, as Arrow serialises it. *keyed* says that parts end where a key does.
     """
 
     version: int = VERSION
@@ -33,14 +34,17 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     schema: bytes | None = None
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole part: a file of a directory, or a piece of one file; *crc32* is of its bytes, *last_key* of its rows."""
+class ExportPart(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole part: a file of a directory, or a piece of one file; *crc32* is of its bytes.
+
+    *last_key* is the key of its last rows, as it was asked for; None where parts do not end at keys.
+    """
 
     name: str
     rows: int
     nbytes: int
     crc32: str
-    last_key: Any = None
+    last_key: EncodedKey | None = None
 
 
 class ExportManifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,12 +53,12 @@ class ExportManifest(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     rows: int
     nbytes: int
-    plan: Plan
-    parts: list[Part]
+    plan: ExportPlan
+    parts: list[ExportPart]
 
 
-class Place:
-    """Where the files of an output are: *path* is a file, or a directory of parts."""
+class OutputFiles:
+    """The paths of an output: *path* is a file or a directory of parts, *manifest* and *journal* are beside it."""
 
     def __init__(self, path: Path, *, directory: bool) -> None:
         self.path, self.is_directory = path, directory
@@ -64,11 +68,11 @@ class Place:
 
     @classmethod
     def find(cls, path: Path) -> Self:
-        """The output that lies at *path*."""
+        """Take the output at *path* as it is: a file or a directory."""
         return cls(path, directory=path.is_dir())
 
     def read_manifest(self) -> ExportManifest | None:
-        """The manifest; None where the output is not whole.
+        """Read the manifest; None where the output is not whole.
 
         Raises:
             CorruptChunk: it is no manifest of ours.
@@ -80,15 +84,15 @@ class Place:
         except msgspec.DecodeError as error:
             raise CorruptChunk(f"{self.manifest} is no manifest: {error}") from error
 
-    def read_journal(self) -> tuple[Plan, list[Part]] | None:
-        """What an unfinished output has; a line that was cut off counts as not written. None where there is none."""
+    def read_journal(self) -> tuple[ExportPlan, list[ExportPart]] | None:
+        """Read the journal of an unfinished output, without a line that was cut off; None where there is none."""
         try:
             lines = self.journal.read_bytes().split(b"\n")[:-1]
         except FileNotFoundError:
             return None
         try:
-            return msgspec.json.decode(lines[0], type=Plan), [
-                msgspec.json.decode(line, type=Part) for line in lines[1:]
+            return msgspec.json.decode(lines[0], type=ExportPlan), [
+                msgspec.json.decode(line, type=ExportPart) for line in lines[1:]
             ]
         except IndexError:
             return None
@@ -97,30 +101,31 @@ class Place:
 
 
 class Journal:
-    """The parts of an unfinished output, one line each, written after the part is whole; only in memory if not *kept*.
+    """The journal of an unfinished output: a line for each part, written once the part is whole.
 
-    *parts* are whole already.
+    *parts* are whole already. Unless it is *kept*, it is only in memory.
     """
 
-    def __init__(self, place: Place, plan: Plan, parts: list[Part], *, kept: bool) -> None:
+    def __init__(self, files: OutputFiles, plan: ExportPlan, parts: list[ExportPart], *, kept: bool) -> None:
         self.plan, self.parts = plan, list(parts)
-        self._place, self._kept = place, kept
-        place.journal.parent.mkdir(parents=True, exist_ok=True)
+        self._files, self._kept = files, kept
+        files.journal.parent.mkdir(parents=True, exist_ok=True)
         if not kept:
             return
-        unfinished = place.journal.with_suffix(".unfinished")
+        unfinished = files.journal.with_suffix(".unfinished")
         unfinished.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in (plan, *parts)))
-        unfinished.replace(place.journal)
-        place.manifest.unlink(missing_ok=True)
+        unfinished.replace(files.journal)
+        files.manifest.unlink(missing_ok=True)
 
-    def add(self, part: Part) -> None:
+    def add(self, part: ExportPart) -> None:
+        """Note that *part* is whole."""
         if self._kept:
-            with self._place.journal.open("ab") as file:
+            with self._files.journal.open("ab") as file:
                 file.write(msgspec.json.encode(part) + b"\n")
         self.parts.append(part)
 
     def finish(self) -> None:
-        """Write the manifest, whose being there says that the output is whole, and remove the journal."""
+        """Write the manifest, which says that the output is whole, and remove the journal."""
         manifest = ExportManifest(
             status="complete",
             rows=sum(part.rows for part in self.parts),
@@ -128,25 +133,25 @@ class Journal:
             plan=self.plan,
             parts=self.parts,
         )
-        unfinished = self._place.manifest.with_suffix(".unfinished")
+        unfinished = self._files.manifest.with_suffix(".unfinished")
         unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
-        unfinished.replace(self._place.manifest)
-        self._place.journal.unlink(missing_ok=True)
+        unfinished.replace(self._files.manifest)
+        self._files.journal.unlink(missing_ok=True)
 
 
-def whole_parts(place: Place, parts: list[Part]) -> list[Part]:
-    """Those of *parts*, from the first on, whose bytes on disk are those that were written; reads all of them."""
+def whole_parts(files: OutputFiles, parts: list[ExportPart]) -> list[ExportPart]:
+    """Read *parts* from the first on, and give back those before the first whose bytes are not those written."""
     start, whole = 0, []
     for part in parts:
-        if crc32_of(place.path / part.name if place.is_directory else place.path, start, part.nbytes) != part.crc32:
+        if crc32_of(files.path / part.name if files.is_directory else files.path, start, part.nbytes) != part.crc32:
             break
         whole.append(part)
-        start += 0 if place.is_directory else part.nbytes
+        start += 0 if files.is_directory else part.nbytes
     return whole
 
 
 def crc32_of(path: Path, start: int, nbytes: int) -> str | None:
-    """The CRC-32 of *nbytes* bytes of a file; None where it has fewer."""
+    """Compute the CRC-32 of *nbytes* bytes of a file from *start* on; None where it has fewer."""
     crc = 0
     try:
         with path.open("rb") as file:

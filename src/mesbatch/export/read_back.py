@@ -9,10 +9,10 @@ from typing import Any
 
 import msgspec
 
-from mesbatch.export.journal import Plan
+from mesbatch.export.journal import ExportPlan
 
 
-def count_rows(path: Path, plan: Plan) -> int:
+def count_rows(path: Path, plan: ExportPlan) -> int:
     """The number of rows in the file at *path*; every value of them is looked at.
 
     Raises:

@@ -1,6 +1,7 @@
-"""Where the bytes of parts go: pieces of one file, files of a directory, one file that gets its name last, a pipe.
+"""Targets for the bytes of parts: one file, the files of a directory, one file that gets its name last, a pipe.
 
-Files have no buffer: what one holds when the disk is full would be written again, and fail again, when it is closed.
+Files have no buffer: a buffer that is not empty when the disk is full would be written again, and fail again, when the
+file is closed.
 """
 
 from __future__ import annotations
@@ -8,33 +9,33 @@ from __future__ import annotations
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
-from mesbatch.export.journal import Part, Place
+from mesbatch.export.journal import ExportPart, OutputFiles
 
 
 class Target(Protocol):
-    """Takes the parts of an output, one after the other."""
+    """A place that takes the parts of an output, one after the other."""
 
     def begin(self, number: int) -> BinaryIO:
-        """The file that part *number* is written to."""
+        """Open the file that part *number* is written to."""
 
     def name_of(self, number: int) -> str: ...
 
     def keep(self) -> None:
-        """The part is whole."""
+        """Keep the part, which is whole."""
 
     def drop(self) -> None:
-        """The part, if one was begun, is given up: nothing of it is left."""
+        """Give up the part, if one was begun, and leave nothing of it."""
 
     def finish(self) -> None:
-        """All parts are whole."""
+        """Close the output, whose parts are all whole."""
 
 
-class FilePieces:
-    """Parts one behind the other in one file; what lies behind the last whole one is cut off."""
+class JoinedParts:
+    """Parts one behind the other in one file; bytes behind the last whole part are cut off."""
 
-    def __init__(self, place: Place, whole: list[Part]) -> None:
-        self._name = place.path.name
-        self._file = cast("BinaryIO", place.path.open("r+b" if whole else "wb", buffering=0))
+    def __init__(self, files: OutputFiles, whole: list[ExportPart]) -> None:
+        self._name = files.path.name
+        self._file = cast("BinaryIO", files.path.open("r+b" if whole else "wb", buffering=0))
         self._size = sum(part.nbytes for part in whole)
         self._cut()
 
@@ -61,12 +62,12 @@ class FilePieces:
 
 
 class DirectoryParts:
-    """A file for each part, which has its name only when it is whole."""
+    """A file for each part; it gets its name when it is whole."""
 
-    def __init__(self, place: Place, ending: str) -> None:
-        self._directory, self._ending = place.path, ending
+    def __init__(self, files: OutputFiles, ending: str) -> None:
+        self._directory, self._ending = files.path, ending
         self._file: BinaryIO | None = None
-        self._path = place.path
+        self._path = files.path
 
     def begin(self, number: int) -> BinaryIO:
         self._path = self._directory / self.name_of(number)
@@ -93,18 +94,18 @@ class DirectoryParts:
 
 
 class WholeFile(DirectoryParts):
-    """One file that is one part: a format with a footer has nothing to go on from."""
+    """One file that is one part, for formats with a footer: nothing can go on with them."""
 
-    def __init__(self, place: Place) -> None:
-        self._name = place.path.name
-        super().__init__(Place(place.path.parent, directory=True), "")
+    def __init__(self, files: OutputFiles) -> None:
+        self._name = files.path.name
+        super().__init__(OutputFiles(files.path.parent, directory=True), "")
 
     def name_of(self, number: int) -> str:
         return self._name
 
 
 class Pipe:
-    """A stream that somebody else opened and closes."""
+    """A stream that was opened elsewhere, and is closed there."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream

@@ -1,105 +1,144 @@
-"""The parts of an output, begun, ended and written down."""
+"""The parts of an export: begun, filled with rows, ended, and noted in the journal."""
 
 from __future__ import annotations
 
+import sys
 from contextlib import suppress
-from typing import Any
 
 from mesbatch.errors import ExportError
-from mesbatch.export.checked_file import CheckedFile
-from mesbatch.export.cut import Piece
 from mesbatch.export.formats import PartWriter, open_part
-from mesbatch.export.journal import Journal, Part, Plan
-from mesbatch.export.target import Pipe, Target
+from mesbatch.export.journal import ExportPart, ExportPlan
+from mesbatch.export.output import Output
+from mesbatch.export.rows import ReadRows
+from mesbatch.export.slices import PartSlice, slice_into_parts
+from mesbatch.export.target import Pipe
+from mesbatch.keys.resume import EncodedKey
+from mesbatch.sink.outlet import CheckedOutlet
 
 
-class PartsWriter:
-    """Writes pieces into *target*, and the parts that are whole into *journal*.
+def write_rows(rows: ReadRows, output: Output, statement: str, group_bytes: int) -> OutputWriter:
+    """Write *rows* to *output*, and its manifest at the end; *statement* is the digest of the statement.
 
-    The parts *whole* are there. With *again* the pieces begin with theirs, which go to nowhere and are compared by
-    checksum; otherwise with what follows.
+    Raises:
+        ExportError: rows that were written before are others now.
+    """
+    plan = output.plan or _plan(rows, output, statement, group_bytes)
+    writer = OutputWriter(rows, output, plan, group_bytes)
+    try:
+        for some in slice_into_parts(rows, plan.part_rows, rows.key_position):
+            writer.write(some)
+            del some
+        writer.finish()
+    except BaseException:
+        writer.drop()
+        raise
+    return writer
+
+
+def _plan(rows: ReadRows, output: Output, statement: str, group_bytes: int) -> ExportPlan:
+    part_rows, group_rows = rows.sizes(group_bytes)
+    return ExportPlan(
+        format=output.format,
+        compress=output.compress,
+        statement=statement,
+        keyed=rows.key_position is not None,
+        part_rows=part_rows if output.resumable else sys.maxsize,
+        group_rows=group_rows,
+        schema=rows.schema,
+    )
+
+
+class OutputWriter:
+    """A writer of slices of rows to *output*, which notes each part that is whole in its journal.
+
+    If parts end at keys, the slices go on after the parts that are whole. Otherwise they begin at the first row again:
+    those of known parts go to nowhere, and are compared by checksum.
+
+    *rows*, *nbytes* and *parts* count the output so far.
     """
 
-    def __init__(
-        self,
-        target: Target,
-        plan: Plan,
-        shape: Any,
-        group_bytes: int,
-        journal: Journal | None,
-        whole: list[Part],
-        *,
-        again: bool,
-    ) -> None:
-        self._target, self._plan, self._shape, self._group_bytes = target, plan, shape, group_bytes
-        self._journal, self._known = journal, list(whole) if again else []
-        self._file: CheckedFile | None = None
+    def __init__(self, rows: ReadRows, output: Output, plan: ExportPlan, group_bytes: int) -> None:
+        self._read, self._plan, self._group_bytes = rows, plan, group_bytes
+        self._journal, self._target = output.journal(plan), output.target()
+        self._known = [] if plan.keyed else output.parts
+        self._file: CheckedOutlet | None = None
         self._writer: PartWriter | None = None
-        self._rows, self._last_key = 0, None
-        before = [] if again else whole
+        self._rows = 0
+        self._last_key: EncodedKey | None = None
+        before = output.parts if plan.keyed else []
         self.rows, self.nbytes = sum(part.rows for part in before), sum(part.nbytes for part in before)
         self.parts = len(before)
 
-    def write(self, piece: Piece) -> None:
-        """Write the rows of *piece*, which may begin a part.
+    def write(self, some: PartSlice) -> None:
+        """Write *some* rows, which may begin a part.
 
         Raises:
             ExportError: a known part had other rows.
         """
-        if piece.begins:
+        if some.begins or self._writer is None:
             self._end()
-            self._begin()
-        assert self._writer is not None
-        self._writer.write(piece.rows)
-        self._rows += len(piece.rows)
-        self._last_key = piece.last_key
+            self._writer = self._begin()
+        self._writer.write(some.rows)
+        self._rows += len(some.rows)
+        if some.last_key is not None:  # looked up now, while the reader still has its keys
+            self._last_key = self._read.resume_point(some.last_key).encoded
 
     def finish(self) -> None:
-        """The last part is whole; without any row there is one part without rows."""
+        """End the last part and the output; an output without any row has one part without rows.
+
+        Raises:
+            ExportError: there are fewer rows than in the known parts.
+        """
         self._end()
         if not self.parts:
-            self._begin()
+            self._writer = self._begin()
             self._end()
         if self.parts < len(self._known):
             raise ExportError(
                 f"the statement now has {self.rows:,} rows, fewer than were written before: begin again with --force"
             )
         self._target.finish()
+        if self._journal is not None:
+            self._journal.finish()
 
     def drop(self) -> None:
         """Give up the part that is not whole."""
         if self._file is not None and self._writer is not None:
-            self._file.let_go()
+            self._file.shut()
             with suppress(Exception):  # a format cannot be ended any more, and its writer would try when collected
                 self._writer.close()
         self._target.drop()
 
-    def _begin(self) -> None:
+    def _begin(self) -> PartWriter:
         again = self.parts < len(self._known)
-        self._file = CheckedFile(None if again else self._target.begin(self.parts))
-        stream = isinstance(self._target, Pipe)
-        self._writer = open_part(
-            self._plan, self._file.as_binary, self._shape, group_bytes=self._group_bytes, stream=stream
-        )
+        self._file = CheckedOutlet(None if again else self._target.begin(self.parts))
         self._rows = 0
+        stream = isinstance(self._target, Pipe)
+        return open_part(self._plan, self._file, self._read.shape, group_bytes=self._group_bytes, stream=stream)
 
     def _end(self) -> None:
         if self._writer is None or self._file is None:
             return
         self._writer.close()
-        name = self._target.name_of(self.parts)
-        part = Part(
-            name=name, rows=self._rows, nbytes=self._file.nbytes, crc32=self._file.crc32, last_key=self._last_key
+        part = ExportPart(
+            name=self._target.name_of(self.parts),
+            rows=self._rows,
+            nbytes=self._file.nbytes,
+            crc32=self._file.crc32,
+            last_key=self._last_key,
         )
         if self.parts < len(self._known):
-            if part != self._known[self.parts]:
-                raise ExportError(
-                    f"part {self.parts + 1:,} has other rows than before: the data changed, or the statement has no "
-                    "ORDER BY that fixes the order of its rows; begin again with --force"
-                )
+            self._compare(part)
         else:
             self._target.keep()
             if self._journal is not None:
                 self._journal.add(part)
         self._writer = self._file = None
         self.rows, self.nbytes, self.parts = self.rows + part.rows, self.nbytes + part.nbytes, self.parts + 1
+
+    def _compare(self, part: ExportPart) -> None:
+        if part != self._known[self.parts]:
+            raise ExportError(
+                f"part {self.parts + 1:,} has other rows than before: the data changed, or the statement has no "
+                "ORDER BY that fixes the order of its rows; begin again with --force"
+            )

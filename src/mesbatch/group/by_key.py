@@ -1,4 +1,4 @@
-"""Rows of one key together: one group at a time where they are neighbours, else all groups."""
+"""`iter_groups` and `group_by_key`: one group at a time where its rows are neighbours, else a mapping of all groups."""
 
 from __future__ import annotations
 
@@ -11,24 +11,26 @@ from mesbatch.batch import Batch, Row, find_column, open_batches
 from mesbatch.errors import InvalidKey
 from mesbatch.group.groups import Groups
 from mesbatch.group.key_groups import KeyGroups
-from mesbatch.group.key_runs import Order
+from mesbatch.group.key_runs import RowOrder
 from mesbatch.group.spill.extents import ExtentFile
 from mesbatch.group.spill.spilled import SpilledGroups, estimate_nbytes
 from mesbatch.group.spill.unlinked import open_unlinked
 from mesbatch.units import MiB
 
-GROUP_NBYTES = 200  # beside its rows: a list with four slots, its entry in a dict, its place in a run
+GROUP_NBYTES = 200  # beside its rows: a list with four slots, an entry in a dict, a place in a run
 
 
-def iter_groups(batches: Iterable[Batch], key: str, *, order: Order = "key") -> KeyGroups:
-    """Each key of the column *key* with all its rows, from input whose rows of one key are neighbours.
+def iter_groups(batches: Iterable[Batch], key: str, *, order: RowOrder = "key") -> KeyGroups:
+    """Give each key of the column *key* with all its rows, from input whose rows of one key are neighbours.
 
-    Holds one batch and one group, whatever the number of keys; given to `mesbatch.sink.ndjson.ndjson_groups` only one
-    batch, however large a group is. Key values stay as they come, so those of a CHAR column keep their trailing blanks.
+    Holds one batch and one group, whatever the number of keys; with `mesbatch.sink.ndjson.ndjson_groups` it holds only
+    one batch, however large a group is. Key values stay as they come: those of a CHAR column keep their blanks at the
+    end.
 
-    With ``order="key"`` the keys must ascend (strings by code point, NULL once and anywhere), and a key that comes back
-    is an error. With ``order="any"`` the rows of one key need only be neighbours, and that is trusted: telling would
-    take a memory of all keys, so a key that comes back gives a second group. `group_by_key` takes rows in any order.
+    With ``order="key"`` the keys must ascend (strings by code point, NULL once and anywhere), and a key that comes
+    again is an error. With ``order="any"`` the rows of one key need only be neighbours. That is not checked, since it
+    would take a memory of all keys: a key that comes again gives a second group. `group_by_key` takes rows in any
+    order.
 
     Raises:
         KeyColumnError: no column, or more than one, is called *key*.
@@ -45,14 +47,14 @@ def iter_groups(batches: Iterable[Batch], key: str, *, order: Order = "key") -> 
 def group_by_key(
     batches: Iterable[Batch], key: str, *, max_bytes: int = 64 * MiB, directory: str | os.PathLike[str] | None = None
 ) -> Groups:
-    """All rows of *batches*, in any order, by their value in the column *key*: a mapping that need not fit in memory.
+    """Group the rows of *batches*, in any order, by the column *key*: a mapping that need not fit in memory.
 
     Reads *batches* to the end. Holds about *max_bytes* of rows and one batch; beyond that, rows go to a file without a
     name in *directory*, by default in the system's directory for temporary files, and the index of their keys stays in
     memory (`Groups.index_nbytes`). Key values stay as they come, so those of a CHAR column keep their trailing blanks.
 
     Rows on disk come back as plain tuples of None, bool, int, float, str, bytes, Decimal, date, time, datetime,
-    timedelta, UUID and lists of these, every value with its type; of a time zone its offset from UTC is kept.
+    timedelta, UUID and lists of these, every value with its type; a time zone is kept as its offset from UTC.
 
     Raises:
         KeyColumnError: no column, or more than one, is called *key*.
@@ -80,7 +82,7 @@ def group_by_key(
 
 
 class _Gathering:
-    """Groups in the making."""
+    """Groups that are being made."""
 
     def __init__(self, key: str, max_bytes: int, directory: str | os.PathLike[str] | None) -> None:
         self._key = key
@@ -104,7 +106,7 @@ class _Gathering:
             self._spill()
 
     def finish(self) -> dict[Any, list[Row]] | SpilledGroups:
-        """All groups: in memory if none was spilled, else all on disk, so that reading them has the whole budget."""
+        """Give all groups: in memory if none was spilled, else all on disk, so that reading has the whole budget."""
         if self._spilled is None:
             self._groups.default_factory = None  # a missing key is a KeyError from now on
             return self._groups

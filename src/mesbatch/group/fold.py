@@ -1,4 +1,4 @@
-"""Aggregates that take rows as they pass and keep none of them."""
+"""`fold`, `fold_by_key` and `project`: aggregates that take rows as they pass and keep none of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from operator import itemgetter
 from typing import Any, TypeVar
 
 from mesbatch.batch import Batch, find_column, open_batches
-from mesbatch.group.key_runs import Order, iter_key_runs
+from mesbatch.group.key_runs import RowOrder, iter_key_runs
 
 State = TypeVar("State")
 Step = Callable[[State, Batch], State]
@@ -38,12 +38,12 @@ def fold(batches: Iterable[Batch], step: Step[State], start: Callable[[], State]
 
 
 def fold_by_key(
-    batches: Iterable[Batch], key: str, step: Step[State], start: Callable[[], State], *, order: Order = "key"
+    batches: Iterable[Batch], key: str, step: Step[State], start: Callable[[], State], *, order: RowOrder = "key"
 ) -> Iterator[tuple[Any, State]]:
-    """Each key with the last state of a fold of its own, from input whose rows of one key are neighbours.
+    """Give each key with the last state of its own fold, from input whose rows of one key are neighbours.
 
-    *step* is given batches that hold rows of one key only: one batch for each that the key spans. Holds one batch and
-    one state, whatever the number of keys and of rows of one key. *order* is that of `iter_groups`.
+    *step* is given batches that hold rows of one key only: one for each batch that has rows of the key. Holds one
+    batch and one state, whatever the number of keys and of rows of one key. *order* is that of `iter_groups`.
 
     Raises:
         KeyColumnError: no column, or more than one, is called *key*.
@@ -68,7 +68,7 @@ def fold_by_key(
 
 
 def project(batches: Iterable[Batch], columns: Sequence[str]) -> Iterator[Batch]:
-    """The same rows with only *columns*, in the order of *columns*; holds one batch.
+    """Give the same rows with only *columns*, in the order of *columns*; holds one batch.
 
     Raises:
         ValueError: *columns* is empty.

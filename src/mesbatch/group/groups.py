@@ -1,10 +1,9 @@
-"""The mapping of keys to rows that `group_by_key` returns, whether they lie in memory or on disk."""
+"""The mapping of keys to rows that `group_by_key` returns, in memory or on disk."""
 
 from __future__ import annotations
 
 from collections.abc import ItemsView, Iterator, Mapping, ValuesView
 from operator import itemgetter
-from types import TracebackType
 from typing import Any, TypeVar
 
 from mesbatch.batch import Row
@@ -17,12 +16,12 @@ T = TypeVar("T")
 class Groups(Mapping[Any, list[Row]]):
     """Keys and their rows, in the order in which the keys were first seen; made by `group_by_key`.
 
-    A mapping like the dict that it replaces, and a context manager: after `close` it is empty of rows and raises
-    `GroupsClosed`. *columns* are those of the rows; none when no batch came and the reader does not know them.
+    A mapping like the dict that it replaces, and a context manager: after `close` it has no rows and raises
+    `GroupsClosed`. *columns* are those of the rows, and empty if no batch came and the reader does not know them.
 
-    `items` and `values` read what is on disk in one pass and hold half of *max_bytes*, or one group where that is more;
-    ``groups[key]`` reads that key's rows alone; `iter_rows` takes a key whose rows are too many for memory. What is
-    read from disk is checked: bytes that are not those written raise `CorruptChunk`.
+    `items` and `values` read groups from disk in one pass and hold half of *max_bytes*, or one group where that is
+    more; ``groups[key]`` reads the rows of that key alone; `iter_rows` is for a key with too many rows for memory.
+    Every read from disk is checked: bytes that are not those written raise `CorruptChunk`.
     """
 
     def __init__(self, columns: tuple[str, ...], groups: dict[Any, list[Row]] | SpilledGroups) -> None:
@@ -32,7 +31,7 @@ class Groups(Mapping[Any, list[Row]]):
 
     @property
     def spilled_nbytes(self) -> int:
-        """Bytes on disk; 0 when all groups are in memory or closed."""
+        """Bytes on disk; 0 if all groups are in memory or closed."""
         return self._groups.nbytes if isinstance(self._groups, SpilledGroups) else 0
 
     @property
@@ -53,7 +52,7 @@ class Groups(Mapping[Any, list[Row]]):
         return self._while_open(iter(self._open_groups()))
 
     def iter_rows(self, key: Any) -> Iterator[Row]:
-        """The rows of *key*, holding 256 KiB of those on disk at a time.
+        """Iterate over the rows of *key*, holding 256 KiB of those on disk at a time.
 
         Raises:
             KeyError: there is no such key.
@@ -77,15 +76,13 @@ class Groups(Mapping[Any, list[Row]]):
         if isinstance(self._groups, SpilledGroups):
             self._groups.close()
         else:
-            self._groups.clear()  # a generator that was left open may still refer to it
+            self._groups.clear()  # a generator that is still open may refer to it
         self._groups = {}
 
     def __enter__(self) -> Groups:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         self.close()
 
     def _open_groups(self) -> dict[Any, list[Row]] | SpilledGroups:
@@ -100,7 +97,7 @@ class Groups(Mapping[Any, list[Row]]):
 
 
 class _Items(ItemsView[Any, list[Row]]):
-    """Items in one pass, where the inherited view would look up each key."""
+    """Items in one pass; the inherited view would look up each key."""
 
     _mapping: Groups
 

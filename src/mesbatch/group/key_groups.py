@@ -1,4 +1,4 @@
-"""Groups of neighbouring rows: whole for who takes them one by one, in pieces for who writes them down."""
+"""Adjacent rows of one key, as lists or streamed in pieces."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from inspect import GEN_CREATED, getgeneratorstate
 from typing import Any, Self
 
 from mesbatch.batch import Batch, Row
-from mesbatch.group.key_runs import KeyRuns, Order, iter_key_runs
+from mesbatch.group.key_runs import KeyRuns, RowOrder, iter_key_runs
 
 
 class KeyGroups(Iterator[tuple[Any, list[Row]]]):
-    """What `mesbatch.iter_groups` gives: pairs of a key and the list of its rows."""
+    """The iterator of `mesbatch.iter_groups`: pairs of a key and the list of its rows."""
 
-    def __init__(self, batches: Iterable[Batch], key: str, order: Order) -> None:
+    def __init__(self, batches: Iterable[Batch], key: str, order: RowOrder) -> None:
         self._batches, self._key, self._order = batches, key, order
         self._given: Generator[tuple[Any, Any]] = _whole_groups(iter_key_runs(batches, key, order))
 
@@ -25,7 +25,7 @@ class KeyGroups(Iterator[tuple[Any, list[Row]]]):
         return next(self._given)
 
     def in_pieces(self) -> Iterator[tuple[Any, Iterable[Row]]]:
-        """The groups that are left; a key with rows in several batches has an iterator of them, good until the next.
+        """Give the groups that are left; one with rows in several batches has an iterator of them, good until the next.
 
         Holds one batch, and no group that is larger.
         """
@@ -55,7 +55,7 @@ def _whole_groups(batches_of_runs: Generator[KeyRuns]) -> Generator[tuple[Any, l
 
 
 def _groups_in_pieces(batches_of_runs: Generator[KeyRuns]) -> Generator[tuple[Any, Iterable[Row]]]:
-    last_group: tuple[Any, list[Row]] | None = None  # of a batch: the next one tells whether it goes on
+    last_group: tuple[Any, list[Row]] | None = None  # of a batch: the next batch tells whether it goes on
     with closing(batches_of_runs):
         for _, runs, goes_on in batches_of_runs:
             if last_group is not None:
@@ -65,7 +65,7 @@ def _groups_in_pieces(batches_of_runs: Generator[KeyRuns]) -> Generator[tuple[An
                     pieces = _pieces(rows, runs, batches_of_runs)
                     del rows
                     yield key, pieces
-                    for _ in pieces:  # what the consumer left
+                    for _ in pieces:  # rows that the consumer left
                         pass
                 else:
                     yield last_group
@@ -77,7 +77,7 @@ def _groups_in_pieces(batches_of_runs: Generator[KeyRuns]) -> Generator[tuple[An
 
 
 def _pieces(rows: list[Row], runs: list[tuple[Any, list[Row]]], batches_of_runs: Iterator[KeyRuns]) -> Generator[Row]:
-    """*rows*, and those of the same key at the head of *runs* and of the batches after it; *runs* are then the rest."""
+    """Give *rows*, and those of the same key that begin *runs* and the batches after it; *runs* keeps the rest."""
     yield from rows
     goes_on = True
     while goes_on:

@@ -10,17 +10,17 @@ from typing import Any, Literal
 from mesbatch.batch import Batch, Row, find_column, open_batches
 from mesbatch.errors import KeyMismatch
 
-Order = Literal["key", "any"]
+RowOrder = Literal["key", "any"]
 
-# The columns and runs of one batch, each run a key with its neighbouring rows; True when the first run goes on with the
-# key that the batch before ended with. A batch at a time: a step of Python for every run costs as much as cutting.
+# The columns and runs of one batch, each run a key with its neighbouring rows; True if the first run goes on with the
+# last key of the batch before. A batch at a time: a step of Python for every run costs as much as cutting.
 KeyRuns = tuple[tuple[str, ...], list[tuple[Any, list[Row]]], bool]
 
 _NOTHING: Any = object()
 
 
-def iter_key_runs(batches: Iterable[Batch], key: str, order: Order) -> Generator[KeyRuns, None, None]:
-    """The rows of *batches* cut wherever the key changes; raises as `mesbatch.group.by_key.iter_groups` does."""
+def iter_key_runs(batches: Iterable[Batch], key: str, order: RowOrder) -> Generator[KeyRuns, None, None]:
+    """Cut the rows of *batches* where the key changes; raises as `mesbatch.group.by_key.iter_groups` does."""
     if order not in ("key", "any"):
         raise ValueError(f'order must be "key" or "any", got {order!r}')
     check = _Ascending(key).check if order == "key" else _trust
@@ -37,9 +37,9 @@ def iter_key_runs(batches: Iterable[Batch], key: str, order: Order) -> Generator
 
 
 class _Ascending:
-    """Sees the key of every group and refuses one that does not follow the one before.
+    """A check of the key of every group: it must follow the key before.
 
-    Databases put NULL first or last, so it has no place to be held to, but it may come only once.
+    Databases put NULL first or last, so it may come anywhere, but only once.
     """
 
     def __init__(self, column: str) -> None:
@@ -48,7 +48,7 @@ class _Ascending:
         self._null_seen = False
 
     def check(self, values: Sequence[Any]) -> None:
-        """The next *values*, all at once where they have nothing special about them."""
+        """Check the next *values*, all at once if none of them is special."""
         try:
             ascending = all(map(lt, chain((self._last,), values), values))
         except TypeError:  # the very first, a NULL, or things that do not compare

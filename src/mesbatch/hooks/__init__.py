@@ -1,1 +1,1 @@
-"""Hooks listen to what happens to a read, and change nothing."""
+"""Hooks for logs and metrics: they listen to the events of a read, and change nothing."""

@@ -1,4 +1,4 @@
-"""What happens to a read, in the log."""
+"""Events of a read in the log."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ NamedHook = Callable[[str, Event], None]  # of `Trace.read`; the name is that of
 
 
 def log_events(logger: logging.Logger | None = None) -> NamedHook:
-    """A hook that writes to *logger*, or to ``mesbatch.read``.
+    """Make a hook that writes to *logger*, or to ``mesbatch.read``.
 
-    Batches and parts are DEBUG, retries and batches over the budget WARNING, and what is given up ERROR. An error's
-    words are its first line: drivers quote the statement below it.
+    Batches and parts are DEBUG, retries and batches over the budget WARNING, and keys that are given up ERROR. Only the
+    first line of an error is written, because drivers quote the statement below it.
 
     >>> from functools import partial
     >>> from mesbatch import read_sql_iter

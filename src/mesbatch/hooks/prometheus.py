@@ -1,4 +1,4 @@
-"""Reads, permits and memory as Prometheus metrics, right also where several processes serve (extra ``prometheus``)."""
+"""Prometheus metrics of reads, permits and memory, correct with several processes (extra ``prometheus``)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mesbatch.memory.process import read_memory
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One row of the table: a counter of reads by *labels*, or a gauge of the whole machine."""
+    """Row of the table of metrics: a counter of reads by *labels*, or a gauge of the whole machine."""
 
     name: str
     kind: Literal["counter", "gauge"]
@@ -29,23 +29,23 @@ class Metric:
 
 METRICS = (
     Metric("mesbatch_rows_total", "counter", ("query",), "Rows delivered"),
-    Metric("mesbatch_bytes_total", "counter", ("query",), "What these rows held in memory, estimated from samples"),
+    Metric("mesbatch_bytes_total", "counter", ("query",), "Bytes of these rows in memory, estimated from samples"),
     Metric("mesbatch_batches_total", "counter", ("query",), "Batches delivered"),
     Metric("mesbatch_batches_over_budget_total", "counter", ("query",), "Batches that held more than max_bytes"),
     Metric("mesbatch_keys_total", "counter", ("query",), "Keys whose rows were all delivered"),
     Metric("mesbatch_keys_failed_total", "counter", ("query",), "Keys that were given up"),
     Metric("mesbatch_retries_total", "counter", ("query",), "Key batches that were read again after a failure"),
     Metric("mesbatch_permits_in_flight", "gauge", (), "Reads that hold a permit"),
-    Metric("mesbatch_permit_bytes_in_flight", "gauge", (), "What these may hold, in bytes"),
+    Metric("mesbatch_permit_bytes_in_flight", "gauge", (), "Bytes that these reads may hold"),
     Metric("mesbatch_permits_waiting", "gauge", (), "Requests that wait for a permit"),
     Metric("mesbatch_permits_limit", "gauge", (), "Permits in all"),
     Metric("mesbatch_memory_used_ratio", "gauge", (), "Use of the fullest control group around us, 0 to 1"),
-    Metric("mesbatch_memory_headroom_bytes", "gauge", (), "What the tightest of them still gives"),
+    Metric("mesbatch_memory_headroom_bytes", "gauge", (), "Bytes that the tightest control group still gives"),
 )
 
 
 def count_events(registry: CollectorRegistry = REGISTRY) -> NamedHook:
-    """A hook that counts, for `Trace.read`; make one for a process, as each registers its counters in *registry*.
+    """Make a hook for `Trace.read` that counts; once in a process, because it registers its counters in *registry*.
 
     Counters of several processes add up where ``PROMETHEUS_MULTIPROC_DIR`` is set before this module is imported.
     """
@@ -77,9 +77,9 @@ def count_events(registry: CollectorRegistry = REGISTRY) -> NamedHook:
 
 
 def exposition(limiter: Limiter | None = None) -> bytes:
-    """What ``/metrics`` answers: the counters of all processes, and the gauges as they are now.
+    """Write the answer of ``/metrics``: the counters of all processes, and the present values of the gauges.
 
-    With a `MachineLimiter` or a `RedisLimiter` the permits are those of all processes, whichever answers.
+    With a `MachineLimiter` or a `RedisLimiter` the permits are those of all processes, whichever of them answers.
     """
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return generate_latest(REGISTRY) + generate_latest(_gauges(limiter))
@@ -89,7 +89,7 @@ def exposition(limiter: Limiter | None = None) -> bytes:
 
 
 class _Gauges:
-    """Asked when somebody looks, so that no process has to keep them."""
+    """Gauges that are read when ``/metrics`` is asked for, so that no process has to keep them up to date."""
 
     def __init__(self, limiter: Limiter | None) -> None:
         self._limiter = limiter

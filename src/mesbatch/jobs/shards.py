@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from mesbatch.codec.joined_crc import joined_crc
+from mesbatch.codec.checksum import joined_crc
 from mesbatch.errors import ChunkLost, InvalidJob, JobNotFound, SchemaChanged
 from mesbatch.jobs.function import Aggregation, JobFunction, Work
 from mesbatch.jobs.job import ending

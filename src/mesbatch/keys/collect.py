@@ -57,9 +57,15 @@ class _CannotSpool(Exception):
 
 
 class SortedKeys:
-    """Keys of a collection that the caller holds: one sorted list of references to them."""
+    """Keys of a collection that the caller holds: one sorted list of references to them.
 
-    def __init__(self, checked: Iterable[list[Any]]) -> None:
+    *after* is the key above which they were taken from a longer list.
+    """
+
+    on_disk = False
+
+    def __init__(self, checked: Iterable[list[Any]], after: Any = None) -> None:
+        self.after = after
         ordered = [key for some in checked for key in some]
         ordered.sort()
         if any(map(eq, ordered, islice(ordered, 1, None))):
@@ -82,7 +88,7 @@ class SortedKeys:
 
     def above(self, key: Any) -> SortedKeys:
         """Only the keys above *key*."""
-        return SortedKeys([self._keys[bisect_right(self._keys, key) :]])
+        return SortedKeys([self._keys[bisect_right(self._keys, key) :]], key)
 
     def first(self) -> Any:
         """The lowest key."""
@@ -114,11 +120,14 @@ BEGIN_SPOOL = (
 class SpooledKeys:
     """Keys of an iterator or of a long list, sorted and made distinct on disk."""
 
+    on_disk = True
+
     def __init__(self, checked: Iterable[list[Any]]) -> None:
         # An empty name is a temporary database that SQLite spills to an unlinked file; threads take turns with it.
         self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self.key_type: type | None = None
-        self._after: Any = None
+        self.after: Any = None  # the key above which they are taken
+        self._after: Any = None  # as it is stored
         try:
             for begin in BEGIN_SPOOL:
                 self._database.execute(begin)
@@ -166,7 +175,7 @@ class SpooledKeys:
         """Only the keys above *key*, as long as these are not closed."""
         assert self.key_type is not None
         rest = copy(self)
-        rest._after = _to_stored(self.key_type)(key)
+        rest.after, rest._after = key, _to_stored(self.key_type)(key)
         return rest
 
     def first(self) -> Any:

@@ -65,13 +65,13 @@ class InList:
 
     name = "in-list"
 
-    def __init__(self, keys_per_part: int = KEYS_PER_LIST) -> None:
-        self.keys_per_part: int | None = keys_per_part
+    def __init__(self, keys_per_part: int | None = KEYS_PER_LIST) -> None:
+        self.keys_per_part = keys_per_part
 
     def start(self, session: Session, query: KeyedQuery, part: Part, max_bytes: int) -> Rows:
-        (keys,) = part.lists(KEYS_PER_LIST)
-        shape = next(shape for shape in LIST_SHAPES if shape >= len(keys))
-        values = session.driver.keys.bound(query, keys + [keys[-1]] * (shape - len(keys)))
+        keys = session.driver.keys.bound(query, part.flat())
+        shape = next((shape for shape in LIST_SHAPES if shape >= len(keys)), len(keys))
+        values = keys + [keys[-1]] * (shape - len(keys))
         inside = ", ".join(query.statement.placeholders(shape))
         return session.execute(*_in_order(session, query, KeyText(inside, values)), max_bytes)
 
@@ -113,7 +113,7 @@ class TemporaryTable:
     def start(self, session: Session, query: KeyedQuery, part: Part, max_bytes: int) -> Rows:
         table = session.driver.keys.fill_table(session, query, part.lists(), part.first)
         try:
-            text = KeyText(f"SELECT key FROM {table}", [])
+            text = KeyText(session.driver.keys.table_keys(query, table), [])
             rows = session.execute(*_in_order(session, query, text), max_bytes)
         except BaseException:
             _drop(session, table)

@@ -1,4 +1,4 @@
-"""The control groups around this process, versions 1 and 2: the limit and the use of each, up to the machine itself."""
+"""Memory limits of a process: control groups of both versions, with their use, and the machine itself."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-NO_LIMIT = 1 << 60  # version 1 writes 9223372036854771712 where there is none
+NO_LIMIT = 1 << 60  # version 1 writes 9223372036854771712 for no limit
 
 
 @dataclass(frozen=True, slots=True)
-class Cage:
-    """Something that limits our memory; *working_set* is its use without the file cache that nobody needs. In bytes."""
+class MemoryLimit:
+    """A limit on memory, in bytes; *working_set* is the use that counts, without file cache that nobody needs."""
 
     limit: int
     working_set: int
@@ -20,7 +20,7 @@ class Cage:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """How a version of control groups names its files."""
+    """The names of files in one version of control groups."""
 
     filesystem: str
     limit: str
@@ -32,19 +32,19 @@ VERSION_1 = Version("cgroup", "memory.limit_in_bytes", "memory.usage_in_bytes", 
 VERSION_2 = Version("cgroup2", "memory.max", "memory.current", "inactive_file")
 
 
-def find_cages(proc: Path = Path("/proc"), process: str = "self") -> list[Cage]:
-    """Every limit that holds for *process*: its control group's, those of the groups around it, the machine's.
+def find_limits(proc: Path = Path("/proc"), process: str = "self") -> list[MemoryLimit]:
+    """Find every limit that holds for *process*: of its control group, of the groups around it, of the machine.
 
-    Empty where the system tells none of them.
+    Empty if the system tells none of them.
     """
-    cages = [_read_machine(proc)]
+    limits = [_read_machine(proc)]
     with suppress(OSError):
-        cages += [_read_group(directory, version) for version, directory in find_groups(proc, process)]
-    return [cage for cage in cages if cage is not None]
+        limits += [_read_group(directory, version) for version, directory in find_groups(proc, process)]
+    return [one for one in limits if one is not None]
 
 
 def find_groups(proc: Path = Path("/proc"), process: str = "self") -> Iterator[tuple[Version, Path]]:
-    """The directories of the groups of *process*, from its own outwards as far as they are mounted here."""
+    """Find the directories of the groups of *process*, from its own outwards as far as they are mounted here."""
     memberships = dict(_read_memberships((proc / process / "cgroup").read_text()))
     for line in (proc / "self/mountinfo").read_text().splitlines():
         # man 5 proc: id, parent, device, root, mount point, options, ..., "-", type, source, options
@@ -66,7 +66,7 @@ def _read_memberships(content: str) -> Iterator[tuple[Version, PurePosixPath]]:
 
 
 def _walk(root: str, mounted: Path, path: PurePosixPath) -> Iterator[Path]:
-    """From *path* up to where the hierarchy is *mounted*; *root* is what of the hierarchy is mounted there."""
+    """Walk from *path* up to the place where the hierarchy, from its directory *root* on, is *mounted*."""
     below = path.relative_to(root) if path.is_relative_to(root) else PurePosixPath()
     own = mounted / below
     if ".." in below.parts or not own.is_dir():  # we were moved out of what is mounted here: its top still holds for us
@@ -75,7 +75,7 @@ def _walk(root: str, mounted: Path, path: PurePosixPath) -> Iterator[Path]:
     yield from (parent for parent in own.parents if parent.is_relative_to(mounted))
 
 
-def _read_group(directory: Path, version: Version) -> Cage | None:
+def _read_group(directory: Path, version: Version) -> MemoryLimit | None:
     try:
         limit = (directory / version.limit).read_text().strip()
         if limit == "max" or int(limit) >= NO_LIMIT:
@@ -84,16 +84,16 @@ def _read_group(directory: Path, version: Version) -> Cage | None:
         cache = _read_table(directory / "memory.stat")[version.inactive_file]
     except (OSError, ValueError, KeyError):  # the root group has no such files, nor has one without this controller
         return None
-    return Cage(int(limit), max(0, usage - cache))
+    return MemoryLimit(int(limit), max(0, usage - cache))
 
 
-def _read_machine(proc: Path) -> Cage | None:
+def _read_machine(proc: Path) -> MemoryLimit | None:
     try:
         table = _read_table(proc / "meminfo")
         total, available = table["MemTotal:"] * 1024, table["MemAvailable:"] * 1024
     except (OSError, ValueError, KeyError):
         return None
-    return Cage(total, total - available)
+    return MemoryLimit(total, total - available)
 
 
 def _read_table(path: Path) -> dict[str, int]:

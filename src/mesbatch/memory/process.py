@@ -1,10 +1,12 @@
-"""How much memory this process holds, how much it may still take, and giving some back."""
+"""Memory of this process: how much it holds, how much it may still take, and a way to give some back."""
 
 from __future__ import annotations
 
 import ctypes
 import gc
 import os
+import resource
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,7 +15,8 @@ from pathlib import Path
 from threading import Lock
 from weakref import WeakSet
 
-from mesbatch.memory.cgroup import find_cages
+from mesbatch.memory.cgroup import find_limits
+from mesbatch.units import KiB
 
 CACHED_SECONDS = 0.25  # a reading is a dozen small files; Envoy reads its gauges as often
 PROC = Path("/proc")
@@ -21,11 +24,11 @@ PROC = Path("/proc")
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """One reading, in bytes; None where the system does not tell.
+    """One reading, in bytes; None for figures that the system does not tell.
 
-    *limit* is the smallest among our control group, those around it and the machine, and *working_set* what is used of
-    that one: its usage without the file cache that the kernel drops when it must. *headroom* is what the tightest of
-    them still gives, and *used* the share, from 0 to 1, of the fullest. *rss* is what this process alone holds.
+    *limit* is the smallest among our control group, those around it and the machine, and *working_set* is the use of
+    that one, without the file cache that the kernel drops when it must. *headroom* is the rest of the tightest of them,
+    and *used* the share, from 0 to 1, of the fullest. *rss* is the resident memory of this process alone.
     """
 
     limit: int | None
@@ -36,7 +39,7 @@ class Memory:
 
 
 class MemoryReader:
-    """Reads memory at most every *cached* seconds, for as many threads as like; *proc* is where the system tells it."""
+    """A reader of memory, at most every *cached* seconds, for any number of threads; *proc* is the place to read."""
 
     def __init__(
         self, *, cached: float = CACHED_SECONDS, proc: Path = PROC, clock: Callable[[], float] = time.monotonic
@@ -47,7 +50,7 @@ class MemoryReader:
         self._read_at = 0.0
 
     def read(self) -> Memory:
-        """The reading of now, or of up to *cached* seconds ago."""
+        """Give the reading of now, or of up to *cached* seconds ago."""
         with self._lock:
             now = self._clock()
             if self._reading is None or now - self._read_at >= self._cached:
@@ -59,7 +62,7 @@ _READER = MemoryReader()
 
 
 def read_memory() -> Memory:
-    """Memory as it was at most 250 ms ago.
+    """Read memory as it was at most 250 ms ago.
 
     >>> memory = read_memory()
     >>> memory.headroom is None or 0 <= memory.headroom <= memory.limit
@@ -68,13 +71,26 @@ def read_memory() -> Memory:
     return _READER.read()
 
 
-def rss() -> int | None:
-    """The resident memory of this process now, in bytes; None where there is no ``/proc``."""
-    return _read_rss(PROC)
+def rss(pid: int | None = None) -> int | None:
+    """Read the resident memory of this process, or of *pid*, in bytes; None if it has gone or there is no ``/proc``.
+
+    >>> rss(os.getpid()) is None or rss(os.getpid()) > 2**20
+    True
+    """
+    return _read_rss(PROC, "self" if pid is None else str(pid))
+
+
+def peak_rss() -> int:
+    """Read the most resident memory that this process has held since it began, in bytes."""
+    peak = _read_peak()
+    if peak is not None:
+        return peak
+    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return largest if sys.platform == "darwin" else largest * KiB
 
 
 class RssMark:
-    """The most resident memory that this process has held since the mark was made; marks do not disturb each other.
+    """A mark that knows the peak of resident memory since it was made; marks do not disturb each other.
 
     >>> mark = RssMark()
     >>> filled = b"x" * 64_000_000
@@ -92,7 +108,7 @@ class RssMark:
 
     @property
     def peak(self) -> int | None:
-        """In bytes; None where the system cannot tell a peak since a moment."""
+        """The peak in bytes; None if the system cannot tell one since a moment."""
         with _MARKS_LOCK:
             _note_peak()
             return self._peak
@@ -102,7 +118,7 @@ class RssMark:
 
 
 def release() -> int:
-    """Collect garbage and give free memory back to the system; how many bytes that was, 0 where nobody can tell.
+    """Collect garbage and give free memory back to the system; returns the number of bytes, 0 if it is not known.
 
     Takes about 50 ms for a million objects, during which no other thread runs: call it after a large answer, not in it.
     """
@@ -115,25 +131,25 @@ def release() -> int:
 
 
 def _read(proc: Path) -> Memory:
-    cages = find_cages(proc)
-    smallest = min(cages, key=lambda cage: cage.limit, default=None)
+    limits = find_limits(proc)
+    smallest = min(limits, key=lambda one: one.limit, default=None)
     return Memory(
         limit=None if smallest is None else smallest.limit,
         working_set=None if smallest is None else smallest.working_set,
-        headroom=min((max(0, cage.limit - cage.working_set) for cage in cages), default=None),
-        used=max((cage.working_set / max(1, cage.limit) for cage in cages), default=None),
+        headroom=min((max(0, one.limit - one.working_set) for one in limits), default=None),
+        used=max((one.working_set / max(1, one.limit) for one in limits), default=None),
         rss=_read_rss(proc),
     )
 
 
-def _read_rss(proc: Path) -> int | None:
+def _read_rss(proc: Path, process: str = "self") -> int | None:
     try:
-        return int((proc / "self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
+        return int((proc / process / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError):  # IndexError: it went while it was read
         return None
 
 
-# -- the kernel keeps one peak a process: whoever resets it first tells every mark
+# -- the kernel keeps one peak a process: every mark is told before a reset
 
 _MARKS: WeakSet[RssMark] = WeakSet()
 _MARKS_LOCK = Lock()
@@ -155,7 +171,7 @@ def _reset_peak() -> None:
 
 
 def _read_peak() -> int | None:
-    """VmHWM, because ``ru_maxrss`` starts at what the *parent* held when it started this process."""
+    """Read VmHWM, because ``ru_maxrss`` starts with the memory that the *parent* held when it started this process."""
     with suppress(OSError):
         for line in (PROC / "self/status").read_text().splitlines():
             if line.startswith("VmHWM:"):

@@ -11,9 +11,9 @@ from typing import Any, Literal, NamedTuple
 from mesbatch.batch import Column, Row, find_column
 from mesbatch.errors import KeyColumnError, KeyMismatch, ReadInterrupted, RowTooLarge, SchemaChanged
 from mesbatch.events import PartFailed, PartRead, PartRetried
-from mesbatch.keys.choose import Order
 from mesbatch.keys.resume import ResumePoint
 from mesbatch.keys.strategy import Part, Strategy
+from mesbatch.keys.walk import KeyWalk
 from mesbatch.read.columnar import ArrowFetcher, is_columnar
 from mesbatch.read.fetch import Budget, Fetcher
 from mesbatch.read.lane import Lane
@@ -96,7 +96,6 @@ class PartReader:
     statements: StatementReader
     strategy: Strategy
     query: KeyedQuery
-    order: Order
     padded: bool
     on_failure: OnFailure
 
@@ -135,18 +134,21 @@ class PartReader:
             return self.strategy.start(session, self.query, part, self.statements.budget.max_bytes)
 
         def cut(rows: Rows) -> WholeKeys:
-            assert self.query.key is not None
-            index = find_column([column.name for column in rows.columns], self.query.key.name)
-            ascending, share = self.order == "key", self.statements.budget.share
-            progress.keys = _whole_keys(rows)(
-                index, share, part.first, part.last, ascending=ascending, padded=self.padded
-            )
+            walk = KeyWalk(part.lists(), type(part.first), padded=self.padded)
+            share = self.statements.budget.share
+            index = self._key_index(rows.columns)
+            progress.keys = _whole_keys(rows)(index, share, walk, type(part.first), padded=self.padded)
             return progress.keys
 
-        for fetched in self.statements.fetch(session, start, None if self.query.key is None else cut):
+        for fetched in self.statements.fetch(session, start, cut if self.query.is_checked else None):
             progress.given_out = True
             yield fetched
             del fetched
+
+    def _key_index(self, columns: tuple[Column, ...]) -> int:
+        if self.query.position:
+            return self.query.position - 1
+        return find_column([column.name for column in columns], self.query.key.name if self.query.key else "")
 
     def _give_up(self, part: Part, error: Exception, keys_read: int) -> PartFailed:
         if self.on_failure == "partial" and not isinstance(

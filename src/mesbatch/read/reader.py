@@ -11,7 +11,7 @@ from warnings import warn
 
 from mesbatch.batch import Batch, Column
 from mesbatch.errors import ConnectionLost, DatabaseBusy, DatabaseTimeout, ReadInterrupted, SnapshotTooOld
-from mesbatch.events import BatchRead, FetchOverBudget, Hook, PartFailed, PartRead
+from mesbatch.events import BatchRead, FetchOverBudget, Hook, PartFailed, PartRead, StrategyChosen
 from mesbatch.keys.choose import Order, StrategyName
 from mesbatch.keys.collect import Keys
 from mesbatch.keys.resume import ResumePoint
@@ -19,7 +19,7 @@ from mesbatch.manifest import FailedKeys, Manifest
 from mesbatch.read.fetch import Budget
 from mesbatch.read.part import Fetched, Item, OnFailure
 from mesbatch.read.request import Request, check_positive, check_request
-from mesbatch.read.stream import Reading
+from mesbatch.read.stream import ItemStream, Reading
 from mesbatch.source.session import OnInvalidText, Params
 from mesbatch.units import MiB
 
@@ -235,7 +235,7 @@ class BatchReader(Iterator[Batch]):
         timeout, started = self._request.timeout, monotonic()
         deadline = None if timeout is None else started + timeout - self._spent
         try:
-            stream = self._reading.stream or self._reading.open(deadline)
+            stream = self._reading.stream or self._open(deadline)
             item = stream.take(deadline)
             if isinstance(item, PartFailed) and deadline is not None and monotonic() >= deadline:
                 raise item.error  # no time is left for the other parts
@@ -247,6 +247,12 @@ class BatchReader(Iterator[Batch]):
             raise failure from failure.__cause__
         finally:
             self._spent += monotonic() - started
+
+    def _open(self, deadline: float | None) -> ItemStream:
+        stream, manifest = self._reading.open(deadline), self.manifest
+        if self._on_event is not None and manifest.strategy is not None:
+            self._on_event(StrategyChosen(manifest.strategy, manifest.keys, manifest.one_statement))
+        return stream
 
     def _account(self, item: Item) -> Batch | None:
         """Count *item*, tell the hook, and make a batch of it where it is rows."""

@@ -9,8 +9,9 @@ from typing import Any
 from mesbatch.batch import Column
 from mesbatch.errors import SchemaChanged
 from mesbatch.events import PartRead
-from mesbatch.keys.choose import choose, examine
-from mesbatch.keys.collect import CHECKED_AT_ONCE, Keys, SortedKeys, collect_keys
+from mesbatch.keys.choose import choose
+from mesbatch.keys.collect import CHECKED_AT_ONCE, Keys, collect_keys
+from mesbatch.keys.examine import examine
 from mesbatch.keys.resume import ResumePoint, as_asked
 from mesbatch.keys.strategy import LIST_SHAPES, InList, Part, Strategy
 from mesbatch.manifest import Manifest
@@ -27,7 +28,7 @@ from mesbatch.sql.keyed import KeyedStatement
 FIRST_KEYS_PER_PART = 100  # with several connections, before it is known how many bytes a key has
 WHOLE = Part([], None, None, 0)  # the one part of a read without keys
 
-Stream = Inline[Item] | Ahead[Lane, Part, Item]
+ItemStream = Inline[Item] | Ahead[Lane, Part, Item]
 
 
 @dataclass
@@ -39,7 +40,7 @@ class Reading:
     description: tuple[Column, ...] | None = None
     key: Column | None = None  # whose values say where a key ends; None where rows come in no order of keys
     schema: Any = None  # of Arrow, where the driver gives record batches
-    stream: Stream | None = None
+    stream: ItemStream | None = None
     _key_type: type | None = None  # of the keys that were asked for
     _padded: bool = False  # the key's column gives its values padded with blanks
     _own_keys: Keys | None = field(init=False)  # to be closed here
@@ -49,7 +50,7 @@ class Reading:
     def __post_init__(self) -> None:
         self._own_keys = self.request.own_keys
 
-    def open(self, deadline: float | None = None) -> Stream:
+    def open(self, deadline: float | None = None) -> ItemStream:
         """Connect and begin; what the database says of the statement is raised here."""
         with interrupted_at(deadline, self.interrupt):
             try:
@@ -61,7 +62,7 @@ class Reading:
                 raise failure from failure.__cause__
         return self.stream
 
-    def _begin(self) -> Stream:
+    def _begin(self) -> ItemStream:
         request = self.request
         if request.source is None:
             return Inline(self._given_arrow() if hasattr(request.con, "__arrow_c_stream__") else self._given_batches())
@@ -125,7 +126,7 @@ class Reading:
 
     # -- one statement
 
-    def _open_statement(self, source: Source) -> Stream:
+    def _open_statement(self, source: Source) -> ItemStream:
         self._lanes = [Lane(source)]
         return self._run(self._read_statement, iter([self._planned(WHOLE)]))
 
@@ -149,7 +150,7 @@ class Reading:
 
     # -- many keys
 
-    def _open_keyed(self, source: Source) -> Stream:
+    def _open_keyed(self, source: Source) -> ItemStream:
         request = self.request
         assert request.keys is not None
         keys = request.keys
@@ -160,16 +161,23 @@ class Reading:
         self._connect(source)
         session = (self._exporter or self._lanes[0]).session()
         statement = KeyedStatement.parse(request.sql, request.params, session.driver.paramstyle)
-        query = examine(session, statement, request.key, request.splittable)
-        if query.padded:
+        examined = examine(session, statement, request.key, request.splittable)
+        if keys.key_type is not None:
+            session.driver.keys.check_type(examined.query, keys.key_type)
+        if examined.padded:
             keys = self._strip(keys)
+            if not len(keys):
+                return Inline(_nothing())
         whole = request.consistent and not source.owned
-        strategy, chosen = choose(
-            session, query, keys, request.strategy, request.order, whole=whole, parallel=request.parallel
+        strategy, query = choose(
+            session, examined, keys, request.strategy, request.order, whole=whole, parallel=request.parallel
         )
-        self._key_type, self._padded = keys.key_type, query.padded
-        self.manifest.keys, self.key = len(keys), chosen.key
-        reader = PartReader(self._statements(), strategy, chosen, request.order, query.padded, request.on_failure)
+        self._key_type, self._padded = keys.key_type, examined.padded
+        self.key = query.key if query.is_checked else None
+        self.manifest.keys, self.manifest.strategy = len(keys), strategy.name
+        if examined.one_statement is not None:
+            self.manifest.one_statement = str(examined.one_statement)
+        reader = PartReader(self._statements(), strategy, query, examined.padded, request.on_failure)
         return self._run(reader.read, self._parts(strategy, keys))
 
     def _connect(self, source: Source) -> None:
@@ -199,9 +207,11 @@ class Reading:
         self._lanes = [Lane(source, join) for _ in range(self.request.parallel)]
 
     def _strip(self, keys: Keys) -> Keys:
-        """The same keys for a column that pads with blanks: some may now be equal."""
+        """The same keys for a column that pads with blanks: some may now be equal, or lie before where to go on."""
         flat = (key for some in keys.slices(lambda: CHECKED_AT_ONCE) for key in some)
-        stripped = collect_keys(list(flat) if isinstance(keys, SortedKeys) else flat, strip_blanks=True)
+        stripped = collect_keys(flat if keys.on_disk else list(flat), strip_blanks=True)
+        if keys.after is not None:
+            stripped = stripped.above(keys.after)
         if self._own_keys is not None:
             self._own_keys.close()
         self._own_keys = stripped
@@ -238,7 +248,7 @@ class Reading:
         self.manifest.parts_planned += 1
         return part
 
-    def _run(self, read: Callable[[Lane, Part], Generator[Item]], parts: Iterator[Part]) -> Stream:
+    def _run(self, read: Callable[[Lane, Part], Generator[Item]], parts: Iterator[Part]) -> ItemStream:
         """In threads of our own where that pays: fetches are round trips, or there are several connections."""
         lanes, first = self._lanes, self._lanes[0]
         driver = first.session().driver

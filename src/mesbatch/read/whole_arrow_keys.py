@@ -16,7 +16,7 @@ class WholeArrowKeys(WholeKeys):
         batch = pa.concat_batches([self._held, rows]) if len(self._held) else rows
         keys = batch.column(self._index)
         first, last = keys[0], keys[-1]
-        self._check(first.as_py(), last.as_py())
+        self._walk.follow(rows.column(self._index).to_pylist())
         start = len(keys) - 1 if first != last else 0
         while start and keys[start - 1] == last:
             start -= 1

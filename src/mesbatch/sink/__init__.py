@@ -1,1 +1,1 @@
-"""Where rows become bytes that leave the process."""
+"""Writers that make bytes of rows: NDJSON, Arrow, Parquet."""

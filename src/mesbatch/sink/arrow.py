@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 import pyarrow as pa
 
+from mesbatch.sink.outlet import Writable
 from mesbatch.sink.regrouped import Regrouped
 from mesbatch.units import MiB
 
-GIVES_BACK = pa.system_memory_pool()  # Arrow's default keeps what was freed: 7 MiB more at the peak
-Kind = Literal["file", "stream"]
+GIVES_BACK = pa.system_memory_pool()  # Arrow's default keeps freed memory: 7 MiB more at the peak
+FileKind = Literal["file", "stream"]
 
 
 class ArrowWriter(Regrouped):
-    """Writes record batches to *file*, in Arrow's IPC format, *group_rows* rows a message.
+    """A writer of record batches to *file*, in Arrow's IPC format, *group_rows* rows a message.
 
     *kind* is ``file`` (with a footer, to be opened at any place) or ``stream``; *compression* is ``lz4`` or ``zstd``.
-    Holds two messages, and one of them twice. Leaving a ``with`` block by an error does not end the format: what is
-    there is no whole file.
+    Holds two messages, and one of them twice. Leaving a ``with`` block by an error does not end the format, so that
+    nobody takes the file for a whole one.
 
     >>> import io
     >>> file = io.BytesIO()
@@ -31,12 +32,12 @@ class ArrowWriter(Regrouped):
 
     def __init__(
         self,
-        file: BinaryIO,
+        file: Writable,
         schema: pa.Schema,
         *,
         group_rows: int,
         max_bytes: int = 16 * MiB,
-        kind: Kind = "file",
+        kind: FileKind = "file",
         compression: str | None = None,
     ) -> None:
         super().__init__(file, schema, group_rows, max_bytes)
@@ -45,7 +46,7 @@ class ArrowWriter(Regrouped):
         self._writer: Any = make(self._sink, schema, options=options)
 
     def _write_group(self, group: pa.Table) -> None:
-        # Always copied: of a slice the format would write more of its batch than the rows, and no two runs the same.
+        # Always copied: the format would write more of a slice's batch than its rows, and never the same in two runs.
         columns = [
             pa.concat_arrays([*column.chunks, column.chunk(0).slice(0, 0)], GIVES_BACK) for column in group.columns
         ]

@@ -29,10 +29,10 @@ def ndjson_lines(
 ) -> ByteStream:
     """Write *batches* one row a line; with *shape* ``arrays`` after a first line ``{"columns":[...]}``.
 
-    What the database declared about the columns decides how Decimals are written (see `RowEncoder`): it is *columns*,
-    or else the *description* of *batches*, or else there are only the names in the first batch. Chunks hold whole
-    lines. Holds the batch that is being written, and one chunk. When all is written, the *manifest* of *batches* gets
-    its checksum. The stream closes *batches* when it ends, fails or is closed.
+    Decimals are written as the declared types of the columns ask (see `RowEncoder`): those of *columns*, else of the
+    *description* of *batches*, else there are only the names in the first batch. Chunks hold whole lines. Holds the
+    batch that is being written, and one chunk. At the end, the *manifest* of *batches* gets its checksum. The stream
+    closes *batches* when it ends, fails or is closed.
 
     Raises:
         ColumnNameError: two columns share a name and *shape* is ``objects``.
@@ -58,8 +58,8 @@ def ndjson_groups(
 
     *columns* and *shape* are as in `ndjson_lines`; *key* names the column of the keys, so that a Decimal key is written
     as in its rows. *checksum*, if given, is updated with all rows, which costs 0.3 us a row beside the 0.7 of writing
-    them. Chunks hold whole lines, but a line over 256 KiB leaves in pieces. Holds one such piece, and a group's rows
-    only if *groups* gives them as a list; of `iter_groups` it takes those of large groups batch by batch. The stream
+    them. Chunks hold whole lines, but a line over 256 KiB leaves in pieces. Holds one such piece, and the rows of a
+    group only if *groups* gives them as a list; large groups of `iter_groups` are taken batch by batch. The stream
     closes *groups*, if that can be closed.
 
     Raises:
@@ -84,7 +84,7 @@ def check_columns(encoder: RowEncoder, batch: Batch) -> None:
 
 
 class _Pace:
-    """How many rows make a chunk, from the bytes of the one before."""
+    """The number of rows of a chunk, learned from the bytes of the chunk before."""
 
     def __init__(self) -> None:
         self.rows = 100

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO
-
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mesbatch.sink.outlet import Writable
 from mesbatch.sink.regrouped import Regrouped
 from mesbatch.units import MiB
 
 
 class ParquetWriter(Regrouped):
-    """Writes record batches to *file*, *group_rows* rows a row group.
+    """A writer of record batches to the Parquet file *file*, *group_rows* rows a row group.
 
-    *compression* is one of Parquet's: ``snappy``, ``zstd``, ``gzip``, ``none``. Holds two row groups as they came, and
-    one as it is written. Leaving a ``with`` block by an error does not write the footer.
+    *compression* is one of Parquet's: ``snappy``, ``zstd``, ``gzip``, ``none``. Holds two row groups of record batches,
+    and one as it is written. Leaving a ``with`` block by an error does not write the footer.
 
     >>> import io
     >>> file = io.BytesIO()
@@ -28,7 +27,7 @@ class ParquetWriter(Regrouped):
 
     def __init__(
         self,
-        file: BinaryIO,
+        file: Writable,
         schema: pa.Schema,
         *,
         group_rows: int,

@@ -1,50 +1,22 @@
-"""What the writers of columnar files have in common: groups of rows, and an end that only a whole file gets."""
+"""The base of the writers of columnar files: rows in groups, and an end that only a whole file gets."""
 
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, BinaryIO, Self
+from typing import Self
 
 import pyarrow as pa
 
-
-class Outlet:
-    """The way to *file*, until it is shut: Parquet's writer would write a footer even when it is thrown away."""
-
-    closed = False
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file: BinaryIO | None = file
-        self._size = 0
-
-    def write(self, data: Any) -> int:
-        if self._file is not None:
-            self._file.write(data)
-        self._size += len(data)
-        return len(data)
-
-    def tell(self) -> int:
-        return self._size
-
-    def flush(self) -> None:
-        if self._file is not None:
-            self._file.flush()
-
-    def close(self) -> None:
-        self.shut()
-
-    def shut(self) -> None:
-        """What is still written goes nowhere."""
-        self._file = None
+from mesbatch.sink.outlet import Outlet, Writable
 
 
 class Regrouped:
-    """Takes record batches and gives them on *group_rows* rows at a time, or once they hold *max_bytes*.
+    """A writer that joins record batches to groups of *group_rows* rows, or of *max_bytes* where rows are larger.
 
     A thread writes each group while the next one is collected, so two of them are held.
     """
 
-    def __init__(self, file: BinaryIO, schema: pa.Schema, group_rows: int, max_bytes: int) -> None:
+    def __init__(self, file: Writable, schema: pa.Schema, group_rows: int, max_bytes: int) -> None:
         if group_rows < 1:
             raise ValueError(f"group_rows must be at least 1 row, got {group_rows}")
         self._schema, self._group_rows, self._max_bytes = schema, group_rows, max_bytes
@@ -52,7 +24,7 @@ class Regrouped:
         self._rows = self._nbytes = 0
         self._thread = ThreadPoolExecutor(1, "mesbatch-writer")
         self._written: Future[None] | None = None
-        self._outlet = Outlet(file)
+        self._outlet = file if isinstance(file, Outlet) else Outlet(file)
         self._sink = pa.PythonFile(self._outlet, mode="w")
 
     def write(self, batch: pa.RecordBatch) -> None:
@@ -66,11 +38,11 @@ class Regrouped:
             self._waiting.append(batch)
             self._rows += batch.num_rows
             self._nbytes += batch.nbytes
-            if self._nbytes > self._max_bytes:  # rows much larger than those that group_rows was reckoned from
+            if self._nbytes > self._max_bytes:  # rows much larger than those that group_rows was computed from
                 self._flush()
 
     def close(self) -> None:
-        """Write what waits and end the format; the file under it stays open."""
+        """Write the rows that wait and end the format; the file under it stays open."""
         with self._thread:
             self._flush()
             self._await()
@@ -93,7 +65,7 @@ class Regrouped:
             self._written = self._thread.submit(self._write_group, pa.Table.from_batches(waiting, self._schema))
 
     def _await(self) -> None:
-        """Wait for the group before, and raise what became of it."""
+        """Wait for the group before, and raise its error if it has one."""
         written, self._written = self._written, None
         if written is not None:
             written.result()

@@ -1,4 +1,4 @@
-"""Bytes for a response: an iterator that closes what it reads from."""
+"""Bytes for a response: an iterator that closes its origin."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any, Self
 
 
 class ByteStream(Iterator[bytes]):
-    """The chunks of a generator; whoever closes it, even before the first chunk, closes *origin*, too.
+    """The chunks of a generator; closing it, even before the first chunk, closes *origin*, too.
 
-    A generator alone would not do: one that was never started, because the client asked for the headers only, is closed
-    without running any of its ``finally``. WSGI servers call ``close()``.
+    A generator alone would not do: if it was never started, because the client asked for the headers only, closing it
+    runs none of its ``finally``. WSGI servers call ``close()``.
     """
 
     def __init__(self, chunks: Generator[bytes], origin: Any) -> None:

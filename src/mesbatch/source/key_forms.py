@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -11,9 +11,9 @@ from mesbatch.batch import Column
 from mesbatch.errors import StatementError
 from mesbatch.source.session import Session
 from mesbatch.sql.keyed import KeyedStatement
-from mesbatch.sql.query import find_order
+from mesbatch.sql.query import find_order_by
 
-Strategies = Literal["in-list", "array", "look-up", "temporary-table"]
+StrategyName = Literal["in-list", "array", "look-up", "temporary-table"]
 
 KEYS_PER_LIST = 1_000  # Oracle refuses longer IN lists (ORA-01795), and nobody else gains from them
 
@@ -21,16 +21,36 @@ _table_numbers = count()  # temporary tables of two reads on one connection need
 
 
 @dataclass(frozen=True)
+class FilterColumn:
+    """The knowledge of a database about the column that ``:keys`` is compared with.
+
+    *type* is how its type is written in a cast, None where that is not known. *by_code_point* is False where values
+    that differ in their characters may be equal, or are ordered otherwise: then only the database may compare them.
+    *is_enum* says that its values are ordered by their place in the type.
+    """
+
+    type: str | None = None
+    by_code_point: bool = True
+    is_enum: bool = False
+
+
+@dataclass(frozen=True)
 class KeyedQuery:
     """A keyed statement and the column of its result that tells which key a row belongs to.
 
-    *key* is None where no column does, or where rows come as the statement gives them. *position* counts the columns
-    from 1 to the key's; 0 where the driver cannot tell before the rows come.
+    *key* is None where no column is known to do that, or where rows come as the statement gives them. *position* counts
+    the columns from 1 to the key's; 0 where the driver cannot tell before the rows come.
     """
 
     statement: KeyedStatement
     key: Column | None
     position: int = 0
+    column: FilterColumn = field(default_factory=FilterColumn)
+
+    @property
+    def is_checked(self) -> bool:
+        """True where every row's key is held against the keys that were asked for, in their order."""
+        return self.key is not None and self.column.by_code_point
 
 
 class KeyText(NamedTuple):
@@ -46,6 +66,7 @@ class KeysOfRead(Protocol):
     """The distinct ascending keys of a read, as far as a choice between strategies looks at them."""
 
     key_type: type | None
+    on_disk: bool
 
     def __len__(self) -> int: ...
 
@@ -60,13 +81,36 @@ class KeyForms:
     *strategies* are those that it has. Values of *padded_types* come padded with blanks.
     """
 
-    strategies: frozenset[Strategies] = frozenset({"in-list"})
+    strategies: frozenset[StrategyName] = frozenset({"in-list"})
     padded_types: frozenset[str] = frozenset()
 
-    def best(self, session: Session, query: KeyedQuery, keys: KeysOfRead, *, in_parts: bool) -> Strategies:
+    def describe_filter(self, session: Session, query: KeyedQuery, names: int) -> FilterColumn:
+        """Ask the database for the filter's column; the result has *names* columns, and *query* their position of it.
+
+        What cannot be asked is left as if it compared by code point: the rows are then checked one by one.
+        """
+        return FilterColumn()
+
+    def check_type(self, query: KeyedQuery, key_type: type) -> None:
+        """Raise InvalidKey where the filter's column is known to have no values of *key_type*."""
+
+    def parser(self, query: KeyedQuery) -> Callable[[str], Any] | None:
+        """The conversion of text, such as that of a file, into keys of the column's type; None where keys are text.
+
+        It raises ValueError or ArithmeticError for a text that is no value of the type.
+        """
+        return None
+
+    def best(self, session: Session, query: KeyedQuery, keys: KeysOfRead, *, in_parts: bool) -> StrategyName:
         """The fastest strategy for *keys*; *in_parts* says that several statements are wanted, for the first row's sake
         or because connections share them."""
         return "in-list"
+
+    def best_whole(self, session: Session, query: KeyedQuery, keys: KeysOfRead) -> StrategyName:
+        """The strategy that brings all of *keys* into one statement."""
+        if "temporary-table" in self.strategies and session.owned and keys.on_disk:
+            return "temporary-table"
+        return "array" if "array" in self.strategies else "in-list"
 
     def bound(self, query: KeyedQuery, keys: list[Any]) -> list[Any]:
         """The values that are bound for *keys*, as the database compares them with the key's column."""
@@ -87,6 +131,10 @@ class KeyForms:
         """
         raise self.lacks("temporary-table", session)
 
+    def table_keys(self, query: KeyedQuery, table: str) -> str:
+        """The SELECT of all keys of a temporary table."""
+        return f"SELECT key FROM {table}"
+
     def table_removals(self, table: str) -> tuple[str, ...]:
         """Statements that remove a temporary table, in the order in which they are tried until one succeeds."""
         return (f"DROP TABLE {table}",)
@@ -99,28 +147,33 @@ class KeyForms:
         )
 
     def in_order(self, sql: str, query: KeyedQuery) -> str:
-        """*sql* ordered by the key of *query* as Python orders keys, and by its own terms within a key."""
-        key, order = query.key, find_order(sql)
+        """*sql* ordered by the key of *query*, and by its own terms within a key.
+
+        Keys that compare by code point ascend as Python orders them, others as their column orders them.
+        """
+        key, order = query.key, find_order_by(sql)
         if key is None:
             return sql
         name = '"' + key.name.replace('"', '""') + '"'
-        if order.is_one_select and not order.is_limited and not order.is_locking and self.extends_order(query):
+        collation = self.collation(query) if query.column.by_code_point else ""
+        if order.is_one_select and not order.is_limited and not order.is_locking and self.extends_order(collation):
             term = str(query.position) if query.position else name  # a name may be ambiguous among joined tables
             terms = f", {order.terms}" if order.terms else ""
-            return f"{order.before}\nORDER BY {term}{self.collation(key)}{terms} {order.after}"
-        self.check_wrapped(sql, query)
-        return f"SELECT * FROM (\n{sql}\n) mesbatch_rows ORDER BY {name}{self.collation(key)}"
+            return f"{order.before}\nORDER BY {term}{collation}{terms} {order.after}"
+        if order.terms and not self.extends_order(collation):
+            raise StatementError(
+                "only strategy 'look-up' keeps the statement's own ORDER BY within a key here: leave it out, or read "
+                "with order='any' and strategy 'temporary-table', which keeps it as a whole"
+            )
+        return f"SELECT * FROM (\n{sql}\n) mesbatch_rows ORDER BY {name}{collation}"
 
-    def collation(self, key: Column) -> str:
-        """The words after a term of ORDER BY that make text of the column *key* ascend by code point."""
+    def collation(self, query: KeyedQuery) -> str:
+        """The words after a term of ORDER BY that make the key ascend by code point."""
         return ""
 
-    def extends_order(self, query: KeyedQuery) -> bool:
-        """True where the key may stand before the terms of the statement's own ORDER BY."""
+    def extends_order(self, collation: str) -> bool:
+        """True where a key with *collation* may stand before the terms of the statement's own ORDER BY."""
         return True
-
-    def check_wrapped(self, sql: str, query: KeyedQuery) -> None:
-        """Raise StatementError where *sql* as a derived table would lose an order that the caller asked for."""
 
 
 def new_table_name(prefix: str = "") -> str:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from mesbatch.batch import Column, Row
 from mesbatch.errors import MesbatchError
+from mesbatch.sql.keyed import Params as Params
 
 if TYPE_CHECKING:
     from mesbatch.source.key_forms import KeyForms
 
-Params = Mapping[str, Any] | Sequence[Any] | None
 OnInvalidText = Literal["raise", "replace", "base64"]
 
 

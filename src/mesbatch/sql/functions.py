@@ -64,3 +64,8 @@ _WORD_NAMES = """
 """
 WORDS_BEFORE_PARENTHESES = frozenset(_WORD_NAMES.split())
 """What a parenthesis may follow without being the arguments of a function."""
+
+AGGREGATES_OF_ROWS = frozenset(
+    ["count", "min", "max", "any_value", "array_agg", "json_agg", "jsonb_agg", "json_agg_strict", "jsonb_agg_strict"]
+)
+"""Aggregates of PostgreSQL that take a whole row, in lower case; ``t.count`` is one of them if t has no such column."""

@@ -1,127 +1,126 @@
-"""One SELECT as it is judged for splitting, with the ways in which it may write the column of its keys."""
+"""The column of the keys, as the expressions of one SELECT can write it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mesbatch.sql.clauses import Clause, closing, column_name, own_tokens, split_list
-from mesbatch.sql.tokens import Token, write_tokens
-
-JUDGED_CLAUSES = ["SELECT", "FROM", "WHERE", "GROUP", "HAVING", "WINDOW", "ORDER"]
-
-_PSEUDO_COLUMNS = frozenset({"ROWID", "_ROWID_", "OID", "CTID", "TABLEOID", "XMIN", "XMAX", "CMIN", "CMAX"})
-_POSTFIX_OPERATORS = frozenset({"ISNULL", "NOTNULL"})
-
-
-class Doubt(Exception):
-    """The reason why a statement may not be cut, and the words that give it."""
-
-    def __init__(self, reason: str, words: Sequence[Token]) -> None:
-        super().__init__(f"{reason}: {write_tokens(words)!r}")
+from mesbatch.sql.names import Name, Path, exact_path, read_path
+from mesbatch.sql.outputs import UNKNOWN, Output, Outputs, Star, describe_output, is_star, read_output
+from mesbatch.sql.sources import Scope
+from mesbatch.sql.tree import Node
 
 
 @dataclass(frozen=True, slots=True)
-class KeyColumn:
-    """The ways to write the column that ``:keys`` is compared with; none when it is compared with an expression.
+class KeyColumn(ABC):
+    """The column that ``:keys`` is compared with, followed into one SELECT whose sources are *scope*."""
 
-    *only_source* says that there is nothing else in FROM, so that any qualifier means the same column. Without it,
-    ``b.k`` may be NULL where the ``k`` of ``a LEFT JOIN b USING (k)`` is not.
-    """
+    scope: Scope
 
-    names: frozenset[str] = frozenset()
-    qualifier: tuple[str, ...] = ()
-    only_source: bool = False
+    def is_written(self, nodes: Sequence[Node]) -> bool:
+        """Tell whether *nodes* are this column and nothing more, in every database."""
+        path = read_path(nodes)
+        return bool(path) and self.is_named(path)
 
-    def is_written(self, tokens: Sequence[Token]) -> bool:
-        """Whether *tokens* are this column and nothing more."""
-        *qualifier, name = column_name(tokens) or ("",)
-        return name in self.names and (not qualifier or self._is_source(qualifier))
+    def outputs(self, items: Sequence[Sequence[Node]]) -> Outputs:
+        """Read the outputs *items* of the SELECT."""
+        return Outputs([self._read_item(item) for item in items])
 
-    def is_in_star(self, item: Sequence[Token]) -> bool:
-        """Whether *item* is a ``*`` or ``name.*`` that has this column; pseudo columns are in no star."""
-        qualifier = [token.identity for token in item[:-2:2]]
-        known = bool(self.names) and not self.names & _PSEUDO_COLUMNS
-        return is_star(item) and known and (not qualifier or self._is_source(qualifier))
+    def is_listed(self, path: Path) -> bool:
+        """Tell whether *path* is known to be a column of a subquery."""
+        return False
 
-    def _is_source(self, qualifier: Sequence[str]) -> bool:
-        return tuple(qualifier) == self.qualifier or (not self.qualifier and self.only_source)
+    @abstractmethod
+    def is_named(self, path: Path) -> bool:
+        """Tell whether *path* can only be this column."""
+
+    @abstractmethod
+    def star(self, qualifier: Path | None) -> Star:
+        """Tell what a ``*`` gives; with a *qualifier*, what ``qualifier.*`` gives."""
+
+    def _read_item(self, item: Sequence[Node]) -> Output | Star:
+        if not is_star(item):
+            return describe_output(item, is_key=self.is_written(read_output(item)[0]))
+        if len(item) == 1:
+            return self.star(None)
+        qualifier = read_path(item[:-2]) if item[-1].text == "*" else ()
+        return self.star(qualifier) if qualifier else Star()
 
 
 @dataclass(frozen=True, slots=True)
-class Select:
-    """The clauses of one SELECT by their first words; *items* are its outputs, without DISTINCT."""
+class ColumnOfTable(KeyColumn):
+    """A column of one of the sources, as the filter writes it: *path*; empty when the filter has an expression."""
 
-    clauses: Mapping[str, Sequence[Token]]
-    items: Sequence[Sequence[Token]]
+    path: Path
+
+    def is_named(self, path: Path) -> bool:
+        if not self.path or path[-1].exact != self.path[-1].exact:
+            return False
+        qualifier, own = path[:-1], self.path[:-1]
+        if exact_path(qualifier) == exact_path(own):
+            return not self.scope.is_ambiguous(own)
+        return self._is_column_of(qualifier) and not self.scope.merges(self._name)
+
+    def star(self, qualifier: Path | None) -> Star:
+        if not self.path or self._name.is_pseudo_column:
+            return Star()
+        names, own = frozenset({self._name}), self.path[:-1]
+        if qualifier is None:
+            if not own:
+                return Star(names, names, names)
+            source = self.scope.find(own)
+            if source is None or self.scope.merges(self._name):
+                return Star()
+            # Of two columns of one name, a database that does not refuse the name takes the first.
+            return Star(names, names, names if source is self.scope.sources[0] else frozenset())
+        if self.scope.merges(self._name) or not self._is_column_of(qualifier):
+            return Star()
+        is_there = bool(own) or len(self.scope.sources) == 1
+        return Star(names if is_there else frozenset(), names, names)
 
     @property
-    def is_grouped(self) -> bool:
-        return "GROUP" in self.clauses
+    def _name(self) -> Name:
+        return self.path[-1]
 
-    @property
-    def has_one_source(self) -> bool:
-        source = own_tokens(self.clauses["FROM"])
-        return not any(token.text == "," or token.word in ("JOIN", "APPLY") for token in source)
+    def _is_column_of(self, qualifier: Path) -> bool:
+        """Tell whether a column of the filter's name, qualified like this, is the filter's, if there is one.
 
-    @property
-    def expressions(self) -> list[Sequence[Token]]:
-        """The clauses in which aggregates and window functions can stand when there is no HAVING."""
-        return [self.clauses.get(word, ()) for word in ("SELECT", "WINDOW", "ORDER")]
-
-
-def read_select(clauses: Sequence[Clause], tokens: Sequence[Token]) -> Select:
-    """The SELECT that *tokens* are, cut before into *clauses*.
-
-    Raises:
-        Doubt: it has a clause that is not the same for a part of the keys, or is no SELECT of a known shape.
-    """
-    words = [clause.word for clause in clauses]
-    for clause in clauses:
-        if clause.word not in JUDGED_CLAUSES:
-            raise Doubt(f"{clause.word} is not the same for a part of the keys", _first_words(clause, tokens))
-    in_order = [word for word in JUDGED_CLAUSES if word in words]
-    by_word = {clause.word: clause.tokens for clause in clauses}
-    if words != in_order or tokens[0].word not in ("WITH", "SELECT") or not by_word.get("FROM"):
-        raise Doubt("not a SELECT whose clauses are known", tokens)
-    return Select(by_word, split_list(_without_distinct(by_word["SELECT"])))
+        Without a qualifier a name is of one source only, or an error; so it is the same column with one.
+        """
+        own = self.path[:-1]
+        written = [self.scope.find(name) for name in (own, qualifier) if name]
+        if not written or None in written:
+            return False
+        if self._name.is_pseudo_column and len(self.scope.sources) > 1 and not (own and qualifier):
+            return False
+        return all(source is written[0] for source in written)
 
 
-def read_outputs(select: Select, column: KeyColumn) -> KeyColumn:
-    """The names under which *column* comes out of *select*, each of them meaning nothing else."""
-    stars = [item for item in select.items if is_star(item)]
-    outputs = [read_output(item) for item in select.items if not is_star(item)]
-    names = {name for expression, name in outputs if column.is_written(expression)}
-    if stars:  # may bring any name: then only the column's own is certain, and only where nothing else is in FROM
-        names = set(column.names) if column.only_source and column.is_in_star(stars[0]) else set()
-    others = {name for expression, name in outputs if not column.is_written(expression)}
-    return KeyColumn(frozenset(names - others))
+@dataclass(frozen=True, slots=True)
+class ColumnOfSubquery(KeyColumn):
+    """A column of the first source, which is a subquery with *inner* outputs."""
+
+    inner: Outputs
+
+    def is_named(self, path: Path) -> bool:
+        return self.inner.is_key(path[-1]) and self._is_first(path[:-1], path[-1])
+
+    def is_listed(self, path: Path) -> bool:
+        return len(path) > 1 and self._is_first(path[:-1], path[-1]) and self.inner.has_name(path[-1])
+
+    def star(self, qualifier: Path | None) -> Star:
+        certain = frozenset(name for name in self.inner.certain if self._is_first(qualifier or (), name))
+        perhaps = frozenset(name for name in self.inner.perhaps if self._is_first(qualifier or (), name))
+        is_alone = qualifier is not None or len(self.scope.sources) == 1
+        return Star(certain, perhaps, perhaps) if is_alone else Star(certain)
+
+    def _is_first(self, qualifier: Path, name: Name) -> bool:
+        if not qualifier:
+            return not self.scope.merges(name) and not name.is_pseudo_column
+        return self.scope.find(qualifier) is self.scope.sources[0] and not name.is_pseudo_column
 
 
-def read_output(item: Sequence[Token]) -> tuple[Sequence[Token], str]:
-    """The expression of an output, and its name; empty where the database makes one up."""
-    name = item[-1].identity if item else ""
-    if not name or column_name(item):
-        return item, name
-    is_operand = len(item) < 2 or item[-2].kind == "operator" or item[-2].text == "."
-    if is_operand or item[-1].word in _POSTFIX_OPERATORS:
-        return item, ""
-    return item[: -2 if item[-2].word == "AS" else -1], name
-
-
-def is_star(item: Sequence[Token]) -> bool:
-    """Whether an output is ``*`` or ``name.*``."""
-    return bool(item) and item[-1].text == "*" and (len(item) == 1 or item[-2].text == ".")
-
-
-def _first_words(clause: Clause, tokens: Sequence[Token]) -> Sequence[Token]:
-    return [token for token in tokens if token.start >= clause.start][:4]
-
-
-def _without_distinct(tokens: Sequence[Token]) -> Sequence[Token]:
-    rest = tokens[1:] if tokens and tokens[0].word in ("DISTINCT", "UNIQUE", "ALL") else tokens
-    if rest and rest[0].word == "ON":
-        rest = rest[closing(rest, 1) + 1 :]
-    if len(rest) > 1 and rest[0].word == "TOP" and (rest[1].kind == "number" or rest[1].text == "("):
-        raise Doubt("TOP is not the same for a part of the keys", rest[:2])
-    return rest
+def column_of_subquery(scope: Scope, inner: Outputs) -> KeyColumn:
+    """The column of the keys where the first source gives *inner*; which of its new names has it is not followed."""
+    return ColumnOfSubquery(scope, UNKNOWN if scope.sources[0].is_renamed else inner)

@@ -1,4 +1,4 @@
-"""The caller's SQL with a place for keys in it: text goes around it and binds go in, in the driver's own style."""
+"""A caller's SQL with one ``IN (:keys)``: keys go in as text and binds, in the driver's own style."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from mesbatch.errors import StatementError
-from mesbatch.source.session import Params
-from mesbatch.sql.query import KeyPlace, find_keys
+from mesbatch.sql.query import KeyFilter, find_keys
 from mesbatch.sql.tokens import tokenize
+
+Params = Mapping[str, Any] | Sequence[Any] | None  # the caller's own, in the driver's style
 
 # How a bind is written when parameters go by position, and when they go by name; the words are PEP 249's.
 BINDS = {
@@ -28,7 +29,7 @@ class KeyedStatement:
 
     text: str
     params: Params
-    place: KeyPlace
+    filter: KeyFilter
     paramstyle: str
 
     @classmethod
@@ -53,7 +54,16 @@ class KeyedStatement:
             return [f"${i}" for i in range(first, first + count)]
         by_position, by_name = BINDS[self.paramstyle]
         style = by_name if isinstance(self.params, Mapping) else by_position
-        return [style.format(f"mesbatch_{i}") for i in range(count)]
+        return [style.format(self.bind_name(i)) for i in range(count)]
+
+    def bind_name(self, number: int) -> str:
+        """The name of the bind of a key, where binds go by name."""
+        return f"mesbatch_{number}"
+
+    def count_binds_before(self) -> int:
+        """The driver's own binds before ``:keys``: for psycopg a question mark is an operator, ``[1:2]`` a slice."""
+        mark = BINDS[self.paramstyle][0][0]
+        return sum(token.kind == "bind" and token.text.startswith(mark) for token in tokenize(self.filter.before))
 
     def with_keys(
         self, inside: str, values: Sequence[Any] = (), *, head: str = "", tail: str = ""
@@ -62,17 +72,12 @@ class KeyedStatement:
 
         The *values* belong to the placeholders in *head* when it has any, else to those in *inside*.
         """
-        before, after = self.place.before, self.place.after
+        before, after = self.filter.before, self.filter.after
         text = f"{head}{before}({inside}){after}{tail}"
         if isinstance(self.params, Mapping):
-            return text, {**self.params, **{f"mesbatch_{i}": value for i, value in enumerate(values)}}
+            return text, {**self.params, **{self.bind_name(i): value for i, value in enumerate(values)}}
         given = tuple(self.params or ())
         if self.paramstyle == NUMBERED:
             return text, (*given, *values)
-        split = 0 if head else self._count_binds(before)
+        split = 0 if head else self.count_binds_before()
         return text, (*given[:split], *values, *given[split:])
-
-    def _count_binds(self, text: str) -> int:
-        """The driver's own binds in *text*: for psycopg a question mark is an operator, and ``[1:2]`` a slice."""
-        mark = BINDS[self.paramstyle][0][0]
-        return sum(token.kind == "bind" and token.text.startswith(mark) for token in tokenize(text))

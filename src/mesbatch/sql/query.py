@@ -1,4 +1,4 @@
-"""What a reader must know of a statement: that it reads, where its ``:keys`` stand, how it is ordered."""
+"""Facts about a statement that every reader needs: it reads, where its ``:keys`` stand, how it is ordered."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from functools import lru_cache
 from itertools import takewhile
 
 from mesbatch.errors import StatementError
-from mesbatch.sql.clauses import ROW_LIMITS, SET_OPERATIONS, closing, split_clauses
-from mesbatch.sql.tokens import Token, significant_tokens, tokenize, unquote, write_tokens
+from mesbatch.sql.clauses import ROW_LIMITS, SET_OPERATIONS, split_clauses
+from mesbatch.sql.tokens import Token, significant_tokens, tokenize, unquote
+from mesbatch.sql.tree import Node, Parens, read_tree, write_nodes
 
-READING = frozenset({"SELECT", "WITH", "VALUES", "TABLE", "PRAGMA", "EXPLAIN", "SHOW", "("})
+READING = frozenset({"SELECT", "WITH", "VALUES", "TABLE", "PRAGMA", "SHOW"})
 WANTED = "wanted: IN (:keys), once, outside quotes and comments"
 
 _KEYS = re.compile(r":keys|__\[POSTCOMPILE_keys(?:~~.+?~~)?\]", re.IGNORECASE | re.DOTALL)
@@ -20,8 +21,8 @@ _BEFORE_A_PREDICATE = frozenset({"WHERE", "AND", "OR", "NOT", "ON", "HAVING", "W
 
 
 @dataclass(frozen=True, slots=True)
-class KeyPlace:
-    """Where the keys of a statement stand: it is ``before + "(" + binds + ")" + after``.
+class KeyFilter:
+    """The condition ``IN (:keys)`` of a statement, which is ``before + "(" + binds + ")" + after``.
 
     *before* ends with the word IN, *before_in* with the expression left of IN or NOT IN. *column* is the last name of
     that expression, without quotes, when the expression is a column; *negated* says NOT IN.
@@ -35,8 +36,8 @@ class KeyPlace:
 
 
 @dataclass(frozen=True, slots=True)
-class Ordering:
-    """A statement around the ORDER BY of its outermost SELECT: ``f"{before} ORDER BY {terms} {after}"``.
+class OrderBy:
+    """The ORDER BY of a statement, and the text around it: ``f"{before} ORDER BY {terms} {after}"``.
 
     *terms* is None where nothing is ordered; *before* and *after* then stand around the place for it. Only when
     *is_one_select* (no set operation, no hierarchy, not VALUES or the like) do the terms belong to one SELECT; else,
@@ -58,7 +59,8 @@ def check_reads(sql: str) -> str:
     Looks at words only: a function that writes is not noticed, nor is what EXPLAIN or PRAGMA do beyond reading.
 
     Raises:
-        StatementError: the text is empty, cut, two statements, or one that changes data or returns no rows.
+        StatementError: the text is empty, cut, two statements, or one that changes data or returns no rows; or its
+            parentheses do not pair, or are nested more than a thousand deep.
 
     >>> check_reads("select * from lot_history; -- all of them")
     'select * from lot_history'
@@ -70,13 +72,13 @@ def check_reads(sql: str) -> str:
     if not tokens:
         raise StatementError(f"wanted one statement, got an empty one: {sql[:60]!r}")
     if any(token.text == ";" for token in tokens):
-        raise StatementError(f"wanted one statement, got at least two: {write_tokens(tokens)!r}")
-    _check_head(tokens)
+        raise StatementError(f"wanted one statement, got at least two: {write_nodes(tokens)!r}")
+    _check_head(read_tree(tokens).nodes)
     _check_changes_nothing(tokens)
     return sql[: tokens[-1].end]
 
 
-def find_keys(sql: str) -> KeyPlace:
+def find_keys(sql: str) -> KeyFilter:
     """Find the ``IN (:keys)`` of *sql*, also as SQLAlchemy compiles it: ``IN (__[POSTCOMPILE_keys])``.
 
     Raises:
@@ -95,31 +97,31 @@ def find_keys(sql: str) -> KeyPlace:
     at = found[0]
     around = [token.text for token in tokens[at - 1 : at + 2]]
     if at < 3 or tokens[at - 2].word != "IN" or around[::2] != ["(", ")"]:
-        raise StatementError(f":keys stands as {write_tokens(tokens[max(at - 3, 0) : at + 3])!r}; {WANTED}")
+        raise StatementError(f":keys stands as {write_nodes(tokens[max(at - 3, 0) : at + 3])!r}; {WANTED}")
     negated = tokens[at - 3].word == "NOT"
     left = tokens[: at - 3 if negated else at - 2]
     before_in = sql[: left[-1].end] if left else ""
-    return KeyPlace(sql[: tokens[at - 1].start], sql[tokens[at + 1].end :], before_in, _column(left), negated)
+    return KeyFilter(sql[: tokens[at - 1].start], sql[tokens[at + 1].end :], before_in, _column(left), negated)
 
 
 @lru_cache(maxsize=16)  # all statements of a keyed read ask for the same text
-def find_order(sql: str) -> Ordering:
+def find_order_by(sql: str) -> OrderBy:
     """Find the ORDER BY of the outermost SELECT of *sql*, as `check_reads` gave it, or the place where one could stand.
 
-    >>> find_order("select a from t order by a desc limit 5").terms
+    >>> find_order_by("select a from t order by a desc limit 5").terms
     'a desc'
-    >>> find_order("select a from t limit 5").before
+    >>> find_order_by("select a from t limit 5").before
     'select a from t '
     """
-    tokens = significant_tokens(sql)
-    clauses = split_clauses(tokens)
+    nodes = read_tree(significant_tokens(sql)).nodes
+    clauses = split_clauses(nodes)
     words = [clause.word for clause in clauses]
     tail = [clause for clause in clauses if clause.word in ROW_LIMITS | {"ORDER", "FOR"}]
-    end = tokens[-1].end if tokens else 0
+    end = nodes[-1].end if nodes else 0
     start = min((clause.start for clause in tail), default=end)
-    ordered = next((clause.tokens for clause in tail if clause.word == "ORDER" and clause.tokens), ())
+    ordered = next((clause.nodes for clause in tail if clause.word == "ORDER" and clause.nodes), ())
     rest = min((clause.start for clause in tail if clause.word != "ORDER"), default=end)
-    return Ordering(
+    return OrderBy(
         before=sql[:start],
         terms=sql[ordered[0].start : ordered[-1].end] if ordered else None,
         after=sql[rest:end],
@@ -133,34 +135,31 @@ def _check_closed(tokens: Sequence[Token]) -> None:
     for token in tokens:
         if token.kind == "unterminated":
             raise StatementError(f"a quote or comment is never closed: {token.text[:60]!r}")
-    opened = sum(token.text in ("(", "[") for token in tokens)
-    closed = sum(token.text in (")", "]") for token in tokens)
-    if opened != closed:
-        raise StatementError(f"the statement opens {opened} parentheses and closes {closed}")
 
 
-def _check_head(tokens: Sequence[Token]) -> None:
-    head = tokens[0]
-    if (head.word or head.text) not in READING:
-        raise StatementError(f"wanted a statement that returns rows, such as SELECT, got {write_tokens(tokens)!r}")
-    if head.word == "EXPLAIN" or head.text == "(":
-        _check_head(_explained(tokens) if head.word == "EXPLAIN" else tokens[1:])
+def _check_head(nodes: Sequence[Node]) -> None:
+    head = nodes[0]
+    while head.word == "EXPLAIN" or (isinstance(head, Parens) and head.nodes):
+        nodes = head.nodes if isinstance(head, Parens) else _explained(nodes)
+        head = nodes[0]
+    if head.word not in READING:
+        raise StatementError(f"wanted a statement that returns rows, such as SELECT, got {write_nodes(nodes)!r}")
 
 
-def _explained(tokens: Sequence[Token]) -> Sequence[Token]:
+def _explained(nodes: Sequence[Node]) -> Sequence[Node]:
     """The statement after EXPLAIN, which EXPLAIN ANALYZE executes."""
-    start = closing(tokens, 1) + 1 if [token.text for token in tokens[1:2]] == ["("] else 1
-    options = list(takewhile(lambda token: token.word in ("ANALYZE", "VERBOSE", "QUERY", "PLAN"), tokens[start:]))
-    rest = tokens[start + len(options) :]
+    start = 2 if [node.text for node in nodes[1:2]] == ["("] else 1
+    options = list(takewhile(lambda node: node.word in ("ANALYZE", "VERBOSE", "QUERY", "PLAN"), nodes[start:]))
+    rest = nodes[start + len(options) :]
     if not rest:
-        raise StatementError(f"EXPLAIN of nothing: {write_tokens(tokens)!r}")
+        raise StatementError(f"EXPLAIN of nothing: {write_nodes(nodes)!r}")
     return rest
 
 
 def _check_changes_nothing(tokens: Sequence[Token]) -> None:
     for i, token in enumerate(tokens[1:], 1):
         if _changes(tokens[i - 1], token, tokens[i + 1 : i + 2]):
-            found = write_tokens(tokens[max(i - 3, 0) : i + 3])
+            found = write_nodes(tokens[max(i - 3, 0) : i + 3])
             raise StatementError(f"wanted a statement that only reads, got {token.word} in {found!r}")
 
 

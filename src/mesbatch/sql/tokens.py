@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from string import ascii_lowercase, ascii_uppercase
 from typing import Literal, NamedTuple, cast
+
+from mesbatch.sql.literals import LiteralEnds
 
 Kind = Literal[
     "space", "comment", "string", "quoted", "name", "number", "bind", "operator", "punctuation", "unterminated"
@@ -18,15 +20,13 @@ _TOKEN = re.compile(
   | (?P<comment>--[^\n]*)
   | (?P<string>
         '(?:[^']|'')*+'
-      | [eE]'(?:[^'\\]|\\.|'')*+'
-      | [nN]?[qQ]'(?:\[.*?\]|\{.*?\}|\(.*?\)|<.*?>|(?P<mark>[^\s\[{(<]).*?(?P=mark))'
-      | \$(?P<tag>(?:[A-Za-z_\x80-\U0010ffff][\w\x80-\U0010ffff]*)?)\$.*?\$(?P=tag)\$)
+      | [eE]'(?:[^'\\]|\\.|'')*+')
   | (?P<quoted>"(?:[^"]|"")*+" | `(?:[^`]|``)*+`)
   | (?P<unterminated>['"`].* | /\*.*)
   | (?P<number>0[xX][0-9a-fA-F]+ | (?:\d[\d_]*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?:[fFdD](?!\w))?)
   | (?P<cast>::)
   | (?P<bind>
-        __\[POSTCOMPILE_\S+?(?:~~.+?~~)?\]
+        __\[POSTCOMPILE_[^\s\]~]{1,128}+(?:~~.{1,256}?~~)?\]
       | :(?:\w[\w$\#]*|"[^"]*") | \?\d* | \$\w+ | @\w+ | %[sbt](?!\w) | %\(\w+\)[sbt](?!\w))
   | (?P<name>[A-Za-z_\x80-\U0010ffff](?:[\w$\x80-\U0010ffff]|\#(?![>\-=\#]))*)
   | (?P<punctuation>[(),;.\[\]])
@@ -34,7 +34,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_COMMENT_EDGE = re.compile(r"/\*|\*/")
+_UPPER_CASE = str.maketrans(ascii_lowercase, ascii_uppercase)
 
 # After one of these, `[` opens a name (SQLite); after any other name it opens a subscript or an array (PostgreSQL).
 _WORDS_BEFORE_A_NAME = """
@@ -66,26 +66,31 @@ class Token(NamedTuple):
 
     @property
     def identity(self) -> str:
-        """A name as two spellings of it compare: unquoted ones fold, quoted ones do not; empty for anything else."""
+        """A name as two spellings of it compare: unquoted ones fold, quoted ones do not; empty for anything else.
+
+        Only ASCII folds: databases disagree on other letters.
+        """
         if self.kind == "name":
-            return self.text.upper()
+            return self.text.translate(_UPPER_CASE)
         return f'"{unquote(self.text)}"' if self.kind == "quoted" else ""
 
 
 def tokenize(sql: str) -> list[Token]:
     """Cut *sql* into tokens; nothing is lost: their texts join to *sql*.
 
-    Holds a few hundred bytes a token. Never raises: what cannot be read is an ``operator`` or ``unterminated``.
+    Takes time in proportion to the text and holds a few hundred bytes a token. Never raises: a character that cannot be
+    read is an ``operator``, a quote or comment that never closes is ``unterminated``.
 
     >>> [token.text for token in tokenize("a::int IN(:keys)--x")]
     ['a', '::', 'int', ' ', 'IN', '(', ':keys', ')', '--x']
     """
     tokens: list[Token] = []
     opened: list[str] = []
+    ends = LiteralEnds(sql)
     previous: Token | None = None
     start = 0
     while start < len(sql):
-        kind, end = _read_token(sql, start, previous, opened)
+        kind, end = _read_token(sql, start, ends, _opens_a_name(previous, opened) if sql[start] == "[" else False)
         text = sql[start:end]
         if kind == "punctuation" and text in ")]" and opened:
             opened.pop()
@@ -99,12 +104,12 @@ def tokenize(sql: str) -> list[Token]:
 
 
 def significant_tokens(sql: str) -> list[Token]:
-    """The tokens of *sql* without white space and comments."""
+    """List the tokens of *sql* without white space and comments."""
     return [token for token in tokenize(sql) if token.kind not in ("space", "comment")]
 
 
 def unquote(text: str) -> str:
-    """The name that a quoted one stands for, in any of the three ways to quote; others stay as they are.
+    """Remove the quotes of a name, in any of the three ways to quote; other texts stay as they are.
 
     >>> unquote('"lot id"'), unquote("[lot id]"), unquote("lot")
     ('lot id', 'lot id', 'lot')
@@ -114,34 +119,16 @@ def unquote(text: str) -> str:
     return text[1:-1] if text[0] == "[" else text
 
 
-def write_tokens(tokens: Sequence[Token], limit: int = 60) -> str:
-    """The words of *tokens* for a message, at most about *limit* characters."""
-    text = ""
-    for before, token in zip((None, *tokens), tokens):
-        text += " " if before is not None and before.end < token.start else ""
-        text += token.text
-    return text if len(text) <= limit else f"{text[:limit]}..."
-
-
-def _read_token(sql: str, start: int, previous: Token | None, opened: list[str]) -> tuple[Kind, int]:
-    if sql.startswith("/*", start) and (end := _end_of_comment(sql, start)):
-        return "comment", end
-    if sql[start] == "[" and _opens_a_name(previous, opened) and (close := sql.find("]", start)) > 0:
-        return "quoted", close + 1
-    match = cast("re.Match[str]", _TOKEN.match(sql, start))  # the last alternative takes any character
-    kind = "operator" if match.lastgroup == "cast" else match.lastgroup
-    return cast("Kind", kind), match.end()
-
-
-def _end_of_comment(sql: str, start: int) -> int:
-    depth = 0
-    first = 0
-    for edge in _COMMENT_EDGE.finditer(sql, start):
-        depth += 1 if edge[0] == "/*" else -1
-        first = first or (edge.end() if edge[0] == "*/" else 0)
-        if depth == 0:
-            return edge.end()
-    return first
+def _read_token(sql: str, start: int, ends: LiteralEnds, is_name_due: bool) -> tuple[Kind, int]:
+    match sql[start]:
+        case "/" if sql.startswith("/*", start) and (end := ends.comment(start)):
+            return "comment", end
+        case "[" if is_name_due and (end := ends.bracketed_name(start)):
+            return "quoted", end
+        case "q" | "Q" | "n" | "N" | "$" if end := ends.quote(start):
+            return "string", end
+    found = cast("re.Match[str]", _TOKEN.match(sql, start))  # the last alternative takes any character
+    return "operator" if found.lastgroup == "cast" else cast("Kind", found.lastgroup), found.end()
 
 
 def _opens_a_name(previous: Token | None, opened: list[str]) -> bool:

@@ -1,4 +1,4 @@
-"""For your own tests: proof that memory stays flat, made-up batches, and sources that fail at the n-th call."""
+"""Help for your own tests: proof that memory stays flat, made-up batches, and sources that fail at the n-th call."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Faults need nothing but mesbatch; memray is imported by who measures."""
+    """Import memray only for its users: faults need nothing but mesbatch."""
     if name not in {"assert_flat_memory", "measure_peak"}:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from mesbatch.testing import memory

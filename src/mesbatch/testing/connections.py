@@ -1,4 +1,4 @@
-"""Connections of any DB-API driver that fail where `Faults` says."""
+"""Connections of any DB-API driver that fail as `Faults` says."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mesbatch.testing.faults import Faults
 class FaultyConnect:
     """A function that connects by *connect*; connecting, executing, fetching and committing are calls that may fail.
 
-    It counts connections, so that a test can say that none is left. mesbatch reads from them by the standard's own
+    It counts connections, so that a test can check that none is left. mesbatch reads from them by the standard's own
     methods, with question marks for binds; the keys of a keyed read that failed are read again on a new one.
 
     >>> import sqlite3
@@ -33,7 +33,7 @@ class FaultyConnect:
 
     @property
     def alive(self) -> int:
-        """Connections that nobody closed."""
+        """The number of connections that nobody closed."""
         return self.opened - self.closed
 
     def __call__(self) -> Any:
@@ -43,12 +43,12 @@ class FaultyConnect:
         return FaultyConnection(connection, self.faults, on_close=self.note_close)
 
     def note_close(self) -> None:
-        """A connection was closed for the first time."""
+        """Count a connection that was closed for the first time."""
         self.closed += 1
 
 
 class FaultyConnection:
-    """An open DB-API *connection*, whose cursors fail where *faults* says; the rest is the connection's own.
+    """An open DB-API *connection* whose cursors fail as *faults* says; the rest is the connection's own.
 
     *on_close* is called when it is closed for the first time.
     """
@@ -77,7 +77,7 @@ class FaultyConnection:
         return FaultyCursor(self._connection.cursor(*arguments, **options), self.faults)
 
     def execute(self, *arguments: Any, **options: Any) -> FaultyCursor:
-        """The short form that sqlite3 and psycopg have; it must not get around the faults."""
+        """Execute by the short form of sqlite3 and psycopg, which must not get around the faults."""
         self.faults.step()
         return FaultyCursor(self._connection.execute(*arguments, **options), self.faults)
 
@@ -93,7 +93,7 @@ class FaultyConnection:
 
 
 class FaultyCursor:
-    """A DB-API *cursor* of which every execute and every fetch may fail; a row of an iteration is a fetch."""
+    """A DB-API *cursor* whose every execute and every fetch may fail; each row of an iteration is a fetch."""
 
     def __init__(self, cursor: Any, faults: Faults) -> None:
         self._cursor, self._faults = cursor, faults

@@ -1,4 +1,4 @@
-"""Failures on purpose, at the n-th call, once or for ever; and a source of batches that has them."""
+"""Failures on purpose, at the n-th call, once or for ever, and a source of batches with such failures."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from mesbatch.batch import Batch
 
 
 class InjectedFault(ConnectionError):
-    """What fails on purpose unless you name another error; to mesbatch, a connection that went away."""
+    """The error of a failure on purpose, unless you name another; to mesbatch, a connection that went away."""
 
 
 class Faults:
-    """Counts calls, and makes some of them fail: from the *fail_at*-th on, *times* of them (None: for ever).
+    """A counter of calls that makes some of them fail: from the *fail_at*-th on, *times* of them (None: for ever).
 
-    Calls are counted from 1; without *fail_at* none fails. *error* makes what is raised, such as your driver's own
+    Calls are counted from 1; without *fail_at* none fails. *error* makes the exception, such as your driver's own
     ``OperationalError``. Several threads may share one.
 
     >>> faults = Faults(fail_at=2)
@@ -40,7 +40,7 @@ class Faults:
         return f"Faults(fail_at={self.fail_at}, times={self.times})"
 
     def step(self) -> None:
-        """A call is about to be made: count it, or raise in its place."""
+        """Count a call that is about to be made, or raise in its place."""
         with self._lock:
             self.calls += 1
             due = self.fail_at is not None and self.calls >= self.fail_at
@@ -52,7 +52,7 @@ class Faults:
 
 
 def each_fault(times: int | None = 1, error: Callable[[str], Exception] = InjectedFault) -> Iterator[Faults]:
-    """`Faults` at call 1, 2, 3 ... until one is not met any more: every point at which your code can be hurt.
+    """Give `Faults` that fail at call 1, 2, 3 ... until a run has fewer calls: every point at which your code can fail.
 
     >>> for faults in each_fault():
     ...     source = FaultySource([Batch(("n",), [(1,)]), Batch(("n",), [(2,)])], faults)
@@ -73,9 +73,9 @@ def each_fault(times: int | None = 1, error: Callable[[str], Exception] = Inject
 
 
 class FaultySource:
-    """*batches*, as a source that `read_sql_iter` and `Trace` take; each batch, and the end, is a call that may fail.
+    """A source of *batches* for `read_sql_iter` and `Trace`; each batch, and the end, is a call that may fail.
 
-    Holds all batches. Every call of `batches` begins at the first one again, and calls are counted over all of them.
+    Holds all batches. Every call of `batches` begins at the first one again, and calls are counted in all.
 
     >>> from mesbatch import read_sql_iter
     >>> source = FaultySource([Batch(("n",), [(1,)]), Batch(("n",), [(2,)])], Faults(fail_at=2))

@@ -13,13 +13,13 @@ from memray import AllocationRecord, FileFormat, FileReader, Tracker
 
 from mesbatch.units import MiB, format_bytes
 
-GROWTH = 1 * MiB  # what caches and allocators add between two sizes; a list of 10,000 rows is far above it
+GROWTH = 1 * MiB  # caches and allocators add less between two sizes; a list of 10,000 rows is far above it
 PLACES = 3  # that a failure names: the first is nearly always the culprit
 
 
 @dataclass(frozen=True, slots=True)
 class Peak:
-    """The most that a run held at one time, in bytes, and the *places* in the code that had allocated most of it."""
+    """The most that a run held at one time, in bytes, and the *places* in the code that allocated most of it."""
 
     nbytes: int
     places: tuple[str, ...] = ()
@@ -28,10 +28,10 @@ class Peak:
 def assert_flat_memory(run: Callable[[int], object], sizes: Sequence[int], growth: int = GROWTH) -> list[int]:
     """Call *run* with each of *sizes*; fail if its peak at any of them is *growth* bytes above that at the first.
 
-    *sizes* ascend, and lie so far apart that a run which keeps its rows would grow by more than *growth*. Prove that
-    they do: the naive code must fail here, too. Before it is measured, the first size is run once, so that imports and
-    caches are paid. Counted is what is allocated between the run's beginning and end, by Python, by C libraries and in
-    every thread; what lies in another process is not. Returns the peaks, in bytes, one for each size.
+    *sizes* ascend, and are so far apart that a run which keeps its rows would grow by more than *growth*. Prove that
+    they are: the naive code must fail here. The first size is run once before anything is measured, for imports and
+    caches. Allocations between the beginning and the end of a run count, by Python, by C libraries and in every thread,
+    but not those of other processes. Returns the peaks, in bytes, one for each size.
 
     Raises:
         AssertionError: memory grew; the message shows every peak, and the places that held most at the highest.
@@ -60,7 +60,7 @@ def assert_flat_memory(run: Callable[[int], object], sizes: Sequence[int], growt
 
 
 def measure_peak(run: Callable[[], object]) -> Peak:
-    """Call *run* and measure what it holds at its peak, beside what was there before.
+    """Call *run* and measure its peak: the bytes that it holds beside those that were there before.
 
     Raises:
         RuntimeError: memray tracks already.

@@ -18,7 +18,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A marked test is one test, whose name tells the sizes."""
+    """Keep a marked test one test, and put the sizes into its name."""
     marker = metafunc.definition.get_closest_marker(MARKER)
     if marker is None:
         return

@@ -1,4 +1,4 @@
-"""hypothesis strategies for what flows through mesbatch: values, columns, rows, batches, keys and faults."""
+"""Strategies for hypothesis: values, columns, rows, batches, keys and faults."""
 
 from __future__ import annotations
 
@@ -34,32 +34,32 @@ SCALARS: dict[str, SearchStrategy[Any]] = {
     "timedelta": st.timedeltas(),
     "uuid": st.uuids(),
 }
-"""Every type of value that a driver gives, by a name; NaN, infinities and lone surrogates are among them."""
+"""The types of values that drivers give, by name; NaN, infinities and lone surrogates are among them."""
 
 _texts = st.text(st.characters(min_codepoint=33, categories=["L", "N", "P", "S"]), min_size=1, max_size=16)
 
 
 def values() -> SearchStrategy[Any]:
-    """Any value of a row: a scalar, or a list of them as arrays are."""
+    """Make any value of a row: a scalar, or a list of them, as arrays are."""
     scalar = st.one_of(*SCALARS.values())
     return st.recursive(scalar, lambda inner: st.lists(inner, max_size=3), max_leaves=4)
 
 
 def columns(min_size: int = 1, max_size: int = 6) -> SearchStrategy[tuple[str, ...]]:
-    """Distinct names of columns: ordinary ones, and such as a database allows between quotes."""
+    """Make distinct names of columns: ordinary ones, and names that a database allows between quotes."""
     ordinary = st.sampled_from(["CONTAINERID", "lot", "Qty", "spec_2", "order"])
     name = st.one_of(ordinary, st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12))
     return st.lists(name, min_size=min_size, max_size=max_size, unique_by=str.casefold).map(tuple)
 
 
 def keys(key: SearchStrategy[Any] | None = None, *, max_size: int = 40) -> SearchStrategy[list[Any]]:
-    """What `read_sql_iter` takes as *keys*, in any order and with repeats: of *key*, or all texts or all numbers."""
+    """Make *keys* for `read_sql_iter`, in any order and with repeats: of *key*, or all texts or all numbers."""
     kinds = [_texts, st.integers(-(2**63), 2**63 - 1)] if key is None else [key]
     return st.one_of([st.lists(kind, max_size=max_size) for kind in kinds])
 
 
 def group_keys() -> SearchStrategy[Any]:
-    """The values of a key's column as rows come: few, so that they repeat, and of more than one type."""
+    """Make values of a key's column: few, so that they repeat, and of more than one type."""
     return st.one_of(st.none(), st.integers(0, 4), st.sampled_from(["a", "b", "c", "a "]))
 
 
@@ -71,7 +71,7 @@ def rows(
     key: SearchStrategy[Any] | None = None,
     max_size: int = 8,
 ) -> list[Row]:
-    """A list of rows: the first column is *key*, each further column of one type or of any, with nulls."""
+    """Make a list of rows: the first column is *key*, each further column of one type or of any, with nulls."""
     return draw(st.lists(_row(draw, columns, key), max_size=max_size))
 
 
@@ -83,13 +83,13 @@ def batches(
     key: SearchStrategy[Any] | None = None,
     max_size: int = 6,
 ) -> list[Batch]:
-    """A few batches of the same columns, empty ones among them; the first column is *key* (default: `group_keys`)."""
+    """Make a few batches of the same columns, some of them empty; the first column is *key* (default: `group_keys`)."""
     row = _row(draw, columns, key)
     return [Batch(tuple(columns), some) for some in draw(st.lists(st.lists(row, max_size=8), max_size=max_size))]
 
 
 def faults(max_calls: int = 40) -> SearchStrategy[Faults]:
-    """A failure at one of the first *max_calls* calls: once, twice or for ever; or none."""
+    """Make a failure at one of the first *max_calls* calls: once, twice or for ever; or none."""
     calls = st.one_of(st.none(), st.integers(1, max_calls))
     return st.builds(Faults, calls, st.sampled_from([1, 2, None]))
 

@@ -1,4 +1,4 @@
-"""Several named queries over one list of keys, and the lines and JSON of their clients."""
+"""Several named queries over one list of keys, and their results as a stream of lines or as JSON."""
 
 from mesbatch.trace.read import Query, Trace, TraceReader
 

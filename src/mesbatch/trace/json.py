@@ -1,23 +1,22 @@
-"""A trace as the one JSON object that its older clients know, written as it is read."""
+"""A trace as the one JSON object that older clients know, written while it is read."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
-from typing import Any
+from collections.abc import Generator, Iterable, Iterator, Sequence
 
 import msgspec
 
-from mesbatch.batch import Batch
+from mesbatch.batch import Batch, Column
 from mesbatch.codec.checksum import Checksum
 from mesbatch.codec.column_rules import write_decimal
-from mesbatch.codec.rows import DatetimeSeparator, RowEncoder
+from mesbatch.codec.rows import DatetimeSeparator
 from mesbatch.errors import ReadInterrupted
 from mesbatch.manifest import Manifest
-from mesbatch.sink.ndjson import check_columns
 from mesbatch.sink.stream import ByteStream
+from mesbatch.trace.domain import DomainRows, check_ended, failed_at_once
 from mesbatch.trace.ndjson import BATCH_SIZE, TraceRead
 
-FAILURE = "one or more domains failed"  # the text of the first implementation, beside its code
+FAILURE = "one or more domains failed"  # the first implementation's text, beside its code
 
 _encoder = msgspec.json.Encoder(decimal_format=write_decimal)
 
@@ -25,20 +24,20 @@ _encoder = msgspec.json.Encoder(decimal_format=write_decimal)
 def trace_json(
     trace_read: TraceRead, *, datetime_separator: DatetimeSeparator = "T", batch_size: int = BATCH_SIZE
 ) -> ByteStream:
-    """``{"stage":"events","results":{domain:{"data":[...],"count":...}},"aggregation":...}``, in pieces as it is read.
+    """Write ``{"stage":"events","results":{domain:{"data":[...],"count":...}},"aggregation":...}``, piece by piece.
 
     The domains of *trace_read* come one after the other. A domain that failed stands in ``failed_domains``, beside
     ``error`` and ``code``; one that failed before its first row has no result. A piece has at most *batch_size* rows,
     and white space may stand between any two. Holds the batch that is being written, and one piece. The manifests get
     their checksums. The stream closes *trace_read* when it ends, fails or is closed.
 
-    Whatever goes wrong raises while this is read and leaves the object open, so that no client can parse it.
+    A failure raises while this is read and leaves the object open, so that no client can parse it.
     """
     return ByteStream(_body(trace_read, datetime_separator, batch_size), trace_read)
 
 
 def failure_members(failed_domains: Iterable[str]) -> bytes:
-    """What a partial result has beside its rows, from the comma on; nothing where it is whole.
+    """Write the members of a partial result beside its rows, with a comma before them; nothing for a whole one.
 
     >>> failure_members([]), failure_members(["holds"])[:28]
     (b'', b',"error":"one or more domain')
@@ -84,39 +83,28 @@ def _results(trace_read: TraceRead, separator: DatetimeSeparator, batch_size: in
 class _OpenDomain:
     """The domain whose rows are being written."""
 
-    def __init__(self, name: str, columns: Any, separator: DatetimeSeparator) -> None:
+    def __init__(self, name: str, columns: Sequence[Column], separator: DatetimeSeparator) -> None:
         self.name = name
-        self._encoder = RowEncoder(columns, datetime_separator=separator)
-        self._checksum, self._rows = Checksum(), 0
+        self._rows = DomainRows(columns, datetime_separator=separator)
 
     def start(self, comma: bytes) -> bytes:
         return comma + _encoder.encode(self.name) + b':{"data":['
 
     def pieces(self, batch: Batch, batch_size: int) -> Iterator[bytes]:
-        check_columns(self._encoder, batch)
-        for first in range(0, batch.num_rows, batch_size):
-            rows = batch.rows[first : first + batch_size]
-            data = self._encoder.encode_list(rows)
-            self._checksum.update_list(data)
-            yield (b"," if self._rows else b"") + data[1:-1]
-            self._rows += len(rows)
+        comma = b"," if self._rows.rows else b""
+        for _, data in self._rows.arrays(batch, batch_size):
+            yield comma + data[1:-1]
+            comma = b","
 
     def end(self, manifest: Manifest) -> bytes:
-        _check_ended(self.name, manifest)
-        manifest.checksum = self._checksum.hexdigest()
-        return b'],"count":%d}' % self._rows
+        check_ended(self.name, manifest).checksum = self._rows.checksum
+        return b'],"count":%d}' % self._rows.rows
 
 
 def _ended_empty(name: str, trace_read: TraceRead, comma: bytes) -> bytes:
-    """A domain without rows; nothing where it failed before it could have any."""
-    manifest = trace_read.manifests[name]
-    _check_ended(name, manifest)
-    if manifest.status == "failed" or (manifest.failed and not manifest.keys_read):
+    """Write a domain without rows; nothing if it failed before it could have any."""
+    manifest = check_ended(name, trace_read.manifests[name])
+    if failed_at_once(manifest):
         return b""
     manifest.checksum = Checksum().hexdigest()
     return comma + _encoder.encode(name) + b':{"data":[],"count":0}'
-
-
-def _check_ended(name: str, manifest: Manifest) -> None:
-    if manifest.status in {"reading", "truncated"}:
-        raise ReadInterrupted(f"the rows of {name!r} stopped before their end")

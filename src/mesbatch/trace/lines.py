@@ -1,4 +1,4 @@
-"""The lines of a trace's stream, written here only, whether it is read now or was stored by a job."""
+"""The lines of a trace's stream, for traces that are read now and for those that a job stored."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def domain_start(domain: str, total: int | None, columns: Sequence[Mapping[str, 
 
 
 def records(domain: str, batch: int, count: int, shape: Shape, rows: bytes) -> bytes:
-    """*rows*, a JSON array, become part of the line as they are.
+    """Write a ``records`` line with *rows*, a JSON array, as they are.
 
     >>> records("holds", 0, 1, "objects", b'[{"ID":1}]')
     b'{"type":"records","domain":"holds","batch":0,"count":1,"data":[{"ID":1}]}\\n'
@@ -42,7 +42,7 @@ def domain_end(domain: str, count: int, status: str, checksum: str) -> bytes:
 
 
 def aggregation(data: Any) -> bytes:
-    """*data* may be a `msgspec.Raw`: JSON already."""
+    """Write an ``aggregation`` line; *data* may be a `msgspec.Raw`, which is JSON already."""
     return _line("aggregation", data=data)
 
 
@@ -51,12 +51,12 @@ def warning(failed_domains: Sequence[str], failed_keys: Sequence[Any]) -> bytes:
 
 
 def progress(elapsed_seconds: float, rows: int, told: Mapping[str, Any]) -> bytes:
-    """That the job goes on: *rows* sent, and what the job itself *told*, which has the last word."""
+    """Write a ``progress`` line: the *rows* that were sent, and the members that the job *told*, which win."""
     return _line("progress", **{"elapsed_seconds": elapsed_seconds, "rows": rows, **told})
 
 
 def complete(domains: Mapping[str, tuple[int, str]], elapsed_seconds: float) -> bytes:
-    """The last line of a whole result: rows and checksum of each of *domains*."""
+    """Write the last line of a whole result: rows and checksum of each of *domains*."""
     return _line(
         "complete",
         total_records=sum(rows for rows, _ in domains.values()),
@@ -66,12 +66,12 @@ def complete(domains: Mapping[str, tuple[int, str]], elapsed_seconds: float) -> 
 
 
 def full_result(data: bytes) -> bytes:
-    """A result of the first implementation's oldest layout: *data*, a JSON object, as it is."""
+    """Write a result of the first implementation's oldest layout: *data*, a JSON object, as it is."""
     return _line("full_result", data=msgspec.Raw(data.replace(b"\n", b" ")))  # JSON has no line break within a text
 
 
 def error(failure: Exception) -> bytes:
-    """The last line of a stream that failed; never any SQL."""
+    """Write the last line of a stream that failed; it never has any SQL."""
     problem = problem_of(failure)
     return _line("error", message=problem.detail, problem=problem.members())
 

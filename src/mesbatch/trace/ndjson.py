@@ -1,31 +1,30 @@
-"""A trace as the NDJSON stream that its clients know, from ``meta`` to ``complete``."""
+"""A trace as the NDJSON stream of its clients, from ``meta`` to ``complete``."""
 
 from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any, Protocol
 
-from mesbatch.batch import Batch, Column, Row
-from mesbatch.codec.checksum import Checksum
-from mesbatch.codec.rows import DatetimeSeparator, RowEncoder, Shape
-from mesbatch.errors import ReadInterrupted
+from mesbatch.batch import Batch, Column
+from mesbatch.codec.rows import DatetimeSeparator, Shape
 from mesbatch.manifest import Manifest
-from mesbatch.sink.ndjson import check_columns
 from mesbatch.sink.stream import ByteStream
 from mesbatch.trace import lines
+from mesbatch.trace.domain import DomainRows, check_ended, failed_at_once
 
-BATCH_SIZE = 5_000  # rows in a line at most: what the clients of TRACE_STREAM_BATCH_SIZE were written for
+BATCH_SIZE = 5_000  # rows in a line at most: the clients were written for this TRACE_STREAM_BATCH_SIZE
 
 _logger = logging.getLogger(__name__)
 
 
 class TraceRead(Protocol):
-    """What `trace_lines` asks of a trace that is being read.
+    """A trace that is being read, as far as `trace_lines` needs it.
 
     *descriptions* has a domain's columns from its first batch on, or from its end if it had no rows; its manifest stops
-    saying ``reading`` when it ended. *aggregation* is there after the last batch.
+    saying ``reading`` when it has ended. *aggregation* is there after the last batch.
     """
 
     @property
@@ -53,7 +52,7 @@ def trace_lines(
     batch_size: int = BATCH_SIZE,
     clock: Callable[[], float] = time.monotonic,
 ) -> ByteStream:
-    """Write *trace_read* as its clients read it, one line a chunk: ``meta``, the domains, ``complete``.
+    """Write *trace_read* as a stream of lines, one a chunk: ``meta``, the domains, ``complete``.
 
     Each domain has a ``domain_start``, ``records`` lines of at most *batch_size* rows, and a ``domain_end``; lines of
     two domains read at once may alternate. A domain that failed before its first row has none of them and stands in the
@@ -77,37 +76,21 @@ def _lines(
         yield from domains.aggregation()
         yield from domains.warning()
         yield domains.complete(clock() - started)
-    except Exception as error:  # the status went out long ago: only a line can tell the client
+    except Exception as error:  # the status was sent long ago: only a line can tell the client
         _logger.exception("the stream ends with an error line")
         yield lines.error(error)
 
 
-class _Domain:
-    """What was sent of one domain, and how to send more."""
-
-    def __init__(self, name: str, encoder: RowEncoder, shape: Shape) -> None:
-        self.encoder, self.checksum = encoder, Checksum()
-        self.rows = self.batches = 0
-        self._name, self._shape = name, shape
-
-    def line(self, rows: list[Row]) -> bytes:
-        data = self.encoder.encode_list(rows)
-        self.checksum.update_list(data)
-        line = lines.records(self._name, self.batches, len(rows), self._shape, data)
-        self.batches += 1
-        self.rows += len(rows)
-        return line
-
-
 class _DomainLines:
-    """The lines of a stream between its first and its last."""
+    """The lines of a stream, from ``meta`` to ``complete``."""
 
     def __init__(
         self, trace_read: TraceRead, shape: Shape, datetime_separator: DatetimeSeparator, batch_size: int
     ) -> None:
         self._read, self._shape, self._batch_size = trace_read, shape, batch_size
         self._datetime_separator = datetime_separator
-        self._started: dict[str, _Domain] = {}
+        self._started: dict[str, DomainRows] = {}
+        self._lines_of: Counter[str] = Counter()  # by domain: its `records` lines
         self._ended: set[str] = set()
 
     def meta(self, job_id: str | None, profile: str | None) -> bytes:
@@ -118,10 +101,9 @@ class _DomainLines:
             yield from self._ends(at_the_end=False)
             if name not in self._started:
                 yield self._start(name)
-            domain = self._started[name]
-            check_columns(domain.encoder, batch)
-            for first in range(0, batch.num_rows, self._batch_size):
-                yield domain.line(batch.rows[first : first + self._batch_size])
+            for count, data in self._started[name].arrays(batch, self._batch_size):
+                yield lines.records(name, self._lines_of[name], count, self._shape, data)
+                self._lines_of[name] += 1
         yield from self._ends(at_the_end=True)
 
     def aggregation(self) -> Iterator[bytes]:
@@ -139,17 +121,17 @@ class _DomainLines:
             yield lines.warning(list(failed), ranges)
 
     def complete(self, elapsed_seconds: float) -> bytes:
-        sent = {name: (domain.rows, domain.checksum.hexdigest()) for name, domain in self._started.items()}
+        sent = {name: (domain.rows, domain.checksum) for name, domain in self._started.items()}
         return lines.complete(sent, elapsed_seconds)
 
     def _start(self, name: str) -> bytes:
         columns = self._read.descriptions.get(name, ())  # without keys no statement is run
-        encoder = RowEncoder(columns, shape=self._shape, datetime_separator=self._datetime_separator)
-        self._started[name] = _Domain(name, encoder, self._shape)
-        return lines.domain_start(name, None, encoder.columns)
+        domain = DomainRows(columns, shape=self._shape, datetime_separator=self._datetime_separator)
+        self._started[name] = domain
+        return lines.domain_start(name, None, domain.columns)
 
     def _ends(self, *, at_the_end: bool) -> Iterator[bytes]:
-        """The last lines of the domains that ended since we looked, but not before the last of their rows."""
+        """Write the last line of each domain that has ended since the last look, once all its rows were sent."""
         for name in self._read.domains:
             manifest = self._read.manifests.get(name)
             sent = self._started[name].rows if name in self._started else 0
@@ -159,12 +141,11 @@ class _DomainLines:
                 yield from self._end(name, manifest)
 
     def _end(self, name: str, manifest: Manifest | None) -> Iterator[bytes]:
-        if manifest is None or manifest.status in {"reading", "truncated"}:
-            raise ReadInterrupted(f"the rows of {name!r} stopped before their end")
+        manifest = check_ended(name, manifest)
         if name not in self._started:
-            if manifest.status == "failed" or (manifest.failed and not manifest.keys_read):
-                return  # nothing came of it: it stands in the warning
+            if failed_at_once(manifest):
+                return  # it stands in the warning
             yield self._start(name)
         domain = self._started[name]
-        manifest.checksum = domain.checksum.hexdigest()
-        yield lines.domain_end(name, domain.rows, manifest.status, manifest.checksum)
+        manifest.checksum = domain.checksum
+        yield lines.domain_end(name, domain.rows, manifest.status, domain.checksum)

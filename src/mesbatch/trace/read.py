@@ -1,4 +1,4 @@
-"""Several named queries over one list of keys, read side by side: what the dashboard calls a trace."""
+"""Several named queries over one list of keys, read side by side; the dashboard calls that a trace."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass
 from functools import partial
 from threading import Event as Flag
-from types import TracebackType
 from typing import Any, Protocol, Self
 from warnings import warn
 
@@ -28,11 +27,11 @@ from mesbatch.units import MiB
 
 @dataclass(frozen=True)
 class Query:
-    """One domain: SQL with ``IN (:keys)``, and the result's column that holds the key where that is not the filter's.
+    """One domain: SQL with ``IN (:keys)``, and *key*, the key's column in the result if that is not the filter's.
 
     With a *separator* the column *key* holds several keys as one text, such as ``"a1,b2"``. No index serves that, so
-    the SQL has no ``:keys``: it is one scan, and a row is given out, once, when any of its keys was asked for. Else
-    *strategy* says how the keys get into the statement, as in `read_sql_iter`.
+    the SQL has no ``:keys``: it is one scan, and a row is given out, once, if any of its keys was asked for. Without
+    one, *strategy* says how the keys get into the statement, as in `read_sql_iter`.
 
     Raises:
         KeyColumnError: a *separator* without a *key*.
@@ -52,11 +51,11 @@ class Query:
             raise StatementError(f"strategy={self.strategy!r}: no keys get into a statement whose rows hold several")
 
 
-Stream = Inline[tuple[str, Batch]] | Ahead["_Worker", str, tuple[str, Batch]]
+_Items = Inline[tuple[str, Batch]] | Ahead["_Worker", str, tuple[str, Batch]]
 
 
 class Aggregation(Protocol):
-    """What is counted on the way, batch by batch, in place of rows that are kept."""
+    """Counts that are made of the batches as they pass, so that no rows are kept."""
 
     def add(self, domain: str, batch: Batch) -> None: ...
 
@@ -95,8 +94,8 @@ class Trace:
         """Read *domains* (all of them, if None), *domains_at_once* side by side, within *max_bytes* in all.
 
         With ``on_failure="partial"`` a domain that fails ends, named in its manifest, and the others go on; with
-        ``"raise"`` its failure ends the read. *timeout* is for each domain, and *on_event* hears the domain beside what
-        happened. The other options are those of `read_sql_iter`.
+        ``"raise"`` its failure ends the read. *timeout* is for each domain, and *on_event* gets the domain beside the
+        event. The other options are those of `read_sql_iter`.
 
         Raises:
             ValueError: an unknown domain, or *domains_at_once* above 1 on the caller's own connection.
@@ -136,9 +135,9 @@ class Trace:
 class TraceReader(Iterator[tuple[str, Batch]]):
     """The batches of a trace, each with its domain; those of two domains may alternate.
 
-    *manifests* has the account of each domain, *descriptions* its columns from its first batch on (or its end), as
-    *key_columns* the one by which it is in order of keys (None: it is in none), and *aggregation*, after the end, what
-    was counted on the way.
+    *manifests* has the account of each domain. From the first batch of a domain on (or its end), *descriptions* has
+    its columns, and *key_columns* the column by which its rows are in order of keys (None if they are not).
+    *aggregation* has the counts, after the end.
     """
 
     def __init__(
@@ -161,12 +160,12 @@ class TraceReader(Iterator[tuple[str, Batch]]):
             queries, readers, keys, self.cid_count, on_failure, self.descriptions, self.key_columns, own_keys
         )
         self._counting, self._at_once = aggregation, at_once
-        self._stream: Stream | None = None
+        self._stream: _Items | None = None
         self._closed = False
 
     @property
     def max_bytes(self) -> int:
-        """What the trace may hold in all; may be set while it reads, as that of a `BatchReader`."""
+        """The bytes that the trace may hold in all; may be set while it reads, as that of a `BatchReader`."""
         return self._at_once * min((reader.max_bytes for reader in self._work.readers.values()), default=1)
 
     @max_bytes.setter
@@ -181,7 +180,7 @@ class TraceReader(Iterator[tuple[str, Batch]]):
 
     @property
     def movable(self) -> bool:
-        """Whether another thread may read it, as that of a `BatchReader`."""
+        """True while another thread may read it, as that of a `BatchReader`."""
         return self._stream is None and all(reader.movable for reader in self._work.readers.values())
 
     def __next__(self) -> tuple[str, Batch]:
@@ -200,9 +199,7 @@ class TraceReader(Iterator[tuple[str, Batch]]):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -238,7 +235,7 @@ class TraceReader(Iterator[tuple[str, Batch]]):
 
 @dataclass(frozen=True)
 class _Domains:
-    """What the threads of a trace work with; not the `TraceReader`, which may so be collected while they run."""
+    """The state that the threads of a trace share; without the `TraceReader`, so that it can be collected meanwhile."""
 
     queries: Mapping[str, Query]
     readers: dict[str, BatchReader]
@@ -247,9 +244,9 @@ class _Domains:
     on_failure: OnFailure
     descriptions: dict[str, tuple[Column, ...]]
     key_columns: dict[str, str | None]
-    own_keys: Keys | None  # those that the caller collected are the caller's to close
+    own_keys: Keys | None  # None if the caller collected them, and closes them
 
-    def begin(self, at_once: int) -> Stream:
+    def begin(self, at_once: int) -> _Items:
         if at_once == 1:
             return Inline(item for domain in self.readers for item in self._read(domain))
         workers = [_Worker(self.readers.values()) for _ in range(at_once)]
@@ -298,9 +295,9 @@ class _Worker:
 
 
 def _rows_with_any(keys: Keys, query: Query, columns: Sequence[str]) -> Callable[[Batch], Batch]:
-    """Keeps the rows of which any key was asked for, all of them where the SQL has ``:keys``.
+    """Make a function that keeps the rows with a key that was asked for; all of them if the SQL has ``:keys``.
 
-    Looks each key up in the sorted ones, so that nothing more is held.
+    It looks each key up in the sorted ones, so that nothing more is held.
     """
     if query.separator is None:
         return lambda batch: batch

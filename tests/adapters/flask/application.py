@@ -1,4 +1,4 @@
-"""A small Flask application on SQLite, whose reads can be slow, fail, or stop until they are let go on."""
+"""Small Flask application on SQLite, whose reads can be slow, fail, or stop at a gate."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ QUERIES = {
 
 
 class Application:
-    """*client* asks it; *gate* lets the rows of the domain ``gated`` pass, after the first 500; *opened* counts."""
+    """Application with its test *client*; *gate* holds the rows of the domain ``gated`` after the first 500."""
 
     def __init__(self, folder: Path, *, permits: int = 2, dialect: Dialect | None = None, **limits: Any) -> None:
         self.path = str(folder / "mes.sqlite")
@@ -75,13 +75,13 @@ class Application:
         return con
 
     def _pass(self) -> int:
-        """1 once the gate is open; after 10 s it gives way, so that a test that waits in vain fails."""
+        """Wait for the gate, and return 1; after 10 s return 0, so that a test that waits in vain fails."""
         passed = self.gate.wait(10)
         self.gate.set()
         return int(passed)
 
     def post(self, domains: list[str], ids: list[Any] | None = None, **more: Any) -> Any:
-        """The response, not read yet."""
+        """Post a request, and return its response unread."""
         keys = [f"c{n:02d}" for n in range(30)] if ids is None else ids
         body = {"profile": "query_tool", "container_ids": keys, "domains": domains}
         return self.client.post("/api/trace/events", json=body, buffered=False, **more)
@@ -91,5 +91,5 @@ class Application:
 
 
 def pieces_of(response: Any) -> Iterator[bytes]:
-    """The body, piece by piece."""
+    """Iterate over the pieces of the body."""
     yield from response.response

@@ -1,4 +1,4 @@
-"""One site for all tests of the adapter: gunicorn, a worker, PostgreSQL with a small warehouse, Valkey."""
+"""Site for all tests of the adapter: gunicorn, a worker, PostgreSQL with a small warehouse, Valkey."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ CIDS = 4_000
 
 @pytest.fixture(autouse=True)
 def no_answer_is_still_being_made() -> Iterator[None]:
-    """An answer that a test neither read nor closed would still be read for, in the tests after it."""
+    """Fail where a test neither read nor closed an answer, whose thread would go on in the tests after it."""
     yield
     assert [thread for thread in threading.enumerate() if thread.name == "mesbatch-response"] == []
 
 
 @pytest.fixture(scope="session")
 def warehouse(postgres_url: str) -> Iterator[str]:
-    """The URL of a made-up warehouse of 4,000 lots, in a schema of its own."""
+    """Build a made-up warehouse of 4,000 lots in a schema of its own, and give its URL."""
     psycopg = pytest.importorskip("psycopg", reason="no postgres driver: psycopg is not installed")
     from mesbatch.demo.warehouse import build_warehouse
 
@@ -51,14 +51,14 @@ def setting(warehouse: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 @pytest.fixture(scope="session")
 def site(setting: Setting) -> Iterator[Site]:
-    """Reads now what has at most 20,000 ids, and the rest as a job."""
+    """Run a site that reads at most 20,000 ids now, and more as a job."""
     with gunicorn(setting) as site, worker(setting):
         yield site
 
 
 @pytest.fixture(scope="session")
 def jobs_site(setting: Setting, site: Site) -> Iterator[Site]:
-    """Everything is a job, for the same worker."""
+    """Run a site where everything is a job, for the same worker."""
     none = dict.fromkeys(
         ("EVENT_FETCHER_CACHE_SKIP_CID_THRESHOLD", "TRACE_ASYNC_CID_THRESHOLD", "TRACE_EVENTS_CID_LIMIT"), "0"
     )
@@ -68,7 +68,7 @@ def jobs_site(setting: Setting, site: Site) -> Iterator[Site]:
 
 @pytest.fixture(scope="session")
 def ids() -> list[str]:
-    """The ids of all lots of the warehouse."""
+    """List the ids of all lots of the warehouse."""
     return list(container_ids(CIDS))
 
 
@@ -82,7 +82,7 @@ def long_ids() -> list[str]:
 
 @pytest.fixture(scope="session")
 def long_setting(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Setting:
-    """The warehouse of the incident; no worker, so that everything is read now."""
+    """Build the warehouse of the incident; there is no worker, so that everything is read now."""
     from mesbatch.demo.warehouse import build_warehouse
 
     build_warehouse(postgres_url, LONG_CIDS)

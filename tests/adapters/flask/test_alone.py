@@ -1,4 +1,4 @@
-"""Every small answer by itself, in a route that was there before."""
+"""Answers without rows, each in a route that was there before."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mesbatch.store import DirectoryStore, ResultReader, ResultWriter, new_job_i
 
 
 def answer(make, root: str = "") -> Response:
-    """What a route that returns *make* of nothing answers, below *root*."""
+    """Ask a route below *root* whose view is *make*."""
     app = Flask("alone")
     app.add_url_rule("/", view_func=make)
     return app.test_client().get("/", base_url=f"http://host{root}")

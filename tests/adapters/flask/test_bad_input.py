@@ -1,4 +1,4 @@
-"""What a request can get wrong: a problem with a stable type, never HTML, a traceback or SQL."""
+"""Wrong requests: each gets a problem with a stable type, never HTML, a traceback or SQL."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_the_profile_that_must_be_complete_is_never_refused_for_its_size(tmp_pat
 
 @pytest.mark.parametrize("accept", ["text/html", "image/png", "application/xml;q=0.5", "application/json;q=0"])
 @pytest.mark.parametrize("path", ["/events", f"/job/{JOB}", f"/job/{JOB}/result", f"/job/{JOB}/stream"])
-def test_what_we_cannot_serve_is_406(application, accept, path):
+def test_a_media_type_that_is_not_served_is_406(application, accept, path):
     ask = application.client.post if path == "/events" else application.client.get
     more = {"json": GOOD} if path == "/events" else {}
     check(ask(f"/api/trace{path}", headers={"Accept": accept}, **more), 406, "NOT_ACCEPTABLE")

@@ -1,4 +1,4 @@
-"""The contracts of HTTP and NDJSON, through a real gunicorn, a real worker, PostgreSQL and Valkey."""
+"""Contracts of HTTP and NDJSON, through a real gunicorn, a real worker, PostgreSQL and Valkey."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FEW = ["materials", "holds", "jobs"]
 
 
 def made_up(count: int) -> list[str]:
-    """Ids that no lot has."""
+    """Make *count* ids that no lot has."""
     return [f"x{number:015d}" for number in range(count)]
 
 
@@ -66,7 +66,7 @@ def test_no_ids_are_a_bad_request(site, jobs_site, accept):
 
 
 def pages(site: Site, job_id: str, domain: str, limit: int = 700):
-    """The rows of all pages, and that each says how many there are."""
+    """Collect the rows of all pages, and check that each page tells the total."""
     found, offset = [], 0
     while True:
         page = site.get(f"/job/{job_id}/result?domain={domain}&offset={offset}&limit={limit}").json["results"][domain]
@@ -115,7 +115,7 @@ def test_the_lines_have_the_members_that_clients_read(site, ids):
 
 @pytest.fixture(scope="module")
 def job_id(site: Site, ids: list[str]) -> str:
-    """A finished job for 21,000 ids, of which 1,000 have rows."""
+    """Run a job for 21,000 ids, of which 1,000 have rows, to its end."""
     started = site.events(ids[:1_000] + made_up(20_000), ["materials", "holds"], "query_tool")
     assert started.status == 202
     assert started.headers["Location"] == started.json["status_url"] == f"/api/trace/job/{started.json['job_id']}"

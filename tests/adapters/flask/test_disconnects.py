@@ -1,4 +1,4 @@
-"""Clients that leave, or are slow, behind a real gunicorn: nothing of theirs is left."""
+"""Clients that leave, or are slow, behind a real gunicorn: they leave nothing behind."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytest.importorskip("psycopg", reason="no postgres driver: psycopg is not instal
 import psycopg
 
 from mesbatch.admission import MachineLimiter
-from mesbatch.admission.line import InFlight
+from mesbatch.admission.claims import InFlight
 from mesbatch.demo.queries import DOMAINS
 from mesbatch.units import MiB
 from tests.rig.site import Site
@@ -37,7 +37,7 @@ def request_of(ids: list[str], accept: str) -> bytes:
 
 
 def leave_after(site: Site, ids: list[str], accept: str, nbytes: int, seconds: float) -> None:
-    """Read up to so much of the answer for so long, and hang up without a word."""
+    """Read at most *nbytes* of the answer for at most *seconds*, and hang up without a word."""
     deadline = time.monotonic() + seconds
     with socket.create_connection(("127.0.0.1", site.port), timeout=30) as connection:
         connection.sendall(request_of(ids, accept))
@@ -48,7 +48,7 @@ def leave_after(site: Site, ids: list[str], accept: str, nbytes: int, seconds: f
 
 
 def reads_in_database(url: str) -> int:
-    """Connections that read from the warehouse, or hold a transaction open."""
+    """Count connections that read from the warehouse, or hold a transaction open."""
     with psycopg.connect(url, autocommit=True) as connection:
         found = connection.execute(
             "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() "
@@ -58,7 +58,7 @@ def reads_in_database(url: str) -> int:
 
 
 def open_files(site: Site) -> int:
-    """Files, sockets not counted, of gunicorn's workers."""
+    """Count the open files of gunicorn's workers, without sockets."""
     found = 0
     for pid in site.workers():
         for descriptor in Path(f"/proc/{pid}/fd").iterdir():
@@ -114,7 +114,7 @@ def test_a_client_of_10_kb_a_second_costs_no_memory(site, setting, ids):
 
 
 def test_a_stream_is_flat_in_memory_and_another_route_is_answered_meanwhile(site, setting, ids):
-    """Small here; `python -m benchmarks incident` has the 114,000 ids of the incident."""
+    """Read a few ids here; `python -m benchmarks incident` has the 114,000 ids of the incident."""
     site.events(ids[:500], list(DOMAINS), Accept=NDJSON)
     before, peaks, waits, done = memory_of(site), [0], [], []
 

@@ -1,4 +1,4 @@
-"""What the first implementation left in Redis, served by our routes as its clients know it."""
+"""Results that the first implementation left in Redis, served by our routes as its clients know them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def server():
 
 @pytest.fixture
 def client(server):
-    """Of routes over an empty Redis."""
+    """Make a client of routes over an empty Redis."""
     with redis.Redis.from_url(server.url) as connection:
         connection.flushall()
     store = RedisStore(server.url)

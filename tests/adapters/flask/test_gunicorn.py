@@ -1,4 +1,4 @@
-"""What the application says when gunicorn's workers are of the wrong kind."""
+"""Warning of the application about gunicorn's workers of the wrong kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers that are written while the rows are read: when they begin, fail, fall silent, and lose their client."""
+"""Answers that are written while the rows are read: their begin, failures, silences and clients that leave."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_a_late_failure_is_the_last_line_and_leaves_json_open(application, monke
 
 
 def failing_after(application: Application, batches: int):
-    """A function whose counting fails: nothing that a domain may be forgiven for."""
+    """Make a function whose aggregation fails after *batches* batches, which is no failure of a domain."""
 
     class Fails:
         def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""While Redis does not answer: what needs none of it goes on, and the rest is told to come back."""
+"""Routes while Redis does not answer: those without need of it go on, and the others tell clients to come back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the rows are, by direct SQL and the standard library alone."""
+"""True rows, by direct SQL and the standard library alone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Rows = Counter[str]
 
 
 def direct(url: str, domain: str, ids: Sequence[str]) -> Rows:
-    """The rows of *domain* for *ids*, each as one text."""
+    """Read the rows of *domain* for *ids*, each as one text."""
     with psycopg.connect(url) as connection, connection.cursor() as cursor:
         if domain == "jobs":
             cursor.execute(QUERIES[domain])
@@ -50,7 +50,7 @@ def of_json(answer: Any) -> dict[str, Rows]:
 
 
 def of_lines(lines: Iterable[dict[str, Any]]) -> dict[str, Rows]:
-    """The rows of a stream, whose own account is checked as it is read."""
+    """Collect the rows of a stream, and check its own account."""
     found: dict[str, Rows] = {}
     names: dict[str, list[str]] = {}
     last = {}
@@ -91,7 +91,7 @@ class _Line(msgspec.Struct):
 
 
 def digest_direct(url: str, domain: str, ids: Sequence[str]) -> Digest:
-    """Of the rows by direct SQL, written as JSON by the standard library."""
+    """Digest the rows by direct SQL, written as JSON by the standard library."""
     sql = QUERIES[domain] if domain == "jobs" else QUERIES[domain].replace("IN (:keys)", "= ANY(%s::bpchar[])")
     wanted, at, found = set(ids), JOBS_KEY.lower(), []
     with psycopg.connect(url) as connection, connection.cursor("truth") as cursor:
@@ -105,7 +105,7 @@ def digest_direct(url: str, domain: str, ids: Sequence[str]) -> Digest:
 
 
 def _as_json(names: list[str], row: Sequence[Any]) -> str:
-    """The text of a row; a Decimal with the digits that the database gave it."""
+    """Write a row as JSON; a Decimal has the digits that the database gave it."""
     texts = (str(v) if isinstance(v, Decimal) else json.dumps(plain(v), ensure_ascii=False) for v in row)
     return "{" + ",".join(f"{json.dumps(name)}:{text}" for name, text in zip(names, texts)) + "}"
 

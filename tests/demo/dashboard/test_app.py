@@ -17,6 +17,7 @@ from mesbatch.demo.rows import container_ids
 from mesbatch.demo.runs import TRACE
 from mesbatch.demo.warehouse import build_warehouse, sqlite_url
 from mesbatch.jobs import LocalJobs
+from mesbatch.memory import rss
 from mesbatch.store import DirectoryStore
 from mesbatch.store.job_id import new_job_id
 
@@ -36,7 +37,7 @@ def jobs(warehouse, tmp_path, monkeypatch):
         return TRACE.read(warehouse, work.keys, work.domains, on_failure=work.on_failure, max_bytes=work.max_bytes)
 
     class Waiting(LocalJobs):
-        """Accepts jobs, and runs none."""
+        """A runner that accepts jobs, and runs none."""
 
         def start(self):
             pass
@@ -135,8 +136,8 @@ def test_only_the_process_of_a_job_is_taken_for_one(jobs):
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
         store.change(job_id, {"pid": str(process.pid)})
         assert worker.worker_pid(store, job_id) == process.pid
-        assert worker.rss_of(process.pid) > 2**20
+        assert rss(process.pid) > 2**20
         worker.kill(process.pid)
         assert process.wait(10) == -signal.SIGKILL
     worker.kill(process.pid)  # it has gone: nothing happens
-    assert worker.rss_of(process.pid) is None
+    assert rss(process.pid) is None

@@ -39,4 +39,4 @@ def test_a_number_takes_less_memory_than_an_int_does():
     finally:
         tracemalloc.stop()
     keys_nbytes = sum(map(getsizeof, truth))
-    assert held < numbers.nbytes - keys_nbytes + 10_000  # what it says of itself is no less than it is
+    assert held < numbers.nbytes - keys_nbytes + 10_000  # it does not tell less than it holds

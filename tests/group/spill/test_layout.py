@@ -1,4 +1,4 @@
-"""Every value comes back as it went, and what cannot is refused by name."""
+"""Every value comes back as it was, and one that cannot is refused by name."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_a_time_without_an_offset_is_refused():
 
 
 class Text(str):
-    """Would come back as another type."""
+    """A text that would come back as another type."""
 
     __slots__ = ()
 

@@ -44,7 +44,7 @@ def every_way_to_read(groups):
 
 
 def check_never_wrong(groups):
-    """Each way to read is right or raises, and the one that reads all bytes raises."""
+    """Check that each way to read is right or raises, and that the one that reads all bytes raises."""
     num_corrupt = 0
     for read, rows in every_way_to_read(groups):
         try:

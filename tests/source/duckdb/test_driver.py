@@ -1,4 +1,4 @@
-"""DuckDB on the caller's own connection and transaction, whose one result is ours only while we read it."""
+"""DuckDB on the caller's own connection and transaction, whose one result is ours while we read it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes wrong between the driver and Oracle: no row is lost or doubled, no dead session is touched."""
+"""Faults between the driver and Oracle: no row is lost or doubled, no dead session is touched."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ def test_a_reader_that_is_left_while_the_server_works_gives_no_broken_connection
 
 
 def test_an_interrupted_connection_goes_to_no_pool(oracle_pool):
-    """The interruption may still be on its way, to whoever has the connection next."""
+    """The interruption may still be on its way, and would hit the next user of the connection."""
     lane = Lane(find_source(oracle_pool))
     lane.session()
     assert oracle_pool.busy == 1

@@ -1,4 +1,4 @@
-"""LOBs of Oracle: read whole, with their rows, in slices, or not at all; what is too large is not read."""
+"""LOBs of Oracle: read whole, with their rows, in slices, or not at all; a too large one is not read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What OracleSource refuses, and what goes wrong before a row is there."""
+"""Refusals of OracleSource, and failures before the first row."""
 
 from __future__ import annotations
 

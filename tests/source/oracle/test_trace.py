@@ -1,4 +1,4 @@
-"""The whole trace through the real driver: seven domains, and every row the one that SQLite gives."""
+"""The whole trace through the real driver: seven domains, and every row as SQLite gives it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KEYS = list(container_ids(LOTS))[::2]
 
 @pytest.fixture(scope="module")
 def warehouse(oracle):
-    """The tables in Oracle; what SQLite makes of them, by domain."""
+    """The tables in Oracle, and SQLite's rows of the same tables by domain."""
     with closing(sqlite3.connect(":memory:")) as con:
         for table in TABLES:
             rows = list(make_rows(table, LOTS))

@@ -1,15 +1,17 @@
-"""Flask answers in flat memory: each function works alone in an existing route, and `trace_blueprint` is all of them.
+"""Flask answers in flat memory: each function works alone in an existing route; `trace_blueprint` is all routes.
 
-* `stream_ndjson`, `stream_json`: a reader or a trace, as it is read
-* `job_started`: 202 and where to look; `rejected`, `problem`: why not
-* `page`, `stream_job`: what a job left, or still writes
-* `job_routes`: the four routes of jobs; `trace_blueprint`: all five routes
+* `stream_ndjson`, `stream_json`: rows of a reader or a trace, sent while they are read
+* `job_started`: 202 with the URLs of a job
+* `rejected`, `problem`: refusals and failures
+* `page`, `stream_job`: the result of a job, also while the job writes it
+* `job_routes`: the four routes of jobs
+* `trace_blueprint`: all five routes
 """
 
 from mesbatch.adapters.flask.answers import problem, rejected
-from mesbatch.adapters.flask.dialect import Dialect, Limits
 from mesbatch.adapters.flask.job_views import job_routes, job_started
 from mesbatch.adapters.flask.live import stream_json, stream_ndjson
+from mesbatch.adapters.flask.options import Dialect, Limits
 from mesbatch.adapters.flask.stored import page, stream_job
 from mesbatch.adapters.flask.trace_views import trace_blueprint
 

@@ -1,4 +1,4 @@
-"""Small answers: problems, refusals, JSON."""
+"""Answers without rows: problems, refusals and small JSON objects."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from flask import Response
 
-from mesbatch.adapters.flask.dialect import Dialect
+from mesbatch.adapters.flask.options import Dialect
 from mesbatch.admission.answer import Reject
 from mesbatch.admission.http import PROBLEM_TYPE, http_answer
 from mesbatch.problem import Problem, problem_of
@@ -22,9 +22,9 @@ _logger = logging.getLogger(__name__)
 
 
 def problem(error: Exception, *, dialect: Dialect = Dialect()) -> Response:  # noqa: B008  # frozen
-    """The answer to a request that failed with *error*: a problem with a stable ``type``, never SQL or a traceback.
+    """Answer a request that failed with *error*: a problem with a stable ``type``, without any SQL or traceback.
 
-    What is nobody's fault but ours is logged with its traceback.
+    An error with status 500 is logged with its traceback.
     """
     found = problem_of(error)
     if found.status == SERVER_ERROR:
@@ -33,7 +33,7 @@ def problem(error: Exception, *, dialect: Dialect = Dialect()) -> Response:  # n
 
 
 def rejected(decision: Reject, *, dialect: Dialect = Dialect()) -> Response:  # noqa: B008
-    """The answer to a request that admission refused: 413, or 503 with a ``Retry-After`` that is never the same."""
+    """Answer a request that admission refused: 413, or 503 with a ``Retry-After`` that differs between clients."""
     answer = http_answer(decision, jitter=random.random())
     response = _body(answer.problem, answer.status, dialect)
     response.headers.update({name: value for name, value in answer.headers.items() if name != "Content-Type"})
@@ -41,7 +41,7 @@ def rejected(decision: Reject, *, dialect: Dialect = Dialect()) -> Response:  # 
 
 
 def answer_problem(found: Problem, dialect: Dialect) -> Response:
-    """*found* as a response."""
+    """Write *found* as a response."""
     response = _body(found.members(), found.status, dialect)
     if found.retry_after is not None:
         response.headers["Retry-After"] = str(ceil(found.retry_after * (1 + random.random())))
@@ -49,7 +49,7 @@ def answer_problem(found: Problem, dialect: Dialect) -> Response:
 
 
 def answer_json(members: Any, status: int = 200) -> Response:
-    """*members* as JSON that nobody may keep."""
+    """Write *members* as JSON that no cache may keep."""
     response = Response(msgspec.json.encode(members), status, mimetype=JSON)
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -1,4 +1,4 @@
-"""A blueprint whose views answer every error with a problem."""
+"""Blueprint whose views answer every error with a problem."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flask import Blueprint, Response
 from werkzeug.exceptions import HTTPException
 
 from mesbatch.adapters.flask.answers import answer_problem, problem
-from mesbatch.adapters.flask.dialect import Dialect
+from mesbatch.adapters.flask.options import Dialect
 from mesbatch.problem import Problem
 
 SYNC_WORKER = "gunicorn.workers.sync"  # loaded by gunicorn only where its workers are of that class
@@ -19,7 +19,7 @@ _logger = getLogger(__name__)
 
 
 def guarded_blueprint(name: str, url_prefix: str, dialect: Dialect) -> Blueprint:
-    """A blueprint that never answers with HTML, and warns when it is registered under a worker that cuts streams."""
+    """Make a blueprint that never answers with HTML, and that warns where gunicorn's workers would cut streams."""
     blueprint = Blueprint(name, __name__, url_prefix=url_prefix)
 
     def answer(error: Exception) -> Response:
@@ -35,7 +35,7 @@ def guarded_blueprint(name: str, url_prefix: str, dialect: Dialect) -> Blueprint
 
 
 def warn_of_sync_worker() -> None:
-    """Say so under gunicorn's sync workers: with a timeout of 5 s, 58 % of a healthy stream of 10 s came."""
+    """Warn under gunicorn's sync workers: with a timeout of 5 s, 58 % of a healthy stream of 10 s arrived."""
     if SYNC_WORKER in sys.modules:
         _logger.warning(
             "gunicorn's sync worker cuts every stream at its timeout and serves nobody meanwhile: "

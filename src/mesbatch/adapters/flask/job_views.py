@@ -1,4 +1,4 @@
-"""The four routes of jobs, and the answer that leads to them."""
+"""The four routes of jobs, and the 202 that points to them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from math import ceil
 
 from flask import Blueprint, Response, request
 
-from mesbatch.adapters.flask import wanted
 from mesbatch.adapters.flask.answers import JSON, answer_json
-from mesbatch.adapters.flask.dialect import Dialect
 from mesbatch.adapters.flask.guarded import guarded_blueprint
+from mesbatch.adapters.flask.options import Dialect
+from mesbatch.adapters.flask.request import Principal, name_principal, negotiate, read_count
+from mesbatch.adapters.flask.response import NDJSON
 from mesbatch.adapters.flask.stored import page, stream_job
-from mesbatch.adapters.flask.wanted import Principal
-from mesbatch.adapters.flask.wire import NDJSON
 from mesbatch.admission.http import POLL_SECONDS
 from mesbatch.errors import InvalidJobId, JobNotFound
 from mesbatch.jobs import Job, Jobs
@@ -22,7 +21,7 @@ PREFIX = "/api/trace"
 
 
 def job_started(job: Job, *, prefix: str = PREFIX) -> Response:
-    """202: the read goes on as *job*, which is at *prefix*, as `job_routes` has it."""
+    """Answer 202: the read goes on as *job*, whose URLs lie below *prefix*, as those of `job_routes` do."""
     status_url = f"{request.script_root}{prefix}/job/{job.job_id}"
     told = {"stage": "events", "async": True, "job_id": job.job_id, "status_url": status_url}
     response = answer_json(told | {"stream_url": f"{status_url}/stream"}, 202)
@@ -38,9 +37,9 @@ def job_routes(
     url_prefix: str = PREFIX,
     dialect: Dialect = Dialect(),  # noqa: B008
 ) -> Blueprint:
-    """``GET`` and ``DELETE /job/<id>``, its ``/result`` and its ``/stream``, for whom *principal* names.
+    """Make ``GET`` and ``DELETE /job/<id>``, ``GET /job/<id>/result`` and ``GET /job/<id>/stream``.
 
-    *principal* is called in each request. A job of somebody else is not there.
+    *principal* is called in each request and names its user. A job of another user is not found.
     """
     blueprint = guarded_blueprint("mesbatch_jobs", url_prefix, dialect)
     add_job_routes(blueprint, jobs, principal)
@@ -48,42 +47,42 @@ def job_routes(
 
 
 def add_job_routes(blueprint: Blueprint, jobs: Jobs, principal: Principal) -> None:
-    """The four routes on *blueprint*."""
+    """Add the four routes of jobs to *blueprint*."""
 
     @blueprint.get("/job/<job_id>")
     def show_job(job_id: str) -> Response:
-        wanted.negotiate(JSON)
-        return answer_json(jobs.get(job_id, owner=wanted.name(principal)).as_json())
+        negotiate(JSON)
+        return answer_json(jobs.get(job_id, owner=name_principal(principal)).as_json())
 
     @blueprint.delete("/job/<job_id>")
     def cancel_job(job_id: str) -> Response:
-        wanted.negotiate(JSON)
-        return answer_json(jobs.cancel(job_id, owner=wanted.name(principal)).as_json(), 202)
+        negotiate(JSON)
+        return answer_json(jobs.cancel(job_id, owner=name_principal(principal)).as_json(), 202)
 
     @blueprint.get("/job/<job_id>/result")
     def show_result(job_id: str) -> Response:
-        wanted.negotiate(JSON)
-        offset, limit = wanted.read_count("offset"), wanted.read_count("limit")
-        check_visible(jobs, job_id, wanted.name(principal))
+        negotiate(JSON)
+        offset, limit = read_count("offset"), read_count("limit")
+        check_visible(jobs, job_id, name_principal(principal))
         return page(ResultReader(jobs.store, job_id), domain=request.args.get("domain", ""), offset=offset, limit=limit)
 
     @blueprint.get("/job/<job_id>/stream")
     def follow_job(job_id: str) -> Response:
-        wanted.negotiate(NDJSON)
-        first = wanted.read_count("from")
-        check_visible(jobs, job_id, wanted.name(principal))
+        negotiate(NDJSON)
+        first = read_count("from")
+        check_visible(jobs, job_id, name_principal(principal))
         return stream_job(jobs.store, job_id, from_=first)
 
     @blueprint.route("/job/<path:job_id>", methods=["GET", "DELETE"])
     def find_no_job(job_id: str) -> Response:
-        """An id with a slash in it would be answered with Flask's own HTML."""
+        """Refuse an id with a slash in it, which Flask would answer with HTML of its own."""
         raise InvalidJobId(f"{job_id[:60]!r} is no job id, nor a part of a job")
 
 
 def check_visible(jobs: Jobs, job_id: str, owner: str) -> None:
-    """Raise `JobNotFound` unless *owner* may see the job, or all that is left of it is a result of the oldest layout.
+    """Raise `JobNotFound` unless *owner* may see the job, or only a result of the oldest layout is left of it.
 
-    The first implementation kept that longer than the facts, and knew no owners.
+    The first implementation kept such results longer than the facts of their jobs, and knew no owners.
     """
     try:
         jobs.get(job_id, owner=owner)

@@ -5,16 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Generator
-from itertools import chain
-from typing import Any, cast
 
 from flask import Response
 
 from mesbatch.adapters.flask.answers import JSON, problem
-from mesbatch.adapters.flask.begun import Begun, LiveRead, OneDomain
-from mesbatch.adapters.flask.dialect import Dialect, Limits
-from mesbatch.adapters.flask.pump import Pump
-from mesbatch.adapters.flask.wire import NDJSON, streamed
+from mesbatch.adapters.flask.body import ReadBody, SameThreadBody, ThreadBody, Write
+from mesbatch.adapters.flask.options import Dialect, Limits
+from mesbatch.adapters.flask.reads import HeldRead, LiveRead, OneDomain
+from mesbatch.adapters.flask.response import NDJSON, stream_response
 from mesbatch.admission import Admitted, Permit
 from mesbatch.codec.rows import Shape
 from mesbatch.read.reader import BatchReader
@@ -24,8 +22,8 @@ from mesbatch.trace.json import trace_json
 from mesbatch.trace.ndjson import trace_lines
 from mesbatch.trace.read import TraceReader
 
-FIRST_BATCH_SECONDS = 2.0  # that an answer waits for its first batch, so that an early error is still a status
-# A gone client is noticed with the second write after it left, so within 5 s.
+FIRST_BATCH_SECONDS = 2.0  # for which an answer waits for its first batch, so that an early error is still a status
+# The second write after a client left fails, so that its leaving is noticed within 5 s.
 SILENCE_SECONDS = 2.0
 
 Live = BatchReader | TraceReader | LiveRead
@@ -43,23 +41,23 @@ def stream_ndjson(
     dialect: Dialect = Dialect(),  # noqa: B008
     limits: Limits = Limits(),  # noqa: B008
 ) -> Response:
-    """*read* as the NDJSON stream of `mesbatch.trace.ndjson`, written as it is read.
+    """Send *read* as the NDJSON stream of `mesbatch.trace.ndjson`, while it is read.
 
-    A `BatchReader` becomes a trace of the one domain *domain*. *read* and *permit* are given over: they are closed and
-    given back when the answer ends, fails, or loses its client, also if nothing of it was sent. What fails within the
-    first 2 s, before the first batch, is answered with a `problem`; later it is the last line, ``error``. While the
-    database is silent, a ``progress`` line is sent every 2 s. Holds two lines and what *read* holds.
+    A `BatchReader` becomes a trace of the one domain *domain*. The response takes over *read* and *permit*: it closes
+    the one and gives back the other when it ends, fails, or loses its client, also if nothing of it was sent. A failure
+    within the first 2 s, before the first batch, is answered with a `problem`; a later one is the last line, ``error``.
+    While the database is silent, a ``progress`` line is sent every 2 s. Holds two lines, besides the memory of *read*.
 
-    A read on a connection that the caller opened stays in this thread: it sends no ``progress``.
+    A read on a connection that the caller opened stays in this thread, and sends no ``progress``.
     """
 
-    def write(begun: Begun) -> ByteStream:
+    def write(held: HeldRead) -> ByteStream:
         return trace_lines(
-            begun, profile=profile, shape=shape, datetime_separator=dialect.datetime_separator,
+            held, profile=profile, shape=shape, datetime_separator=dialect.datetime_separator,
             batch_size=dialect.batch_size,
         )  # fmt: skip
 
-    return _answer(read, permit, domain, write, _ndjson, NDJSON, dialect, limits)
+    return _answer(read, permit, domain, write, _ndjson_pieces, NDJSON, dialect, limits)
 
 
 def stream_json(
@@ -70,77 +68,44 @@ def stream_json(
     dialect: Dialect = Dialect(),  # noqa: B008
     limits: Limits = Limits(),  # noqa: B008
 ) -> Response:
-    """*read* as the classic JSON object of `mesbatch.trace.json`, written as it is read.
+    """Send *read* as the classic JSON object of `mesbatch.trace.json`, while it is read.
 
-    Like `stream_ndjson`, except that a failure after the first batch leaves the object open, so that no client can
-    parse it, and that a blank stands for ``progress``. The domains must not alternate: ``domains_at_once=1``.
+    Works like `stream_ndjson`, with two differences: a failure after the first batch leaves the object open, so that no
+    client can parse it, and a blank is sent instead of ``progress``. Domains must not alternate: ``domains_at_once=1``.
     """
 
-    def write(begun: Begun) -> ByteStream:
-        return trace_json(begun, datetime_separator=dialect.datetime_separator, batch_size=dialect.batch_size)
+    def write(held: HeldRead) -> ByteStream:
+        return trace_json(held, datetime_separator=dialect.datetime_separator, batch_size=dialect.batch_size)
 
-    return _answer(read, permit, domain, write, _json, JSON, dialect, limits)
-
-
-Pieces = Callable[[Callable[[float | None], bytes | None], Begun], Generator[bytes]]
+    return _answer(read, permit, domain, write, _json_pieces, JSON, dialect, limits)
 
 
 def _answer(
-    read: Live, permit: Permit | Admitted | None, domain: str, write: Callable[[Begun], ByteStream], pieces: Pieces,
-    mimetype: str, dialect: Dialect, limits: Limits,
+    read: Live, permit: Permit | Admitted | None, domain: str, write: Write,
+    pieces: Callable[[ReadBody], Generator[bytes]], mimetype: str, dialect: Dialect, limits: Limits,
 ) -> Response:  # fmt: skip
     live: LiveRead = OneDomain(read, domain) if isinstance(read, BatchReader) else read
-    movable = live.movable
-    begun = Begun(live, permit)
-    body = write(begun)
+    held = HeldRead(live, permit)
+    body = ThreadBody(held, write, limits.timeout) if held.movable else SameThreadBody(held, write)
     try:
-        taken = _begin_apart(body, begun, limits) if movable else _begin_here(body, begun)
+        body.begin(FIRST_BATCH_SECONDS)
     except Exception as error:  # noqa: BLE001  # an early failure is still a status
-        body.close()
         return problem(error, dialect=dialect)
-    response = streamed(ByteStream(pieces(taken.take, begun), taken), mimetype)
+    response = stream_response(ByteStream(pieces(body), body), mimetype)
     if isinstance(permit, Admitted) and permit.answer.warning is not None:
         response.headers["X-Mesbatch-Warning"] = permit.answer.warning
     return response
 
 
-def _begin_apart(body: ByteStream, begun: Begun, limits: Limits) -> Pump:
-    """Read in another thread, and wait for the first batch."""
-    pump = Pump(body, begun.interrupt, limits.timeout)
-    pump.start()
-    begun.began.wait(FIRST_BATCH_SECONDS)
-    if begun.failure is not None:
-        pump.close()
-        raise begun.failure
-    return pump
-
-
-class _Here:
-    """The pieces of *body*, of which *first* were taken already, in the thread that takes them."""
-
-    def __init__(self, first: list[bytes], body: ByteStream) -> None:
-        self._pieces, self.close = chain(first, body), body.close
-
-    def take(self, timeout: float | None) -> bytes | None:
-        return next(self._pieces)
-
-
-def _begin_here(body: ByteStream, begun: Begun) -> _Here:
-    first: list[bytes] = []
-    while not begun.began.is_set() and (piece := next(body, None)) is not None:
-        first.append(piece)
-    if begun.failure is not None:
-        raise begun.failure
-    return _Here(first, body)
-
-
-def _ndjson(take: Callable[[float | None], bytes | None], begun: Begun) -> Generator[bytes]:
-    started, patience = time.monotonic(), None  # nothing may come before the first line
+def _ndjson_pieces(body: ReadBody) -> Generator[bytes]:
+    """Give the pieces of *body*, with a ``progress`` line in each silence."""
+    started = time.monotonic()
+    patience: float | None = None  # nothing may come before the first line
     try:
         while True:
-            line = take(patience)
-            yield lines.progress(round(time.monotonic() - started, 3), begun.rows, begun.told) if line is None else line
-            patience = cast("Any", SILENCE_SECONDS)
+            line = body.take(patience)
+            yield _progress(body.read, time.monotonic() - started) if line is None else line
+            patience = SILENCE_SECONDS
     except StopIteration:
         return
     except Exception as error:
@@ -148,10 +113,15 @@ def _ndjson(take: Callable[[float | None], bytes | None], begun: Begun) -> Gener
         yield lines.error(error)
 
 
-def _json(take: Callable[[float | None], bytes | None], begun: Begun) -> Generator[bytes]:
+def _progress(read: HeldRead, elapsed_seconds: float) -> bytes:
+    return lines.progress(round(elapsed_seconds, 3), read.rows, read.progress)
+
+
+def _json_pieces(body: ReadBody) -> Generator[bytes]:
+    """Give the pieces of *body*, with a blank in each silence."""
     while True:
         try:
-            piece = take(SILENCE_SECONDS)
+            piece = body.take(SILENCE_SECONDS)
         except StopIteration:
             return
         if piece != b"":

@@ -1,4 +1,4 @@
-"""Answers from what a job left, or still writes."""
+"""Answers from the stored result of a job, also while the job writes it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from flask import Response, request
 
 from mesbatch.adapters.flask.answers import JSON
 from mesbatch.adapters.flask.live import SILENCE_SECONDS
-from mesbatch.adapters.flask.wire import NDJSON, streamed
-from mesbatch.errors import JobNotComplete, JobNotFound, ResultExpired
+from mesbatch.adapters.flask.response import NDJSON, stream_response
+from mesbatch.errors import JobError
 from mesbatch.sink.stream import ByteStream
 from mesbatch.store import ResultReader, Store
 from mesbatch.store.account import ResultManifest
@@ -20,12 +20,13 @@ from mesbatch.store.stored_lines import stored_lines
 
 
 def page(result: ResultReader, *, domain: str = "", offset: int = 0, limit: int = 0) -> Response:
-    """Rows *offset* to *offset* + *limit* of *domain*, or of each domain, as JSON; *limit* 0 means all that follow.
+    """Send rows *offset* to *offset* + *limit* of *domain*, or of each domain, as JSON; *limit* 0 means all of them.
 
-    Reads the chunks of the page, one after the other; its ETag lets a client keep what it has.
+    Reads only the chunks of the page, one after the other. The ETag saves a client from loading the same page twice.
 
     Raises:
-        JobNotComplete, ResultExpired, JobNotFound: there is no result, yet or any more.
+        JobNotComplete: there is no result yet.
+        ResultExpired, JobNotFound: there is no result any more, or there never was such a job.
         InvalidPage: no such domain, a negative number, or an offset beyond the end.
     """
     domains = [domain] if domain else None
@@ -34,9 +35,9 @@ def page(result: ResultReader, *, domain: str = "", offset: int = 0, limit: int 
 
 
 def stream_job(store: Store, job_id: str, *, from_: int = 0) -> Response:
-    """The result of a job as NDJSON, from its *from_*-th ``records`` line on, also while the job still writes it.
+    """Send the result of a job as NDJSON, from its *from_*-th ``records`` line on, also while the job writes it.
 
-    Whoever uses this alone asks `Jobs.get` first whether the job is the caller's.
+    Nothing here checks the owner of the job: a route of your own calls `Jobs.get` first.
 
     Raises:
         JobNotFound, ResultExpired: there is no such job, or no longer.
@@ -49,17 +50,17 @@ def stream_job(store: Store, job_id: str, *, from_: int = 0) -> Response:
 def _manifest(store: Store, job_id: str) -> ResultManifest | None:
     try:
         return ResultReader(store, job_id).manifest
-    except (JobNotComplete, JobNotFound, ResultExpired):
+    except JobError:  # no whole result, or none that is left: nothing to compare an ETag with
         return None
 
 
 def _tagged(body: ByteStream, mimetype: str, manifest: ResultManifest | None, part: Sequence[object]) -> Response:
-    """*body*, or 304 where the client has it already."""
+    """Answer with *body* and its ETag, or with 304 where the client has it already."""
     if manifest is None:
-        return streamed(body, mimetype)
+        return stream_response(body, mimetype)
     accounts = {name: (domain.rows, domain.checksum) for name, domain in manifest.domains.items()}
     told = [accounts, manifest.aggregation, manifest.failed_domains, manifest.shape, mimetype, part]
-    response = streamed(body, mimetype, finished=True)
+    response = stream_response(body, mimetype, finished=True)
     response.set_etag(f"{zlib.crc32(msgspec.json.encode(told)):08x}", weak=True)  # weak: also for its gzip form
     response.make_conditional(request.environ)
     return response

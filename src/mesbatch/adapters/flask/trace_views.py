@@ -1,4 +1,4 @@
-"""``POST /events``, which reads now, as a job, or not, beside the routes of jobs."""
+"""Route ``POST /events``, which reads now, starts a job or refuses, beside the routes of jobs."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ from inspect import signature
 
 from flask import Blueprint, Response
 
-from mesbatch.adapters.flask import wanted
 from mesbatch.adapters.flask.answers import JSON, rejected
-from mesbatch.adapters.flask.dialect import Dialect, Limits
+from mesbatch.adapters.flask.function_read import FunctionRead
 from mesbatch.adapters.flask.guarded import guarded_blueprint
 from mesbatch.adapters.flask.job_views import PREFIX, add_job_routes, job_started
 from mesbatch.adapters.flask.live import stream_json, stream_ndjson
-from mesbatch.adapters.flask.together import Together
-from mesbatch.adapters.flask.wanted import Principal
-from mesbatch.adapters.flask.wire import NDJSON
-from mesbatch.admission import Admission, AdmissionPolicy, Admitted, Cost, Enqueue, Limiter, Reject
+from mesbatch.adapters.flask.options import Dialect, Limits
+from mesbatch.adapters.flask.request import EventsRequest, Principal, name_principal, negotiate, read_events, read_shape
+from mesbatch.adapters.flask.response import NDJSON
+from mesbatch.admission import Admission, AdmissionPolicy, Admitted, Cost, Enqueue, LearnedBytes, Limiter, Reject
 from mesbatch.codec.rows import Shape
-from mesbatch.errors import InvalidJob, InvalidRequest, NoWorker, StoreUnavailable
+from mesbatch.errors import InvalidJob, InvalidRequest, NoWorker, StoreError
 from mesbatch.jobs import Jobs, JobSpec
 from mesbatch.jobs.function import check_call
 from mesbatch.keys.collect import Keys, collect_keys
@@ -38,17 +37,19 @@ def trace_blueprint(
     function: str = "events",
     url_prefix: str = PREFIX,
     enqueue: bool = True,
+    learned: LearnedBytes | None = None,
     dialect: Dialect = Dialect(),  # noqa: B008
     limits: Limits = Limits(),  # noqa: B008
 ) -> Blueprint:
-    """The five routes of the trace: ``POST /events`` and those of `job_routes`.
+    """Make the five routes of the trace: ``POST /events`` and those of `job_routes`.
 
-    *function* is the name, in the allow-list of *jobs*, of what reads the domains of *trace*, now or in a worker. It
-    gets the request's ``params`` as its arguments, and ``profile`` if it has a parameter of that name: each of its
-    parameters is the client's to set.
-    *policy* says whether a request is read now, a job, or refused; *limiter* gives the permit that the answer holds
-    until its last byte. *principal* names the user of a request, who alone sees the jobs of it. With *enqueue* False
-    there are no new jobs.
+    *function* is the name, in the allow-list of *jobs*, of the function that reads the domains of *trace*, now or in a
+    worker. It gets the request's ``params`` as its arguments, and ``profile`` if it has a parameter of that name: the
+    client sets each of its parameters. *policy* decides whether a request is read now, becomes a job or is refused;
+    *limiter* gives the permit that the answer holds until its last byte. *principal* names the user of a request; only
+    that user sees its job. With *enqueue* False there are no new jobs. Every complete read teaches *learned* the bytes
+    per key of its domains, which become part of the cost of later requests; an application passes an object of its own
+    to use it for answers that it builds in memory.
 
     Raises:
         InvalidJob: *jobs* does not allow *function*.
@@ -57,8 +58,9 @@ def trace_blueprint(
         raise InvalidJob(f"the function {function!r} is not allowed; allowed are {', '.join(jobs.functions)}")
     blueprint = guarded_blueprint("mesbatch_trace", url_prefix, dialect)
     route = _EventsRoute(
-        trace, Admission(policy, limiter), jobs, principal, function, url_prefix, enqueue, dialect, limits
-    )
+        trace, Admission(policy, limiter), learned or LearnedBytes(), jobs, principal, function, url_prefix, enqueue,
+        dialect, limits,
+    )  # fmt: skip
     blueprint.add_url_rule("/events", "events", route.answer, methods=["POST"])
     add_job_routes(blueprint, jobs, principal)
     return blueprint
@@ -66,7 +68,7 @@ def trace_blueprint(
 
 @dataclass(frozen=True)
 class _Asked:
-    """One request for events, checked."""
+    """Request for events that was checked."""
 
     spec: JobSpec
     keys: Keys
@@ -78,6 +80,7 @@ class _Asked:
 class _EventsRoute:
     trace: Trace
     admission: Admission
+    learned: LearnedBytes
     jobs: Jobs
     principal: Principal
     function: str
@@ -95,9 +98,9 @@ class _EventsRoute:
             return self._decide(asked, worker_listens=False)
 
     def _decide(self, asked: _Asked, *, worker_listens: bool) -> Response:
-        limits = self.limits
-        cost = Cost(asked.spec.profile or "", keys=len(asked.keys), buffers=limits.max_bytes, streamed=True)
-        decision = self.admission.admit(cost, worker_listens=worker_listens, principal=asked.owner, timeout=limits.wait)
+        decision = self.admission.admit(
+            self._cost(asked), worker_listens=worker_listens, principal=asked.owner, timeout=self.limits.wait
+        )
         match decision:
             case Admitted():
                 with decision.permit:
@@ -107,11 +110,17 @@ class _EventsRoute:
             case Reject():
                 return rejected(decision, dialect=self.dialect)
 
+    def _cost(self, asked: _Asked) -> Cost:
+        """Make the cost of a streamed answer, which holds *max_bytes* in memory, however large it is."""
+        keys = len(asked.keys)
+        nbytes = self.learned.estimate(asked.spec.domains, keys=keys)
+        return Cost(asked.spec.profile or "", keys, nbytes, self.limits.max_bytes, streamed=True)
+
     def _read_now(self, asked: _Asked, admitted: Admitted) -> Response:
         spec, as_json = asked.spec, asked.mimetype == JSON
-        read = Together(
+        read = FunctionRead(
             self.jobs.functions[self.function], spec.arguments, asked.keys, spec.domains, self.limits.max_bytes,
-            one_by_one=as_json,
+            self.learned, one_by_one=as_json,
         )  # fmt: skip
         if as_json:
             return stream_json(read, permit=admitted, dialect=self.dialect, limits=self.limits)
@@ -120,17 +129,17 @@ class _EventsRoute:
         )
 
     def _read_request(self) -> _Asked:
-        mimetype, shape = wanted.negotiate(JSON, NDJSON), wanted.read_shape()
+        mimetype, shape = negotiate(JSON, NDJSON), read_shape()
         if shape == "arrays" and mimetype == JSON:
             raise InvalidRequest(f"shape=arrays is for Accept: {NDJSON}; the JSON object has objects")
-        owner = wanted.name(self.principal)
-        events = wanted.read_events(self.limits.max_body, self.trace.queries)
+        owner = name_principal(self.principal)
+        events = read_events(self.limits.max_body, self.trace.queries)
         if "profile" in events.params:
             raise InvalidRequest("params must not hold profile, which has a member of its own")
         keys = collect_keys(events.container_ids)
         return _Asked(self._specify(events, shape, owner), keys, mimetype, owner)
 
-    def _specify(self, events: wanted.Events, shape: Shape, owner: str) -> JobSpec:
+    def _specify(self, events: EventsRequest, shape: Shape, owner: str) -> JobSpec:
         try:
             spec = JobSpec(
                 function=self.function, domains=tuple(events.domains), profile=events.profile, owner=owner,
@@ -143,8 +152,8 @@ class _EventsRoute:
             raise InvalidRequest(f"params do not fit: {error}") from error
         return spec
 
-    def _profile(self, events: wanted.Events) -> dict[str, str]:
-        """The request's profile, for a function that wants to know it."""
+    def _profile(self, events: EventsRequest) -> dict[str, str]:
+        """Give the request's profile to a function that has a parameter for it."""
         parameters = signature(self.jobs.functions[self.function]).parameters
         return {"profile": events.profile} if "profile" in parameters else {}
 
@@ -153,7 +162,7 @@ class _EventsRoute:
             return False
         try:
             self.jobs.check_listening()
-        except (NoWorker, StoreUnavailable) as error:
+        except (NoWorker, StoreError) as error:
             _logger.info("no job is possible: %s", error)
             return False
         return True

@@ -1,1 +1,1 @@
-"""The dashboard of the demo: the trace in a browser, with its decision, its rows and its memory while it runs."""
+"""The dashboard of the demo: a trace in a browser, with its decision, its rows and its memory while it runs."""

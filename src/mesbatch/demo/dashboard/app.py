@@ -1,4 +1,4 @@
-"""The application: the routes of the trace, the page, and what the page wants to know beside them."""
+"""The application: the routes of the trace, the page, and the facts that the page shows beside them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from mesbatch.admission import AdmissionPolicy, Cost, Limiter, PressureGauge, Pr
 from mesbatch.browser import modules_directory
 from mesbatch.demo.comparison import COMPARED, incident_bytes
 from mesbatch.demo.dashboard.streams import Streams
-from mesbatch.demo.dashboard.worker import kill, rss_of, worker_pid
+from mesbatch.demo.dashboard.worker import kill, worker_pid
 from mesbatch.demo.queries import DOMAINS
 from mesbatch.demo.rows import FIRST_ID, ID_STEP
 from mesbatch.demo.runs import TRACE
 from mesbatch.jobs import Jobs
-from mesbatch.memory.process import read_memory
+from mesbatch.memory import read_memory, rss
 from mesbatch.units import MiB
 
 PAGE = Path(__file__).parent / "page"
@@ -31,7 +31,7 @@ SAFE = {
 
 
 def make_app(jobs: Jobs, cids: int) -> Flask:
-    """The dashboard over a warehouse of *cids* lots, for one user on this machine: everybody sees all jobs."""
+    """Make the dashboard of a warehouse of *cids* lots, for one user on this machine: everybody sees all jobs."""
     app = Flask(__name__, static_folder=None)
     policy, limiter = AdmissionPolicy(), ProcessLimiter(PERMITS, BYTES)
     app.register_blueprint(_trace(policy, limiter, jobs, WITH_WORKER, enqueue=True))
@@ -72,7 +72,7 @@ def _page(cids: int) -> Blueprint:
 
     @blueprint.get("/demo/warehouse")
     def warehouse() -> Response:
-        """What a request may ask for; the ids are those of `container_ids`, whose last digits count up."""
+        """Tell the page the choices for a request; the ids are those of `container_ids`, whose last digits count up."""
         first = {"prefix": f"{FIRST_ID >> 32:08x}", "first": FIRST_ID & 0xFFFFFFFF, "step": ID_STEP}
         return jsonify(cids=cids, ids=first, domains=DOMAINS)
 
@@ -84,7 +84,7 @@ def _facts(policy: AdmissionPolicy, limiter: Limiter, jobs: Jobs) -> Blueprint:
 
     @blueprint.get("/demo/decision")
     def decision() -> Response:
-        """What the policy would say now, and why."""
+        """Tell the page the decision that the policy would make now, and its rule."""
         cost = Cost(request.args["profile"], keys=int(request.args["keys"]), streamed=True)
         load = gauge.load(worker_listens="worker" in request.args, promised=limiter.in_flight.nbytes)
         found = policy.explain(cost, load)
@@ -94,10 +94,10 @@ def _facts(policy: AdmissionPolicy, limiter: Limiter, jobs: Jobs) -> Blueprint:
 
     @blueprint.get("/demo/memory")
     def memory() -> Response:
-        """What this process and the job's hold now, and how many requests are being read here."""
+        """Tell the page the memory of this process and of the job's now, and the number of requests in flight."""
         reading = read_memory()
         pid = worker_pid(jobs.store, request.args["job"]) if "job" in request.args else None
-        worker = None if pid is None else rss_of(pid)
+        worker = None if pid is None else rss(pid)
         reads = limiter.in_flight.permits
         return jsonify(server=reading.rss, worker=worker, limit=reading.limit, reads=reads)
 
@@ -109,7 +109,7 @@ def _faults(jobs: Jobs, streams: Streams) -> Blueprint:
 
     @blueprint.before_request
     def only_this_page() -> tuple[dict[str, Any], int] | None:
-        """No other page that is open in the same browser may do this; a browser tells whose request it is."""
+        """Refuse requests of other pages in the same browser, which tells the origin of each request."""
         other = request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin"
         return ({"error": "not from this page"}, 403) if other else None
 
@@ -128,5 +128,5 @@ def _faults(jobs: Jobs, streams: Streams) -> Blueprint:
 
 
 def _compared(domains: Sequence[str]) -> list[str]:
-    """Those that the incident's pipeline was measured with."""
+    """Keep the domains that the incident's pipeline was measured with."""
     return [domain for domain in domains if domain in COMPARED]

@@ -1,4 +1,4 @@
-"""The jobs of the dashboard, found by its workers; where they read and store is in the environment."""
+"""The jobs of the dashboard, found by its workers; the environment tells them the warehouse and the store."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ URL, STORE = "MESBATCH_DEMO_URL", "MESBATCH_DEMO_STORE"
 
 
 def events(work: Work) -> TraceReader:
-    """The domains of the trace in the warehouse, with the rejects counted as they pass."""
+    """Read the domains of the trace in the warehouse, and count the rejects as they pass."""
     work.aggregate(RejectCounts)  # in each domain's call: one object counts them all
     return TRACE.read(os.environ[URL], work.keys, work.domains, on_failure=work.on_failure, max_bytes=work.max_bytes)
 
 
 def place(url: str, store: Path) -> Mapping[str, str]:
-    """The environment in which `jobs` reads the warehouse at *url* and keeps results in *store*."""
+    """Make the environment in which `jobs` reads the warehouse at *url* and keeps results in *store*."""
     return {URL: url, STORE: str(store)}
 
 
@@ -35,7 +35,7 @@ def _jobs() -> LocalJobs:
 
 
 def __getattr__(name: str) -> Any:
-    """``jobs`` is made on use: importing this module must not need the environment."""
+    """Make ``jobs`` on use: importing this module must not need the environment."""
     if name != "jobs":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return _jobs()

@@ -1,4 +1,4 @@
-"""The server of the dashboard: werkzeug's, as it is for one person on one machine."""
+"""The server of the dashboard: werkzeug's, which is enough for one person on one machine."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from mesbatch.demo.dashboard import jobs as dashboard
 from mesbatch.demo.dashboard.app import make_app
 
-HOST = "127.0.0.1"  # whoever reaches it may kill workers
+HOST = "127.0.0.1"  # everybody who reaches it may kill workers
 
 
 class QuietHandler(WSGIRequestHandler):
-    """Does not write a line for each request, of which the page makes two a second."""
+    """A handler that writes no line for each request: the page makes two a second."""
 
     def log_request(self, *_: Any) -> None:
         pass

@@ -1,4 +1,4 @@
-"""The streams that are being sent, so that somebody can cut them off."""
+"""The streams that are being sent, so that they can be cut off on purpose."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ STREAMS = ("/stream", "/events")
 
 
 class Streams:
-    """WSGI around *app*, under werkzeug's server: remembers the socket of each stream while that is sent."""
+    """A WSGI middleware under werkzeug's server that remembers the socket of each stream while it is sent."""
 
     def __init__(self, app: Callable[..., Iterable[bytes]]) -> None:
         self._app = app
@@ -26,7 +26,7 @@ class Streams:
         return _Sent(body, environ["werkzeug.socket"], self)
 
     def cut(self) -> int:
-        """Cut all of them, as a network would; how many there were."""
+        """Cut all streams, as a network would, and count them."""
         with self._lock:
             sockets = list(self._sockets)
         for sock in sockets:
@@ -44,7 +44,7 @@ class Streams:
 
 
 class _Sent:
-    """A body that is known while it is sent."""
+    """The body of a stream, whose socket is known while it is sent."""
 
     def __init__(self, body: Iterable[bytes], sock: socket.socket, streams: Streams) -> None:
         self._body, self._sock, self._streams = body, sock, streams

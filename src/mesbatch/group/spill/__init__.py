@@ -1,1 +1,1 @@
-"""Groups on disk: one file without a name, of extents that carry checksums."""
+"""Groups on disk: one file without a name, made of extents with checksums."""

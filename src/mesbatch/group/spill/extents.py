@@ -1,4 +1,4 @@
-"""An append-only file of checksummed extents, which cannot give back other bytes than were written."""
+"""An append-only file of checksummed extents, which gives back the bytes that were written or an error."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LOOK_UP_NBYTES = 4 * KiB  # the rows of a usual key, in one call
 
 
 class Extent(Record, gc=False):
-    """A piece of one group as it lies on disk; *previous* is the offset of the piece before it, or `NO_EXTENT`."""
+    """A piece of one group on disk; *previous* is the offset of the piece before it, or `NO_EXTENT`."""
 
     offset: int
     group: int
@@ -46,10 +46,10 @@ class ExtentFile:
         self.nbytes = 0  # of all extents, with those that are not yet written
 
     def append(self, group: int, layout: int, previous: int, payload: bytes) -> int:
-        """Add an extent and return its offset; what is added can be read after `flush`.
+        """Add an extent and return its offset; it can be read after `flush`.
 
         Raises:
-            SpillError: the disk is full or broken. What was added before can no longer be relied upon.
+            SpillError: the disk is full or broken; extents that were added before may be lost.
         """
         offset = self.nbytes
         nbytes = len(payload)
@@ -63,7 +63,7 @@ class ExtentFile:
         return offset
 
     def flush(self) -> None:
-        """Write what was added; raises as `append` does."""
+        """Write the extents that were added; raises as `append` does."""
         rest = memoryview(b"".join(self._pending))
         try:
             while rest:
@@ -75,15 +75,15 @@ class ExtentFile:
         self._written_nbytes = self.nbytes
 
     def read(self, offset: int) -> Extent:
-        """The extent at *offset*.
+        """Read the extent at *offset*.
 
         Raises:
-            CorruptChunk: the file does not hold there what was written.
+            CorruptChunk: the bytes there are not those that were written.
         """
         return next(self.scan(offset, self._written_nbytes, LOOK_UP_NBYTES))
 
     def scan(self, start: int, stop: int, ahead: int = SCAN_NBYTES) -> Iterator[Extent]:
-        """The extents from *start* to *stop*, reading *ahead* bytes at once; raises as `read` does."""
+        """Read the extents from *start* to *stop*, *ahead* bytes at once; raises as `read` does."""
         window, begin = b"", start
         while start < stop:
             at = start - begin

@@ -1,4 +1,4 @@
-"""The numbers of keys in the order in which they were first seen, in few bytes a key."""
+"""Numbers of keys in the order in which they were first seen, in few bytes a key."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ KEYS_PER_TUPLE = 16  # 14 bytes a key; 8 would take 18, and find a key a little 
 class KeyNumbers:
     """Distinct keys, each with its number; holds the keys and 40 to 70 bytes for each.
 
-    A dict of ints would hold 32 bytes a key for the ints alone. Here 16 keys share one value: a tuple of themselves,
-    in which a key is looked for, and of the number of the first.
+    A dict of ints would hold 32 bytes a key for the ints alone. Here 16 keys share one value, a tuple that is searched
+    for a key: the keys themselves, and the number of the first.
 
     >>> numbers = KeyNumbers()
     >>> numbers.add(["b", "a"]), numbers.add(["c", "b"]), numbers["a"]
@@ -25,7 +25,7 @@ class KeyNumbers:
         self._shared: dict[Any, tuple[Any, ...]] = {}
 
     def add(self, keys: Collection[Any]) -> list[int]:
-        """The number of each of *keys*, which are distinct and hashable; new ones get the next numbers."""
+        """Give the number of each of *keys*, which are distinct and hashable; new ones get the next numbers."""
         shared = self._shared
         new = list(filterfalse(shared.__contains__, keys))
         for start in range(0, len(new), KEYS_PER_TUPLE):

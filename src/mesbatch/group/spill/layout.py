@@ -37,9 +37,9 @@ class RowLayouts:
     """Writes and reads rows of *columns*: None, bool, int, float, str, bytes, Decimal, date, time, datetime, timedelta,
     UUID, network addresses, and lists, tuples and dicts of these come back with the same type and value.
 
-    A time zone comes back as its offset from UTC. Rows that need no tags are written without a
-    step of Python for each value. Kinds only ever widen, so there are at most two layouts a column; every row written
-    goes with the number of its layout.
+    That is None, bool, int, float, str, bytes, Decimal, date, time, datetime, timedelta, UUID and lists of these; a
+    time zone comes back as its offset from UTC. Rows that need no tags are written without a step of Python for each
+    value. Kinds only widen, so there are at most two layouts a column; rows are kept with the number of their layout.
 
     >>> layouts = RowLayouts(("ID", "QTY"))
     >>> rows = [(1, Decimal("2.50")), (2, None)]
@@ -68,7 +68,7 @@ class RowLayouts:
         self._widen([_kind(values, name) for name, values in zip(self._columns, zip(*rows))])
 
     def encode(self, rows: Sequence[Row]) -> tuple[int, bytes]:
-        """The layout and the bytes of *rows* that were learned; raises as `learn` does for what is in lists."""
+        """Encode *rows* that were learned, as layout and bytes; raises as `learn` does for values in lists."""
         try:
             return self._encode(rows)
         except (OverflowError, UnicodeEncodeError):  # an int of over 64 bits, a lone surrogate: rarely worth a look
@@ -76,7 +76,7 @@ class RowLayouts:
             return self._encode(rows)
 
     def decode(self, layout: int, payload: bytes) -> list[Row]:
-        """The rows that were encoded as *payload*."""
+        """Decode the rows of *payload*."""
         decoder, tagged = self._layouts[layout]
         rows = decoder.decode(payload)
         if not tagged:
@@ -166,7 +166,7 @@ def _parts(delta: timedelta) -> tuple[int, int, int]:
 
 
 def _zoned(value: Any) -> tuple[str, int, tuple[int, int, int] | None]:
-    """Text, fold and offset: `fromisoformat` of Python 3.11 reads an offset of less than a second as 0."""
+    """Give text, fold and offset: `fromisoformat` of Python 3.11 reads an offset of less than a second as 0."""
     text, offset = value.replace(tzinfo=None).isoformat(), value.utcoffset()
     if offset is None and value.tzinfo is not None:
         raise UnencodableValue(f"{value!r}, whose time zone has no offset")

@@ -1,4 +1,4 @@
-"""Groups on disk: added to in runs, read by key or all of them in first-seen order."""
+"""Groups on disk: written in runs, read by key or all of them in first-seen order."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from mesbatch.units import KiB
 
 SAMPLE_EVERY = 17  # rows: measuring all of them costs three times as much as grouping them; a prime meets no period
 ROWS_PER_LOOK = 1_000  # rows whose types are looked at together
-EXTENT_NBYTES = 256 * KiB  # of rows in memory: what `iter_rows` holds
+EXTENT_NBYTES = 256 * KiB  # of rows in memory: `iter_rows` holds one extent
 WINDOW_NBYTES_MIN = 256 * KiB  # of rows in memory: below it, a pass over all groups is only calls to the disk
 
-Piece = tuple[int, list[Row]]  # the number of a group, rows of it
+GroupRows = tuple[int, list[Row]]  # the number of a group, rows of it
 
 
-class _Cursor(NamedTuple):
-    """How far a run has been read: the group of its next extent, where that lies, where the run ends."""
+class _RunPosition(NamedTuple):
+    """The position of a reader in a run: the group and the offset of the next extent, and the end of the run."""
 
     group: int
     offset: int
@@ -38,8 +38,8 @@ class SpilledGroups:
     """Groups of rows in *extents*, numbered in the order in which their keys were first seen.
 
     Every `add` writes a run: its groups in the order of their numbers, so that all groups can be read in that order by
-    going through the runs side by side. The pieces of one group link backwards, so the index holds only where the last
-    one lies: about 60 bytes a key and the key itself. Owns *extents*. Raises as `ExtentFile` does.
+    going through the runs side by side. The pieces of one group link backwards, so the index holds only the place of
+    the last one: about 60 bytes a key and the key itself. Owns *extents*. Raises as `ExtentFile` does.
     """
 
     def __init__(self, columns: tuple[str, ...], extents: ExtentFile, max_bytes: int) -> None:
@@ -49,7 +49,7 @@ class SpilledGroups:
         self._numbers = KeyNumbers()
         self._last = array("q")  # by group: the offset of its last extent
         self._group_nbytes = array("f")  # by group: its bytes on disk, near enough to plan with
-        self._runs: list[_Cursor] = []
+        self._runs: list[_RunPosition] = []
         self._added_nbytes = 0.0
 
     @property
@@ -78,10 +78,10 @@ class SpilledGroups:
         for pieces in _looks(run):
             self._append(pieces)
         self._extents.flush()
-        self._runs.append(_Cursor(run[0][0], start, self._extents.nbytes))
+        self._runs.append(_RunPosition(run[0][0], start, self._extents.nbytes))
         self._added_nbytes += nbytes
 
-    def _append(self, pieces: list[Piece]) -> None:
+    def _append(self, pieces: list[GroupRows]) -> None:
         num_written = 0
         try:
             self._layouts.learn([row for _, rows in pieces for row in rows])
@@ -93,8 +93,8 @@ class SpilledGroups:
         except UnencodableValue as error:
             raise self._named(error, pieces[num_written:]) from None
 
-    def _named(self, error: UnencodableValue, pieces: list[Piece]) -> UnencodableValue:
-        """The *error* that one of *pieces*, which are not yet written, gave: again, with its row and its key."""
+    def _named(self, error: UnencodableValue, pieces: list[GroupRows]) -> UnencodableValue:
+        """Add row and key to the *error* of one of *pieces*, which are not written yet."""
         self._extents.flush()
         before: Counter[int] = Counter()
         for group, rows in pieces:
@@ -119,26 +119,26 @@ class SpilledGroups:
         return key in self._numbers
 
     def __getitem__(self, key: Any) -> list[Row]:
-        """The rows of *key*, in the order in which they came; holds them encoded, too."""
+        """Read the rows of *key*, in the order in which they came; holds them encoded, too."""
         chain = list(self._chain(self._numbers[key]))
         return [row for extent in reversed(chain) for row in self._decode(extent)]
 
     def iter_rows(self, key: Any) -> Iterator[Row]:
-        """The rows of *key*, holding those of one extent and the places of all."""
+        """Iterate over the rows of *key*, holding those of one extent and the places of all."""
         offsets = [extent.offset for extent in self._chain(self._numbers[key])]
         return (row for offset in reversed(offsets) for row in self._decode(self._extents.read(offset)))
 
     def items(self) -> Iterator[tuple[Any, list[Row]]]:
-        """Keys and rows in first-seen order, in one pass over the file; holds groups of half of *max_bytes*.
+        """Read keys and rows in first-seen order, in one pass over the file; holds groups of half of *max_bytes*.
 
         A window of groups is taken from each run in turn: every run is read forward once, whatever the number of keys.
         """
-        cursors = list(self._runs)
-        heapify(cursors)
+        positions = list(self._runs)
+        heapify(positions)
         keys, start = iter(self._numbers), 0
         while start < len(self._numbers):
             stop = self._window_stop(start)
-            window = self._read_window(cursors, start, stop)
+            window = self._read_window(positions, start, stop)
             window.reverse()
             while window:
                 yield next(keys), window.pop()
@@ -160,7 +160,7 @@ class SpilledGroups:
         return self._layouts.decode(extent.layout, extent.payload)
 
     def _window_stop(self, start: int) -> int:
-        """The end of the window that begins with group *start*: as many as fit, but one at least."""
+        """Find the end of the window that begins with group *start*: as many groups as fit, but one at least."""
         nbytes_per_disk_byte = self._added_nbytes / self._extents.nbytes
         room = max(self._max_bytes / 2, WINDOW_NBYTES_MIN) / nbytes_per_disk_byte
         for group in range(start, len(self._numbers)):
@@ -169,22 +169,22 @@ class SpilledGroups:
                 return max(group, start + 1)
         return len(self._numbers)
 
-    def _read_window(self, cursors: list[_Cursor], start: int, stop: int) -> list[list[Row]]:
+    def _read_window(self, positions: list[_RunPosition], start: int, stop: int) -> list[list[Row]]:
         window: list[list[Row]] = [[] for _ in range(start, stop)]
         due = []
-        while cursors and cursors[0].group < stop:
-            due.append(heappop(cursors))
-        for cursor in sorted(due, key=attrgetter("offset")):  # runs in the order of their rows' arrival
-            for extent in self._extents.scan(cursor.offset, cursor.stop):
+        while positions and positions[0].group < stop:
+            due.append(heappop(positions))
+        for position in sorted(due, key=attrgetter("offset")):  # runs in the order of their rows' arrival
+            for extent in self._extents.scan(position.offset, position.stop):
                 if extent.group >= stop:
-                    heappush(cursors, _Cursor(extent.group, extent.offset, cursor.stop))
+                    heappush(positions, _RunPosition(extent.group, extent.offset, position.stop))
                     break
                 window[extent.group - start] += self._decode(extent)
         return window
 
 
 def estimate_nbytes(rows: list[Row]) -> float:
-    """About the bytes that *rows* hold in memory, from every 17th of them.
+    """Estimate the bytes that *rows* hold in memory, from every 17th of them.
 
     >>> estimate_nbytes([(1, "a")] * 100) == measure_rows([(1, "a")] * 100)
     True
@@ -193,9 +193,9 @@ def estimate_nbytes(rows: list[Row]) -> float:
     return measure_rows(sample) * len(rows) / max(len(sample), 1)
 
 
-def _looks(run: Iterable[Piece]) -> Iterator[list[Piece]]:
-    """Pieces of at most one extent, as many together as are worth one look at their types."""
-    pieces: list[Piece] = []
+def _looks(run: Iterable[GroupRows]) -> Iterator[list[GroupRows]]:
+    """Cut a run into pieces of at most one extent, as many together as are worth one look at their types."""
+    pieces: list[GroupRows] = []
     num_rows = 0
     for group, rows in run:
         for piece in _cut(rows):

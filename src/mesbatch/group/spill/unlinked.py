@@ -1,4 +1,4 @@
-"""Temporary files without a name: nobody else can open them, and nothing is left of them after a ``kill -9``."""
+"""Temporary files without a name: nobody else can open them, and a ``kill -9`` leaves nothing of them."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from tempfile import gettempdir
 
 from mesbatch.errors import SpillError
 
-NO_TMPFILE = {errno.EOPNOTSUPP, errno.EISDIR}  # what file systems and kernels without O_TMPFILE answer: open(2)
+NO_TMPFILE = {errno.EOPNOTSUPP, errno.EISDIR}  # the answers of file systems and kernels without O_TMPFILE: open(2)
 
 
 def open_unlinked(directory: str | os.PathLike[str] | None = None) -> int:
     """Open a new file without a name for reading and writing, and return its descriptor.
 
-    It lies in *directory*, or in the system's directory for temporary files. A *directory* in which other users could
-    put something in our way is refused: a symbolic link, one that belongs to another user (but root), one that anybody
-    may write to without the sticky bit.
+    The file is in *directory*, or in the system's directory for temporary files. A *directory* in which other users
+    could interfere is refused: a symbolic link, one that belongs to another user (but root), one that anybody may
+    write to without the sticky bit.
 
     Raises:
         SpillError: *directory* is not to be trusted, not a directory, or no file can be made in it.
@@ -42,7 +42,7 @@ def open_unlinked(directory: str | os.PathLike[str] | None = None) -> int:
 
 
 def distrust(status: os.stat_result, user: int) -> str | None:
-    """Why *user* should not write into the directory of this *status*; None when there is no reason."""
+    """Find a reason against writing as *user* into the directory of this *status*; None if there is none."""
     if status.st_uid not in (user, 0):
         return f"it belongs to user {status.st_uid}, this process to user {user}"
     if status.st_mode & stat.S_IWOTH and not status.st_mode & stat.S_ISVTX:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from mesbatch.source.key_forms import (
     KEYS_PER_LIST,
+    FilterColumn,
     KeyedQuery,
     KeyForms,
     KeysOfRead,
     KeyText,
-    Strategies,
+    StrategyName,
     new_table_name,
 )
 from mesbatch.source.session import Session
+
+# Two texts, and whether the first equals the second, and is below it, by code point.
+PROBES = [("A", "a", False, True), ("e", "\u00e9", False, True), ("\u00e9", "e\u0301", False, False),
+          ("B", "a", False, True), ("a", "a ", False, True)]  # fmt: skip
 
 
 class DuckdbKeys(KeyForms):
@@ -22,7 +28,15 @@ class DuckdbKeys(KeyForms):
 
     strategies = frozenset({"in-list", "array", "temporary-table"})
 
-    def best(self, session: Session, query: KeyedQuery, keys: KeysOfRead, *, in_parts: bool) -> Strategies:
+    def describe_filter(self, session: Session, query: KeyedQuery, names: int) -> FilterColumn:
+        """Compare probes as values of the output, since no catalogue tells its collation."""
+        by_code_point = True
+        if query.key is not None and query.key.type == "varchar" and query.position:
+            with suppress(Exception):  # a statement that cannot stand in a WITH: its rows are checked
+                by_code_point = all(_compare(session, query, names, *probe) for probe in PROBES)
+        return FilterColumn(None, by_code_point)
+
+    def best(self, session: Session, query: KeyedQuery, keys: KeysOfRead, *, in_parts: bool) -> StrategyName:
         """Each statement is a scan, so many keys go into one array; few are compared on the way."""
         return "array" if len(keys) > KEYS_PER_LIST else "in-list"
 
@@ -36,3 +50,18 @@ class DuckdbKeys(KeyForms):
             into = f"INSERT INTO {table} SELECT" if number else f"CREATE TEMP TABLE {table} AS SELECT"
             session.connection.execute(f"{into} unnest(?) AS key", [keys])
         return table
+
+
+def _compare(
+    session: Session, query: KeyedQuery, names: int, first: str, second: str, is_equal: bool, is_below: bool
+) -> bool:
+    """True where the database compares two texts of the key's output as code points do."""
+    sql, params = query.statement.with_keys("NULL")
+    columns = ", ".join(f"c{i}" for i in range(1, names + 1))
+    probe = (
+        f"WITH r ({columns}) AS (\n{sql}\n), probe AS (SELECT c{query.position} AS a FROM r WHERE false UNION ALL "
+        f"SELECT '{first}') SELECT a = '{second}', a < '{second}' FROM probe"
+    )
+    connection = session.connection
+    found = connection.execute(probe) if params is None else connection.execute(probe, params)
+    return bool(found.fetchall() == [(is_equal, is_below)])

@@ -23,9 +23,9 @@ from mesbatch.errors import (
 )
 from mesbatch.source.dbapi import DbapiDriver
 from mesbatch.source.key_forms import KeyForms
-from mesbatch.source.postgres.keys import PostgresKeys
 from mesbatch.source.postgres.loaders import prepare
 from mesbatch.source.postgres.named import NamedRows
+from mesbatch.source.postgres.psycopg_keys import PsycopgKeys
 from mesbatch.source.postgres.stream import StreamedRows
 from mesbatch.source.session import Params, Rows, Session
 
@@ -56,7 +56,7 @@ class PsycopgDriver(DbapiDriver):
     # 1.4 times as long for keys, groups and NDJSON, since both sides of it need the interpreter.
     waits_for_fetch = False
     max_binds = 65_535  # the protocol counts parameters in 16 bits
-    keys: KeyForms = PostgresKeys()
+    keys: KeyForms = PsycopgKeys()
     shares_snapshots = True
     moves_between_threads = True
 

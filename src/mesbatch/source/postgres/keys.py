@@ -3,31 +3,51 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import closing
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from mesbatch.batch import Column
-from mesbatch.errors import StatementError
-from mesbatch.source.key_forms import KeyedQuery, KeyForms, KeysOfRead, KeyText, Strategies, new_table_name
-from mesbatch.source.session import Session
-from mesbatch.sql.query import find_order
+from mesbatch.errors import InvalidKey
+from mesbatch.source.key_forms import (
+    FilterColumn,
+    KeyedQuery,
+    KeyForms,
+    KeysOfRead,
+    KeyText,
+    StrategyName,
+    new_table_name,
+)
+from mesbatch.source.postgres.filter_column import describe_filter
+from mesbatch.source.session import Params, Session
 
-TYPES: dict[type, str] = {
-    str: "text",
-    int: "numeric",
-    bytes: "bytea",
-    float: "float8",
-    Decimal: "numeric",
-    datetime: "timestamptz",
-    date: "date",
-    UUID: "uuid",
+TEXTS = frozenset({"text", "varchar", "bpchar", "name", "citext"})
+NUMBERS = frozenset({"int2", "int4", "int8", "numeric", "float4", "float8"})
+TIMES = frozenset({"date", "timestamp", "timestamptz"})
+# The types that take keys of a Python type; text is read by the server as a value of any type.
+TAKES: dict[type, frozenset[str]] = {
+    int: NUMBERS | {"oid"},
+    float: NUMBERS,
+    Decimal: NUMBERS,
+    bytes: frozenset({"bytea"}),
+    UUID: frozenset({"uuid"}),
+    datetime: TIMES,
+    date: TIMES,
 }
-# A key that does not fit into the column's own type equals no row; in its own type it would be an error, or be cut.
-WIDER_TYPES = {"int2": "int8", "int4": "int8", "float4": "float8", "name": "text"}
-COLLATED = {"text", "varchar", "bpchar", "name", "citext"}  # the types that have a collation
+# Text that stands for a value of another type: its order is that of the values, not of their spelling.
+READERS: dict[str, Callable[[str], Any]] = {
+    **dict.fromkeys(("int2", "int4", "int8", "oid"), int),
+    "numeric": Decimal,
+    "float4": float,
+    "float8": float,
+    "uuid": UUID,
+    "date": date.fromisoformat,
+    "timestamp": datetime.fromisoformat,
+    "timestamptz": datetime.fromisoformat,
+}
+INTEGERS = {"int2": 2**15, "int4": 2**31, "int8": 2**63}
 # Look-ups of all keys by index may cost this many times what the planner asks for reading the whole table: measured,
 # they still win there (151 s against 264 s for all keys of 10.8 million shuffled rows; the planner says 97 times).
 LOOK_UP_ADVANTAGE = 100
@@ -45,50 +65,73 @@ class PostgresKeys(KeyForms):
     strategies = frozenset({"in-list", "array", "look-up", "temporary-table"})
     padded_types = frozenset({"bpchar"})
 
-    def best(self, session: Session, query: KeyedQuery, keys: KeysOfRead, *, in_parts: bool) -> Strategies:
+    def describe_filter(self, session: Session, query: KeyedQuery, names: int) -> FilterColumn:
+        def fetch(sql: str, params: Params) -> list[tuple[Any, ...]]:
+            with closing(session.connection.cursor()) as cursor:
+                cursor.execute(sql, params)
+                rows: list[tuple[Any, ...]] = cursor.fetchall()
+                return rows
+
+        return describe_filter(fetch, query, names, 0)
+
+    def check_type(self, query: KeyedQuery, key_type: type) -> None:
+        kind = _kind(query) or ""
+        base = next((base for base in key_type.__mro__ if base in TAKES), None)
+        if base is None:
+            refused = kind in READERS and query.key is not None
+        else:
+            refused = kind in TEXTS | READERS.keys() | {"bytea"} and kind not in TAKES[base]
+        if refused:
+            raise InvalidKey(
+                f"the keys are of type {key_type.__name__} and their column is {kind}: pass keys of its type, or cast "
+                "the column"
+            )
+
+    def parser(self, query: KeyedQuery) -> Callable[[str], Any] | None:
+        return READERS.get(_kind(query) or "")
+
+    def best(self, session: Session, query: KeyedQuery, keys: KeysOfRead, *, in_parts: bool) -> StrategyName:
         """Look-ups where an index serves them, else one statement for all keys."""
-        if query.key is not None and query.key.type is None:
-            return "in-list"  # an enum or an extension's type: only a bind of its own takes it whatever it is called
+        if query.key is not None and query.column.type is None and query.key.type is None:
+            return "in-list"  # only a bind of its own takes a type whose name is not known
         if _look_ups_pay(session, query, keys):
             return "look-up"
         return "temporary-table" if session.owned and "temporary-table" in self.strategies else "array"
 
+    def bound(self, query: KeyedQuery, keys: list[Any]) -> list[Any]:
+        return _fitting(query, keys)
+
     def array(self, session: Session, query: KeyedQuery, keys: list[Any]) -> KeyText:
         (bind,) = query.statement.placeholders(1)
-        return KeyText(f"SELECT unnest({bind}::{_type_of(query, keys[0])}[])", [_as_array(keys)])
+        return KeyText(f"SELECT unnest({bind}::{_array_type(query, keys[0])}[])", [_as_array(_fitting(query, keys))])
 
     def look_up(self, session: Session, query: KeyedQuery, keys: list[Any]) -> KeyText:
         """OFFSET 0 keeps the planner from turning the look-ups into a join, which it would then sort."""
         (bind,) = query.statement.placeholders(1)
         head = (
-            f"SELECT mesbatch_rows.* FROM unnest({bind}::{_type_of(query, keys[0])}[]) WITH ORDINALITY "
+            f"SELECT mesbatch_rows.* FROM unnest({bind}::{_array_type(query, keys[0])}[]) WITH ORDINALITY "
             "AS mesbatch_keys (key, n)\nCROSS JOIN LATERAL (\n"
         )
         tail = "\nOFFSET 0) AS mesbatch_rows ORDER BY mesbatch_keys.n"
-        return KeyText("mesbatch_keys.key", [_as_array(keys)], head, tail)
+        return KeyText("mesbatch_keys.key", [_as_array(_fitting(query, keys))], head, tail)
 
     def fill_table(self, session: Session, query: KeyedQuery, lists: Iterable[list[Any]], first: Any) -> str:
         table = new_table_name()
-        session.driver.run(session, f"CREATE TEMP TABLE {table} (key {_type_of(query, first)})")
+        session.driver.run(session, f"CREATE TEMP TABLE {table} (key {_array_type(query, first)})")
         with session.connection.cursor() as cursor, cursor.copy(f"COPY {table} (key) FROM STDIN") as copy:
             for keys in lists:
-                for key in keys:
+                for key in _fitting(query, keys):
                     copy.write_row((key,))
         return table
 
-    def collation(self, key: Column) -> str:
-        return ' COLLATE "C"' if key.type in COLLATED else ""
+    def collation(self, query: KeyedQuery) -> str:
+        if query.column.is_enum:
+            return '::text COLLATE "C"'
+        return ' COLLATE "C"' if (_kind(query) or "text") in TEXTS else ""
 
-    def extends_order(self, query: KeyedQuery) -> bool:
+    def extends_order(self, collation: str) -> bool:
         """An expression in ORDER BY, such as one with COLLATE, cannot name a column of the result by its position."""
-        return query.key is None or query.key.type not in COLLATED
-
-    def check_wrapped(self, sql: str, query: KeyedQuery) -> None:
-        if not self.extends_order(query) and find_order(sql).terms:
-            raise StatementError(
-                "on PostgreSQL only strategy 'look-up' keeps the statement's own ORDER BY within a key: leave it out, "
-                "or read with order='any' and strategy 'temporary-table', which keeps it as a whole"
-            )
+        return not collation
 
 
 def _look_ups_pay(session: Session, query: KeyedQuery, keys: KeysOfRead) -> bool:
@@ -97,22 +140,52 @@ def _look_ups_pay(session: Session, query: KeyedQuery, keys: KeysOfRead) -> bool
     The cheaper of two keys counts: one that has most of the rows says nothing of the others.
     """
     statement = query.statement
-    column = _TRAILING_COLUMN.search(statement.place.before_in)
+    column = _TRAILING_COLUMN.search(statement.filter.before_in)
     if column is None or not len(keys):
         return False
     (bind,) = statement.placeholders(1)
-    ends = (keys.first(), keys.last())
+    ends = _fitting(query, [keys.first(), keys.last()])
     costs = [session.driver.cost_of(session, *statement.with_keys(bind, [key])) for key in ends]
     single = min((cost for cost in costs if cost is not None), default=None)
     everything = session.driver.cost_of(session, *statement.with_keys(column.group()))
     return single is None or everything is None or single * len(keys) <= LOOK_UP_ADVANTAGE * everything
 
 
-def _type_of(query: KeyedQuery, key: Any) -> str:
-    """The type of the key's column; without one in the result, the type that such keys have as a rule."""
-    if query.key is not None and query.key.type:
-        return WIDER_TYPES.get(query.key.type, query.key.type)
-    return TYPES[next((base for base in type(key).__mro__ if base in TYPES), str)]
+def _kind(query: KeyedQuery) -> str | None:
+    """The name of the filter's type where it is one of PostgreSQL's own."""
+    if query.column.type is None:
+        return query.key.type if query.key is not None else None
+    return query.column.type.strip('"')
+
+
+def _array_type(query: KeyedQuery, key: Any) -> str:
+    """A type that holds *key* exactly and is compared with the column as a bind of the key would be.
+
+    Text takes the column's own type, so that the database compares as it does within the column; a short name is text,
+    since a longer key would be cut. Numbers and times take the widest type of their kind: in the column's own, a key
+    that does not fit would be an error, or be rounded to one that does.
+    """
+    kind = _kind(query)
+    if isinstance(key, str):
+        own = query.column.type or kind
+        return "text" if own is None or kind in ("name", "char") else own
+    if isinstance(key, int) and kind != "oid":
+        return "int8" if kind in INTEGERS else "float8" if kind in ("float4", "float8") else "numeric"
+    if isinstance(key, datetime):
+        return "timestamp" if key.tzinfo is None else "timestamptz"
+    names = {int: "oid", float: "float8", Decimal: "numeric", date: "date", UUID: "uuid", bytes: "bytea"}
+    return next(name for base, name in names.items() if isinstance(key, base))
+
+
+def _fitting(query: KeyedQuery, keys: list[Any]) -> list[Any]:
+    """*keys* without those that the column's type cannot hold: no row has them."""
+    kind = _kind(query)
+    if keys and isinstance(keys[0], int) and kind in INTEGERS:
+        limit = INTEGERS["int8"]
+        return [key for key in keys if -limit <= key < limit] or [None]
+    if keys and isinstance(keys[0], int) and kind == "oid":
+        return [key for key in keys if 0 <= key < 2**32] or [None]
+    return keys
 
 
 def _as_array(keys: list[Any]) -> Any:

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
-from mesbatch.batch import Column
 from mesbatch.errors import InvalidKey
 from mesbatch.source.key_forms import (
     KEYS_PER_LIST,
+    FilterColumn,
     KeyedQuery,
     KeyForms,
     KeysOfRead,
     KeyText,
-    Strategies,
+    StrategyName,
     new_table_name,
 )
 from mesbatch.source.session import Session
+
+AFFINITIES = {0x42: "text", 0x43: "numeric", 0x44: "integer", 0x45: "real"}  # P5 of a comparison; else none
+AFFINITY_MASK = 0x47
 
 
 class SqliteKeys(KeyForms):
@@ -25,12 +30,40 @@ class SqliteKeys(KeyForms):
 
     strategies = frozenset({"in-list", "array", "temporary-table"})
 
-    def best(self, session: Session, query: KeyedQuery, keys: KeysOfRead, *, in_parts: bool) -> Strategies:
+    def describe_filter(self, session: Session, query: KeyedQuery, names: int) -> FilterColumn:
+        """Read collation and affinity off EXPLAIN, in the comparison that one more ``=`` makes of the output."""
+        found: Counter[tuple[str, int]] = Counter()
+        if query.key is not None and query.position:
+            with suppress(Exception):  # a statement that cannot stand in a WITH: its rows are checked
+                found = _comparisons(session, query, names, " = 'a'")
+                found -= _comparisons(session, query, names, "")
+        if len(found) != 1:
+            return FilterColumn()
+        ((collation, flags),) = found
+        return FilterColumn(AFFINITIES.get(flags & AFFINITY_MASK), collation.rpartition("-")[0] in ("", "BINARY"))
+
+    def check_type(self, query: KeyedQuery, key_type: type) -> None:
+        """Refuse numbers for a text column, which gives text where a number was asked for."""
+        if query.column.type == "text" and issubclass(key_type, int | float):
+            raise InvalidKey(
+                f"the keys are of type {key_type.__name__} and their column holds text: pass them as text, or cast the "
+                "column"
+            )
+
+    def parser(self, query: KeyedQuery) -> Callable[[str], Any] | None:
+        return {"integer": int, "real": float}.get(query.column.type or "")
+
+    def best(self, session: Session, query: KeyedQuery, keys: KeysOfRead, *, in_parts: bool) -> StrategyName:
         """A table takes 0.8 of the time of sorted lists, whatever its share of the rows: no text, no binds."""
-        kept_exactly = keys.key_type is not None and issubclass(keys.key_type, str | int | float)
-        if session.owned and not in_parts and len(keys) > KEYS_PER_LIST and kept_exactly:
+        if session.owned and not in_parts and len(keys) > KEYS_PER_LIST and _is_kept(keys, str | int | float):
             return "temporary-table"
         return "in-list"
+
+    def best_whole(self, session: Session, query: KeyedQuery, keys: KeysOfRead) -> StrategyName:
+        """An array where JSON holds the keys exactly, else a list as long as SQLite takes."""
+        if session.owned and keys.on_disk:
+            return "temporary-table"
+        return "array" if _is_kept(keys, str | int | float) else "in-list"
 
     def array(self, session: Session, query: KeyedQuery, keys: list[Any]) -> KeyText:
         (bind,) = query.statement.placeholders(1)
@@ -52,17 +85,47 @@ class SqliteKeys(KeyForms):
             cursor.close()
         return table
 
+    def table_keys(self, query: KeyedQuery, table: str) -> str:
+        """The keys as an expression, where a column without type would compare numbers otherwise than binds do."""
+        return f"SELECT {'key' if query.column.type else '+key'} FROM {table}"
+
     def table_removals(self, table: str) -> tuple[str, ...]:
         """While another cursor of the caller's connection is open the table stays, empty, as long as the connection."""
         return f"DROP TABLE {table}", f"WITH gone AS (SELECT 1) DELETE FROM {table}"  # WITH: as in `fill_table`
 
-    def collation(self, key: Column) -> str:
+    def collation(self, query: KeyedQuery) -> str:
         return " COLLATE BINARY"
 
 
+def _comparisons(session: Session, query: KeyedQuery, names: int, ending: str) -> Counter[tuple[str, int]]:
+    """Collation and flags of each comparison in the program of the key's output, with *ending* after it."""
+    sql, params = query.statement.with_keys("NULL")
+    columns = ", ".join(f"c{i}" for i in range(1, names + 1))
+    cursor = session.connection.cursor()
+    try:
+        cursor.row_factory = None
+        explained = f"EXPLAIN WITH r ({columns}) AS (\n{sql}\n) SELECT c{query.position}{ending} FROM r"
+        program = cursor.execute(explained, () if params is None else params)
+        return Counter((str(row[5] or ""), int(row[6])) for row in program if row[1] in ("Eq", "Ne"))
+    finally:
+        cursor.close()
+
+
+def _is_kept(keys: KeysOfRead, types: Any) -> bool:
+    """True for keys that come back from a table or a JSON text as they went in."""
+    return keys.key_type is not None and issubclass(keys.key_type, types)
+
+
 def _as_json(keys: list[Any]) -> str:
+    """*keys* as one JSON text; SQLite reads the shortest spelling of a float as that float.
+
+    Raises:
+        InvalidKey: they are neither text nor numbers, or whole numbers of more than 64 bits.
+    """
     if keys and not isinstance(keys[0], str | int | float):
         raise InvalidKey(
             f"SQLite takes an array of text or numbers, not of {type(keys[0]).__name__}: use strategy 'in-list'"
         )
+    if keys and isinstance(keys[0], int) and not (keys[0] >= -(2**63) and keys[-1] < 2**63):
+        raise InvalidKey(f"SQLite's whole numbers have 64 bits: one of {keys[0]} to {keys[-1]} has more")
     return json.dumps(keys, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""Laws of the line, for any claims."""
+"""Laws of the order of claims, for any claims."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mesbatch.admission.line import Claim, Limit, count_claims, draw_claim, next_claim
+from mesbatch.admission.claims import Claim, Limit, count_claims, draw_claim, next_claim
 
 limits = st.builds(Limit, st.integers(1, 5), st.integers(1, 100), st.integers(0, 10))
 arrivals = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 100)), max_size=20)
 
 
-def lined_up(limit: Limit, arrivals: list[tuple[str, int]]) -> list[Claim]:
+def arrived(limit: Limit, arrivals: list[tuple[str, int]]) -> list[Claim]:
     claims: list[Claim] = []
     for ticket, (principal, nbytes) in enumerate(arrivals, 1):
         claims.append(draw_claim(claims, limit, ticket, principal, min(nbytes, limit.nbytes)))
@@ -21,7 +21,7 @@ def lined_up(limit: Limit, arrivals: list[tuple[str, int]]) -> list[Claim]:
 
 
 def begin_all(claims: list[Claim], limit: Limit) -> list[Claim]:
-    """Let everybody begin who may; those who did, in order."""
+    """Let every claim begin that may, and give those that did, in order."""
     begun = []
     while claim := next_claim(claims, limit):
         claims[claims.index(claim)] = replace(claim, holding=True)
@@ -31,7 +31,7 @@ def begin_all(claims: list[Claim], limit: Limit) -> list[Claim]:
 
 @given(limits, arrivals)
 def test_the_limit_is_never_exceeded_and_everybody_begins_in_the_end(limit, arrivals):
-    claims, order = lined_up(limit, arrivals), []
+    claims, order = arrived(limit, arrivals), []
     while claims:
         begun = begin_all(claims, limit)
         in_flight = count_claims(claims)
@@ -46,7 +46,7 @@ def test_the_limit_is_never_exceeded_and_everybody_begins_in_the_end(limit, arri
 
 @given(limits, arrivals, st.data())
 def test_nobody_is_overtaken_by_more_than_a_bounded_number_of_others(limit, arrivals, data):
-    claims = lined_up(limit, arrivals)
+    claims = arrived(limit, arrivals)
     if not claims:
         return
     one = data.draw(st.sampled_from(claims))
@@ -66,7 +66,7 @@ def test_nobody_is_overtaken_by_more_than_a_bounded_number_of_others(limit, arri
 
 @given(limits, st.lists(st.integers(0, 100), min_size=1, max_size=20), st.integers(0, 20))
 def test_the_requests_of_one_principal_begin_in_their_order(limit, sizes, others):
-    claims = lined_up(limit, [("one", size) for size in sizes] + [("other", 1)] * others)
+    claims = arrived(limit, [("one", size) for size in sizes] + [("other", 1)] * others)
     order = []
     while claims:
         order += begin_all(claims, limit)
@@ -78,9 +78,9 @@ def test_the_requests_of_one_principal_begin_in_their_order(limit, sizes, others
 
 @given(st.integers(2, 10), st.integers(1, 10))
 def test_a_newcomer_comes_before_the_second_request_of_everybody_who_is_there(requests, principals):
-    limit = Limit(permits=1, nbytes=100, line=requests * principals)
+    limit = Limit(permits=1, nbytes=100, waiting=requests * principals)
     arrivals = [(f"p{number}", 1) for number in range(principals) for _ in range(requests)]
-    *claims, newcomer = lined_up(limit, [*arrivals, ("newcomer", 1)])
+    *claims, newcomer = arrived(limit, [*arrivals, ("newcomer", 1)])
     first = {claim.principal: claim for claim in reversed(claims)}
 
     assert all(claim is first[claim.principal] or newcomer.turn < claim.turn for claim in claims)

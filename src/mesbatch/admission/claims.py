@@ -1,4 +1,4 @@
-"""Who may begin next: the arithmetic of a limit, kept apart from locks, files and servers."""
+"""Claims to a permit: their order and the arithmetic of a limit, without locks, files or servers."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from hashlib import blake2b
 from mesbatch.admission.check import check_count
 from mesbatch.units import format_bytes
 
-LINE = 16  # waiting at most: each holds a thread, and gunicorn has 8 in the incident's deployment
+MAX_WAITING = 16  # each holds a thread, and gunicorn has 8 in the incident's deployment
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """At most *permits* holders, *nbytes* among them, and *line* who wait.
+    """At most *permits* holders, *nbytes* among them, and *waiting* more that wait.
 
     Raises:
         InvalidLimit: a number is no integer, or too small to let anybody through.
@@ -22,20 +22,20 @@ class Limit:
 
     permits: int
     nbytes: int
-    line: int = LINE
+    waiting: int = MAX_WAITING
 
     def __post_init__(self) -> None:
         check_count("permits", self.permits, least=1)
         check_count("max_bytes", self.nbytes, least=1)
-        check_count("line", self.line)
+        check_count("max_waiting", self.waiting)
 
     def __str__(self) -> str:
-        return f"{self.permits} permits of {format_bytes(self.nbytes)} in all, {self.line} in line"
+        return f"{self.permits} permits of {format_bytes(self.nbytes)} in all, {self.waiting} may wait"
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Somebody who holds a permit or waits for one; the line goes by *turn*, then by *ticket*, the order of arrival."""
+    """A permit that is held or waited for. Claims begin in the order of *turn*, then of *ticket*, their arrival."""
 
     ticket: int
     turn: int
@@ -46,7 +46,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class InFlight:
-    """The permits that are held, the bytes promised to their holders, and who waits."""
+    """Permits that are held, bytes promised to their holders, and claims that wait."""
 
     permits: int
     nbytes: int
@@ -54,18 +54,19 @@ class InFlight:
 
 
 def count_claims(claims: Collection[Claim]) -> InFlight:
-    """Count who holds and who waits."""
+    """Count the claims that hold a permit and those that wait."""
     held = [claim.nbytes for claim in claims if claim.holding]
     return InFlight(len(held), sum(held), len(claims) - len(held))
 
 
 def draw_claim(claims: Iterable[Claim], limit: Limit, ticket: int, principal: Hashable, nbytes: int) -> Claim:
-    """The claim of *principal*, who arrives as number *ticket* and finds *claims*.
+    """Make the claim of *principal* that arrives as number *ticket* and finds *claims*.
 
-    Its turn is its ticket, but a whole line behind the last claim that the same principal still has: many requests of
-    one do not keep another waiting. Nobody waits for ever, because only tickets below its turn can come before a claim.
+    Its turn is its ticket. Where the same principal has a claim already, its turn is as many places behind that one as
+    there can be claims, so that many requests of one principal do not keep another waiting. No claim waits for ever,
+    because only tickets below its turn can come before it.
 
-    >>> limit = Limit(permits=1, nbytes=10, line=3)
+    >>> limit = Limit(permits=1, nbytes=10, waiting=3)
     >>> first = draw_claim([], limit, 1, "ann", 5)
     >>> second = draw_claim([first], limit, 2, "ann", 5)
     >>> other = draw_claim([first, second], limit, 3, "bob", 5)
@@ -73,14 +74,15 @@ def draw_claim(claims: Iterable[Claim], limit: Limit, ticket: int, principal: Ha
     (1, 5, 3)
     """
     last = max((claim.turn for claim in claims if claim.principal == principal), default=None)
-    turn = ticket if last is None else max(ticket, last + limit.permits + limit.line)
+    turn = ticket if last is None else max(ticket, last + limit.permits + limit.waiting)
     return Claim(ticket, turn, principal, nbytes)
 
 
 def next_claim(claims: Collection[Claim], limit: Limit) -> Claim | None:
-    """The claim that may begin now, if there is one.
+    """Find the claim that may begin now, if there is one.
 
-    Nobody overtakes: while the first in line does not fit, the others wait with it, or a large claim would never begin.
+    No claim overtakes another: while the first one does not fit, the others wait with it, or a large claim would never
+    begin.
     """
     in_flight = count_claims(claims)
     waiting = [claim for claim in claims if not claim.holding]
@@ -91,5 +93,5 @@ def next_claim(claims: Collection[Claim], limit: Limit) -> Claim | None:
 
 
 def digest(principal: str) -> bytes:
-    """What stands for *principal* where many processes can read it: 16 bytes, whatever it holds."""
+    """Digest *principal* for a place that many processes can read: 16 bytes, whatever it holds."""
     return blake2b(principal.encode("utf-8", "surrogatepass"), digest_size=16).digest()

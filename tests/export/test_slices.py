@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mesbatch.export.cut import cut
+from mesbatch.export.slices import slice_into_parts
 
 ROWS = st.lists(st.integers(0, 6)).map(lambda keys: [(key, n) for n, key in enumerate(sorted(keys))])
 
@@ -16,7 +16,7 @@ def parts_of(rows, sizes, part_rows, key):
     for size in sizes:
         batches, rest = [*batches, rest[:size]], rest[size:]
     parts = []
-    for piece in cut([batch for batch in (*batches, rest) if batch], part_rows, key):
+    for piece in slice_into_parts([batch for batch in (*batches, rest) if batch], part_rows, key):
         if piece.begins:
             parts.append([])
         parts[-1] += piece.rows
@@ -53,6 +53,6 @@ def test_record_batches_are_cut_as_rows_are():
         pa.record_batch({"k": [key for key, _ in some], "n": [n for _, n in some]}) for some in (rows[:4], rows[4:])
     ]
 
-    pieces = [(piece.begins, piece.rows.column("n").to_pylist()) for piece in cut(batches, 3, 0)]
+    pieces = [(piece.begins, piece.rows.column("n").to_pylist()) for piece in slice_into_parts(batches, 3, 0)]
 
     assert pieces == [(True, [0, 1, 2, 3]), (False, [4]), (True, [5, 6])]

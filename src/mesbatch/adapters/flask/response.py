@@ -1,4 +1,4 @@
-"""The body of a streamed response: its headers, and gzip where the client takes it."""
+"""Streamed responses: their headers, and gzip for clients that accept it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ GZIP_LEVEL = 1  # a fifth of the bytes at 100 MB/s; level 6 takes four times as 
 GZIP_FORMAT = 16 + zlib.MAX_WBITS  # zlib's word for a gzip header
 
 
-def streamed(body: ByteStream, mimetype: str, *, finished: bool = False) -> Response:
-    """*body* as a response that no proxy collects; *finished*: it is the same the next time, so it may be revalidated.
+def stream_response(body: ByteStream, mimetype: str, *, finished: bool = False) -> Response:
+    """Make a response of *body* that no proxy collects.
 
-    It has no Content-Length: after the first byte only its end tells whether it is whole.
+    *finished* says that the body will be the same the next time, so that it may be revalidated. There is no
+    Content-Length: after the first byte only the end of the body tells whether it is whole.
     """
-    compress = request.accept_encodings.quality("gzip") > 0
-    response = Response(gzipped(body) if compress else body, mimetype=mimetype, direct_passthrough=True)
-    if compress:
+    accepted = request.accept_encodings.quality("gzip") > 0
+    response = Response(compress(body) if accepted else body, mimetype=mimetype, direct_passthrough=True)
+    if accepted:
         response.headers["Content-Encoding"] = "gzip"
     response.headers["Vary"] = "Accept, Accept-Encoding"
     response.headers["Cache-Control"] = "private, no-cache" if finished else "no-store"
@@ -29,13 +30,13 @@ def streamed(body: ByteStream, mimetype: str, *, finished: bool = False) -> Resp
     return response
 
 
-def gzipped(body: ByteStream) -> ByteStream:
-    """*body*, compressed; each piece leaves at once.
+def compress(body: ByteStream) -> ByteStream:
+    """Compress *body* so that each piece leaves at once.
 
     >>> def lines():
     ...     yield b"one"
     ...     yield b"two"
-    >>> zlib.decompress(b"".join(gzipped(ByteStream(lines(), None))), GZIP_FORMAT)
+    >>> zlib.decompress(b"".join(compress(ByteStream(lines(), None))), GZIP_FORMAT)
     b'onetwo'
     """
     return ByteStream(_compressed(body), body)

@@ -1,4 +1,4 @@
-"""What a request asks for, checked before anything is touched."""
+"""Parts of a request, checked before anything is touched."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from mesbatch.errors import BodyTooLarge, InvalidPage, InvalidRequest, NoPrincip
 Principal = Callable[[], str]
 
 
-class Events(msgspec.Struct):
-    """The body of ``POST /events``; members that are not ours are ignored, as older servers did."""
+class EventsRequest(msgspec.Struct):
+    """Body of ``POST /events``; unknown members are ignored, as older servers did."""
 
     profile: str
     container_ids: list[str | int]
@@ -25,10 +25,10 @@ class Events(msgspec.Struct):
 
 
 def negotiate(*offered: str) -> str:
-    """The one of *offered* that the client likes best, the first where it does not care.
+    """Choose the media type of *offered* that the client prefers, or the first if it has no preference.
 
     Raises:
-        NotAcceptable: it accepts none of them.
+        NotAcceptable: the client accepts none of them.
     """
     if not request.accept_mimetypes:
         return offered[0]
@@ -38,8 +38,8 @@ def negotiate(*offered: str) -> str:
     return best
 
 
-def name(principal: Principal) -> str:
-    """On whose behalf the request is made.
+def name_principal(principal: Principal) -> str:
+    """Ask the application for the user on whose behalf the request is made.
 
     Raises:
         NoPrincipal: the application names nobody.
@@ -50,15 +50,15 @@ def name(principal: Principal) -> str:
     return found
 
 
-def read_events(max_body: int, known: Collection[str]) -> Events:
-    """The body of the request; *known* are the domains.
+def read_events(max_body: int, known: Collection[str]) -> EventsRequest:
+    """Read the body of the request; *known* are the domains that it may name.
 
     Raises:
         BodyTooLarge: it has more than *max_body* bytes; it was not read, or not to its end.
         InvalidRequest: it is no JSON object of this kind, or names a domain that is not known.
     """
     try:
-        events = msgspec.json.decode(_read_body(max_body), type=Events)
+        events = msgspec.json.decode(_read_body(max_body), type=EventsRequest)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:  # a validation error is a decode error
         raise InvalidRequest(f"the body is not what this route takes: {error}") from error
     if not events.container_ids:
@@ -72,7 +72,7 @@ def read_events(max_body: int, known: Collection[str]) -> Events:
 
 
 def read_count(parameter: str) -> int:
-    """The number in the query's *parameter*, 0 without one.
+    """Read the number in the query's *parameter*; 0 if it is absent.
 
     Raises:
         InvalidPage: it is no number, or negative.
@@ -84,7 +84,7 @@ def read_count(parameter: str) -> int:
 
 
 def read_shape() -> Shape:
-    """The shape of rows that the query asks for: ``?shape=arrays`` is the compact one.
+    """Read the shape of rows that the query asks for: ``?shape=arrays`` is the compact one.
 
     Raises:
         InvalidRequest: there is no such shape.

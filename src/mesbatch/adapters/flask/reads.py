@@ -1,12 +1,12 @@
-"""A read that tells when it has begun, and whose rows hold a permit."""
+"""Reads behind an answer: one reader, or several in turn, with the members of a trace."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from threading import Event
 from typing import Any, Protocol
 
-from mesbatch.admission import Admitted, Permit
+from mesbatch.admission import Admitted, HeldBody, Permit
 from mesbatch.batch import Batch, Column
 from mesbatch.manifest import Manifest
 from mesbatch.read.reader import BatchReader
@@ -14,7 +14,7 @@ from mesbatch.trace.ndjson import TraceRead
 
 
 class LiveRead(TraceRead, Protocol):
-    """A trace that is read now: `mesbatch.trace.read.TraceReader`, or what looks like it."""
+    """Trace that is read now: `mesbatch.trace.read.TraceReader`, or a class with the same members."""
 
     max_bytes: int
 
@@ -24,7 +24,7 @@ class LiveRead(TraceRead, Protocol):
 
 
 class OneDomain:
-    """A `BatchReader` as a trace of one *domain*."""
+    """Trace of one *domain*, which a `BatchReader` reads."""
 
     def __init__(self, reader: BatchReader, domain: str) -> None:
         self._reader = reader
@@ -54,42 +54,74 @@ class OneDomain:
             yield self.domains[0], batch
 
 
-class Begun:
-    """*read*, with *permit* held until its rows end, fail or are closed.
+class ReadsInTurn:
+    """Trace of several *reads*, one after the other; base of every class that wraps reads."""
 
-    *began* is set with the first batch, or when there will be none; *failure* is what went wrong before.
+    def __init__(self, reads: Sequence[LiveRead]) -> None:
+        self._reads = reads
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        return tuple(domain for read in self._reads for domain in read.domains)
+
+    @property
+    def cid_count(self) -> int | None:
+        return self._reads[0].cid_count
+
+    @property
+    def descriptions(self) -> Mapping[str, tuple[Column, ...]]:
+        return {name: columns for read in self._reads for name, columns in read.descriptions.items()}
+
+    @property
+    def manifests(self) -> Mapping[str, Manifest]:
+        return {name: manifest for read in self._reads for name, manifest in read.manifests.items()}
+
+    @property
+    def aggregation(self) -> Mapping[str, Any] | None:
+        return next((read.aggregation for read in self._reads if read.aggregation is not None), None)
+
+    @property
+    def movable(self) -> bool:
+        return all(read.movable for read in self._reads)
+
+    @property
+    def max_bytes(self) -> int:
+        return min(read.max_bytes for read in self._reads)
+
+    @max_bytes.setter
+    def max_bytes(self, value: int) -> None:
+        for read in self._reads:
+            read.max_bytes = value
+
+    def __iter__(self) -> Iterator[tuple[str, Batch]]:
+        for read in self._reads:
+            yield from read
+
+    def interrupt(self) -> None:
+        for read in self._reads:
+            read.interrupt()
+
+    def close(self) -> None:
+        for read in self._reads:
+            read.close()
+
+
+class HeldRead(ReadsInTurn):
+    """Read that holds a *permit*, and gives it back when its rows end, fail or are closed.
+
+    *began* is set with the first batch, or when there will be none; *failure* is an error that came before it.
     """
 
     def __init__(self, read: LiveRead, permit: Permit | Admitted | None) -> None:
-        self._read = read
+        super().__init__((read,))
         self._items = _held(read, permit)
         self.began = Event()
         self.failure: Exception | None = None
         self.rows = 0
 
     @property
-    def domains(self) -> tuple[str, ...]:
-        return self._read.domains
-
-    @property
-    def cid_count(self) -> int | None:
-        return self._read.cid_count
-
-    @property
-    def descriptions(self) -> Mapping[str, tuple[Column, ...]]:
-        return self._read.descriptions
-
-    @property
-    def manifests(self) -> Mapping[str, Manifest]:
-        return self._read.manifests
-
-    @property
-    def aggregation(self) -> Mapping[str, Any] | None:
-        return self._read.aggregation
-
-    @property
-    def told(self) -> dict[str, int]:
-        """How far it is, for a ``progress`` line."""
+    def progress(self) -> dict[str, int]:
+        """Keys done and asked for, as members of a ``progress`` line."""
         done = sum(manifest.keys_read for manifest in self.manifests.values())
         count = self.cid_count
         return {"keys": done} | ({} if count is None else {"keys_total": count * len(self.domains)})
@@ -111,28 +143,12 @@ class Begun:
     def close(self) -> None:
         self._items.close()
 
-    def interrupt(self) -> None:
-        self._read.interrupt()
 
-
-def _held(read: LiveRead, permit: Permit | Admitted | None) -> Any:
+def _held(read: LiveRead, permit: Permit | Admitted | None) -> LiveRead | HeldBody[tuple[str, Batch]]:
     match permit:
         case Admitted():
             return permit.holding(read, read)
         case Permit():
             return permit.holding(read)
         case None:
-            return _Unheld(read)
-
-
-class _Unheld:
-    """A read without a permit, iterated and closed like one that has."""
-
-    def __init__(self, read: LiveRead) -> None:
-        self._read = read
-
-    def __iter__(self) -> Iterator[tuple[str, Batch]]:
-        return iter(self._read)
-
-    def close(self) -> None:
-        self._read.close()
+            return read

@@ -1,4 +1,4 @@
-"""Rows cut into parts at places that only the rows decide, so that an export that goes on cuts where it would have."""
+"""Rows cut into parts at places that only the rows decide, so that a resumed export cuts where the first one did."""
 
 from __future__ import annotations
 
@@ -6,20 +6,23 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 
-class Piece(NamedTuple):
-    """Rows of one part: a list of tuples or a record batch. *begins* says that they are the first of a part."""
+class PartSlice(NamedTuple):
+    """Rows of one part: a list of tuples or a record batch. *begins* says that they are the first of a part.
+
+    *last_key* is the value that the last row has in the key's column.
+    """
 
     rows: Any
     begins: bool
     last_key: Any
 
 
-def cut(batches: Iterable[Any], part_rows: int, key: int | None) -> Iterator[Piece]:
+def slice_into_parts(batches: Iterable[Any], part_rows: int, key: int | None) -> Iterator[PartSlice]:
     """Cut *batches* (lists of rows, or record batches) every *part_rows* rows, or at the end of the key there.
 
-    *key* is the position of the key's column, whose rows come one key after the other; None cuts anywhere.
+    *key* is the position of the key's column, by which rows of one key are neighbours; None cuts anywhere.
 
-    >>> [(piece.rows, piece.begins) for piece in cut([[(1,), (1,), (2,)], [(2,), (3,)]], 1, 0)]
+    >>> [(some.rows, some.begins) for some in slice_into_parts([[(1,), (1,), (2,)], [(2,), (3,)]], 1, 0)]
     [([(1,), (1,)], True), ([(2,)], True), ([(2,)], False), ([(3,)], True)]
     """
     have, last = part_rows, None  # as if a part had just been filled
@@ -33,12 +36,12 @@ def cut(batches: Iterable[Any], part_rows: int, key: int | None) -> Iterator[Pie
             end = _end(keys, start, max(part_rows - have, 0), len(rows))
             have += end - start
             last = None if keys is None else keys[end - 1]
-            yield Piece(_slice(rows, start, end), begins, last)
+            yield PartSlice(_slice(rows, start, end), begins, last)
             start = end
 
 
 def _end(keys: Any, start: int, room: int, length: int) -> int:
-    """Where the part that has *room* for more rows ends, or the rows do."""
+    """Find the end of the part that has *room* for more rows, or of the rows."""
     end = min(start + room, length)
     if keys is None:
         return end

@@ -1,0 +1,95 @@
+"""Values of the commands' options, read and checked: sizes, parameters of a statement, passwords."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
+
+import click
+
+from mesbatch.source.databases import database_of_scheme
+from mesbatch.sql.tokens import tokenize
+from mesbatch.units import parse_bytes
+
+PASSWORD_VARIABLE = "MESBATCH_PASSWORD"  # noqa: S105  # the name of one
+_PYFORMAT = re.compile(r"%\((\w+)\)[sbt]")
+
+
+def parse_size(context: click.Context, parameter: click.Parameter, text: str | None) -> int | None:
+    """Read ``512MiB`` as bytes; the callback of an option."""
+    if text is None:
+        return None
+    try:
+        size = parse_bytes(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+    if size < 1:
+        raise click.BadParameter(f"must be above 0, got {text}")
+    return size
+
+
+def read_parameters(pairs: Sequence[str], sql: str, url: str) -> dict[str, str] | None:
+    """Read pairs ``name=value`` and compare their names with the binds of *sql*; None where there are no pairs.
+
+    PostgreSQL's binds are written ``%(name)s``, all others ``:name``.
+
+    Raises:
+        click.UsageError: one is missing, too much, given twice or no pair.
+    """
+    given: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise click.UsageError(f"--param takes name=value, got {pair!r}")
+        if name in given:
+            raise click.UsageError(f"--param {name} is given twice")
+        given[name] = value
+    database = database_of_scheme(urlsplit(url).scheme)
+    style = ":{}" if database is None else database.named_bind
+    wanted = _names_in(sql, style)
+    for what, names in (("missing", wanted - given.keys()), ("too much", given.keys() - wanted)):
+        if names:
+            shown = ", ".join(style.format(name) for name in sorted(names))
+            raise click.UsageError(
+                f"parameter {what}: {shown}; the statement has {', '.join(sorted(wanted)) or 'none'}"
+            )
+    return given or None
+
+
+def _names_in(sql: str, style: str) -> set[str]:
+    if style.startswith("%"):
+        return set(_PYFORMAT.findall(sql))
+    binds = (token.text for token in tokenize(sql) if token.kind == "bind" and token.text.startswith(":"))
+    return {bind[1:].strip('"') for bind in binds} - {"keys"}
+
+
+def check_no_password(url: str) -> str:
+    """Refuse a URL with a password in it, which every user of the machine could read in `ps`; give back any other."""
+    parts = urlsplit(url)
+    if parts.password is not None or any(name == "password" for name, _ in parse_qsl(parts.query)):
+        raise click.UsageError(
+            "--url has a password in it, which everybody can read in `ps`: leave it out, and set "
+            f"{PASSWORD_VARIABLE}, name a file by --password-file or be asked by --ask-password"
+        )
+    return url
+
+
+def find_password(from_variable: str | None, file: Path | None, *, ask: bool) -> str | None:
+    """Find the password by the most explicit way that was asked for; None where there is none."""
+    if ask:
+        answer: str = click.prompt("Password", hide_input=True, err=True)
+        return answer
+    if file is not None:
+        return file.read_text().rstrip("\r\n")
+    return from_variable
+
+
+def with_password(url: str, password: str | None) -> str:
+    """Put *password* into *url*, for the driver alone."""
+    if not password:
+        return url
+    parts = urlsplit(url)
+    user, at, host = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=f"{user}:{quote(password, safe='')}@{host if at else parts.netloc}"))

@@ -1,0 +1,66 @@
+"""The type and collation of the column that ``:keys`` is compared with, as PostgreSQL tells them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from mesbatch.source.key_forms import FilterColumn, KeyedQuery
+from mesbatch.source.session import Params
+
+# Types whose equal values are the same characters or numbers, and which are ordered as Python orders them.
+BY_CODE_POINT = frozenset(
+    {"text", "varchar", "bpchar", "name", "char", "int2", "int4", "int8", "numeric", "float4", "float8", "oid"}
+    | {"date", "timestamp", "timestamptz", "uuid", "bytea"}
+)
+# A domain is compared as the type that it is made of, without the type's modifier, which would cut values.
+TYPE = """
+WITH RECURSIVE base AS (
+    SELECT t.oid, t.typname, t.typtype, t.typbasetype, t.typnamespace FROM pg_type t WHERE t.oid = {oid}
+    UNION ALL
+    SELECT t.oid, t.typname, t.typtype, t.typbasetype, t.typnamespace
+    FROM base b JOIN pg_type t ON b.typtype = 'd' AND t.oid = b.typbasetype
+)
+SELECT b.typname::text, b.typtype::text, n.nspname::text
+FROM base b JOIN pg_namespace n ON n.oid = b.typnamespace WHERE b.typtype <> 'd'
+"""
+# No row is read: the LEFT JOIN gives one of NULLs, whose types and collations are known from the text.
+OUTPUT = """
+SELECT described.type, coalesce(
+    (SELECT c.collisdeterministic FROM pg_collation c WHERE c.oid = to_regcollation(described.collation)), true)
+FROM (
+    SELECT t.oid::bigint AS type, CASE WHEN t.typcollation <> 0 THEN pg_collation_for(r.{column}) END AS collation
+    FROM (VALUES (1)) AS one (n) LEFT JOIN (
+{sql}
+    ) AS r ({columns}) ON false
+    JOIN pg_type t ON t.oid = pg_typeof(r.{column})::oid
+) AS described
+"""
+
+Fetch = Callable[[str, Params], list[tuple[Any, ...]]]
+
+
+def describe_filter(fetch: Fetch, query: KeyedQuery, names: int, oid: int) -> FilterColumn:
+    """The filter's column: its type from *oid*, or from the output that it is, and its collation from that.
+
+    citext reports the default collation, so its type is looked at, too. *oid* is 0 where no bind was described.
+    """
+    deterministic = True
+    if query.key is not None and query.position:
+        sql, params = query.statement.with_keys("NULL")
+        columns = [f"c{i}" for i in range(1, names + 1)]
+        text = OUTPUT.format(sql=sql, column=columns[query.position - 1], columns=", ".join(columns))
+        ((output, deterministic),) = fetch(text, params)
+        oid = oid or output
+    rows = fetch(TYPE.format(oid=oid), None) if oid else []
+    if not rows:
+        return FilterColumn()
+    name, kind, schema = rows[0]
+    own = schema == "pg_catalog"
+    by_code_point = deterministic and (kind == "e" or (own and name in BY_CODE_POINT))
+    # In quotes bpchar and bit have no length; unquoted, character and bit mean one of 1.
+    return FilterColumn(_quoted(name) if own else f"{_quoted(schema)}.{_quoted(name)}", by_code_point, kind == "e")
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

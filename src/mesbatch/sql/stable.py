@@ -1,0 +1,55 @@
+"""Text that databases read in different ways, and words that answer differently each time."""
+
+from __future__ import annotations
+
+import re
+
+from mesbatch.sql.doubt import Doubt
+from mesbatch.sql.functions import VOLATILE_FUNCTIONS, VOLATILE_NAMES
+from mesbatch.sql.tokens import Token, tokenize, unquote
+from mesbatch.sql.tree import Node, Parens, levels
+
+# A nested comment, one that ends at a carriage return somewhere, one that MySQL runs.
+_UNCLEAR_COMMENT = re.compile(r"/\*.*/\*|--.*\r(?!\n)|/\*M?!", re.DOTALL)
+# MySQL ends 'x\\' elsewhere; SQLite reads q'..' and e'..' as a name and a string, and $$ as a name.
+_UNCLEAR_STRING = re.compile(r"(?:'|[nN]').*\\'.|[eE]'.*\\'|[nN]?[qQ]'.*'.*'|\$.*['\"]", re.DOTALL)
+_UNCLEAR_NAME = re.compile(r"\[.*['\"]", re.DOTALL)  # DuckDB reads a list of strings in it
+_JSON_OPERATORS = (">", "-", "#", "=")  # after a hash, which begins a comment for MySQL
+
+
+def check_clear(text: str) -> None:
+    """Raise `Doubt` where databases disagree on the end of a comment, a string or a name.
+
+    What one of them takes for a string may have a clause for another.
+    """
+    tokens = tokenize(text)
+    for token, following in zip(tokens, [*tokens[1:], None]):
+        if token.kind == "comment" and _UNCLEAR_COMMENT.match(token.text):
+            raise Doubt("databases disagree on where this comment ends", [token])
+        if token.kind == "string" and _UNCLEAR_STRING.match(token.text):
+            raise Doubt("databases disagree on where this string ends", [token])
+        if token.kind == "quoted" and _UNCLEAR_NAME.match(token.text):
+            raise Doubt("databases disagree on where this name ends", [token])
+        if _is_unclear_operator(token, following, text):
+            raise Doubt("databases disagree on what follows", [token])
+
+
+def check_stable(root: Parens) -> None:
+    """Raise `Doubt` for a function or a sample that gives another answer each time."""
+    for level in levels([root]):
+        for node, following in zip(level, [*level[1:], None]):
+            if node.word in VOLATILE_NAMES or node.word == "TABLESAMPLE" or node.text == ":=":
+                raise Doubt("answers differently each time", [node])
+            if following is not None and following.text == "(" and node.identity and _is_volatile(node):
+                raise Doubt("answers differently each time", [node, following])
+
+
+def _is_volatile(node: Node) -> bool:
+    return node.word == "SAMPLE" or unquote(node.text).upper() in VOLATILE_FUNCTIONS
+
+
+def _is_unclear_operator(token: Token, following: Token | None, text: str) -> bool:
+    """Tell a hash as MySQL's comment, and PostgreSQL's names with escapes: ``U&"..."``."""
+    if token.text == "#" and token.kind == "operator":
+        return following is None or following.text not in _JSON_OPERATORS
+    return token.word == "U" and text[token.end : token.end + 2] in ("&'", '&"')
