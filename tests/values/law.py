@@ -121,20 +121,21 @@ class _Judge:
             self.follow(message, left)
         return refused
 
-    def follow(self, message: str, positions: Sequence[int], *, steps: int = 3) -> None:
+    def follow(self, message: str, positions: Sequence[int], *, taken: Mapping[str, Any] = {}) -> None:
         """Take every way out that *message* names for the column: its values must come then, or their own text.
 
-        A way out may lead to another one: of a column of anything the first value is told first.
+        A way out may lead to another one, with the options *taken* before: a column of anything tells one at a time.
         """
         outs = list(self._ways_out(message, self.database.select(self.type, positions)))
         if not outs and not self._points_to_another_way(message):
             self.outcome.wrong.append(f"an error without a way out: {message:.300}")
-        for name, statement, options, kind in outs:
+        for name, statement, option, kind in outs:
+            options = {**taken, **option}
             try:
                 came = self.way.read(statement, **options)
             except MesbatchError as error:
-                if steps and "column 'v'" in str(error):
-                    self.follow(str(error), positions, steps=steps - 1)
+                if options != taken and "column 'v'" in str(error):
+                    self.follow(str(error), positions, taken=options)
                 else:
                     self.outcome.wrong.append(f"{name} is no way out: {error!s:.200}")
             except Exception as error:

@@ -56,7 +56,8 @@ def _is_text(raw: bytes, value: Any, way: Way) -> bool:
     try:
         return value == (raw.decode() if isinstance(value, str) else raw)
     except UnicodeDecodeError:
-        return value in (raw.decode(errors="replace"), base64.b64encode(raw).decode())
+        given = raw.decode(errors="replace"), base64.b64encode(raw).decode()
+        return value in given or (isinstance(value, bytes) and value.decode() in given)
 
 
 KIND = StorageClass(str, {})
