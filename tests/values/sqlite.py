@@ -54,7 +54,7 @@ def _is_real(way: Way, number: float, value: Any) -> bool:
 def _is_text(raw: bytes, value: Any, way: Way) -> bool:
     """As it is; where it is no UTF-8, what ``replace`` and ``base64`` promise."""
     try:
-        return value == (raw.decode() if isinstance(value, str) else raw)
+        return value in {raw.decode(), raw}
     except UnicodeDecodeError:
         given = raw.decode(errors="replace"), base64.b64encode(raw).decode()
         return value in given or (isinstance(value, bytes) and value.decode() in given)

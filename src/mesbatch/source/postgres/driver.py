@@ -18,6 +18,7 @@ from mesbatch.errors import (
     ConnectionLost,
     DatabaseBusy,
     DatabaseTimeout,
+    InvalidText,
     MesbatchError,
     SnapshotTooOld,
 )
@@ -37,6 +38,7 @@ SQLSTATES: dict[str, type[MesbatchError]] = {  # https://www.postgresql.org/docs
     "57P02": ConnectionLost,  # crash_shutdown
     "57P03": DatabaseBusy,  # cannot_connect_now: it is starting
     "57014": DatabaseTimeout,  # query_canceled
+    "22021": InvalidText,  # character_not_in_repertoire: the server itself checks what it sends to a client in UTF-8
     "40001": SnapshotTooOld,  # serialization_failure
     "72000": SnapshotTooOld,  # snapshot_too_old
 }
@@ -65,8 +67,8 @@ class PsycopgDriver(DbapiDriver):
 
     def execute(self, session: Session, sql: str, params: Params, max_bytes: int) -> Rows:  # type: ignore[override]
         if not session.owned:
-            return self._named_cursor(session.connection, sql, params, columnar=session.columnar)
-        rows = StreamedRows(session.connection, sql, params, columnar=session.columnar)
+            return self._named_cursor(session, sql, params)
+        rows = StreamedRows(session, sql, params)
         try:  # a stream of no rows has no columns
             rows.columns = self.columns_of(session, sql, params) or () if rows.ended else describe(rows.cursor)
             return rows
@@ -74,12 +76,13 @@ class PsycopgDriver(DbapiDriver):
             rows.close()
             raise
 
-    def _named_cursor(self, connection: Any, sql: str, params: Params, *, columnar: bool) -> NamedRows:
+    def _named_cursor(self, session: Session, sql: str, params: Params) -> NamedRows:
+        connection = session.connection
         # Without a transaction around it a cursor must be WITH HOLD: the server then keeps the result, not we.
         alone = connection.autocommit and connection.info.transaction_status == TransactionStatus.IDLE
         cursor = connection.cursor(f"mesbatch_{next(_numbers)}", row_factory=tuple_row, withhold=alone)
         try:
-            prepare(cursor.adapters, columnar=columnar)
+            prepare(cursor, session)
             cursor.execute(sql, params)
             return NamedRows(cursor, describe(cursor))
         except BaseException:

@@ -14,6 +14,8 @@ from psycopg.types.json import JsonbLoader, JsonLoader
 from psycopg.types.string import TextLoader
 
 from mesbatch.source.documents import read_any_document, read_document
+from mesbatch.source.session import OnInvalidText, Session
+from mesbatch.source.texts import decode_text
 
 Buffer = Any  # of psycopg: bytes, bytearray or memoryview
 
@@ -22,6 +24,9 @@ AS_TEXT = ("record", *(f"{kind}{form}" for kind in ("int4", "int8", "num", "date
                        for form in ("range", "multirange")))  # fmt: skip
 # Those that Arrow has as text only; Python's own values would be written a little otherwise.
 TEXT_IN_ARROW = ("json", "jsonb", "uuid", "inet", "cidr", "timetz")
+
+TEXTS = ("text", "varchar", "bpchar", "name", '"char"')
+OTHERS = 0  # the loader of all types that have none
 
 _types = psycopg.postgres.types
 
@@ -36,18 +41,20 @@ class _ExactJson(Loader):
         return read_any_document(bytes(data))
 
 
-def prepare(adapters: AdaptersMap, *, columnar: bool) -> None:
-    """Make *adapters*, those of one cursor, load what loses nothing; *columnar* says that Arrow is made of it.
+def prepare(cursor: Any, session: Session) -> None:
+    """Make *cursor* load what loses nothing, as Arrow takes it where *session* is columnar.
 
     Loaders that an application has registered itself stay.
     """
-    for oid, loader in _loaders(columnar):
+    adapters: AdaptersMap = cursor.adapters
+    text: Any = _text_loader(cursor.connection.info.encoding, session)
+    for oid, loader in _loaders(session.columnar, text):
         if (present := adapters.get_loader(oid, Format.TEXT)) is not loader and _is_default(present):
             adapters.register_loader(oid, loader)
 
 
 def _is_default(loader: type[Any] | None) -> bool:
-    """True for a loader of psycopg itself."""
+    """Tell whether *loader* is one of psycopg itself."""
     if loader is None:
         return True
     if loader in (JsonLoader, JsonbLoader):
@@ -55,15 +62,35 @@ def _is_default(loader: type[Any] | None) -> bool:
     return loader.__module__.startswith("psycopg") and not issubclass(loader, JsonLoader | JsonbLoader)
 
 
+def _text_loader(encoding: str, session: Session) -> type[Any] | None:
+    """Find the loader of texts where psycopg's own does not do: it gives bytes from a database without an encoding."""
+    checked = encoding == "ascii" or (encoding == "utf-8" and session.on_invalid_text != "raise")
+    return _decoding(session.on_invalid_text) if checked else None
+
+
 @cache
-def _loaders(columnar: bool) -> list[tuple[int, type[Loader]]]:
-    return list(_find_loaders(columnar))
+def _decoding(on_invalid_text: OnInvalidText) -> type[Loader]:
+    """Make a loader of texts in UTF-8."""
+
+    class Decoding(Loader):
+        def load(self, data: Buffer) -> str:
+            return decode_text(bytes(data), on_invalid_text)
+
+    return Decoding
 
 
-def _find_loaders(columnar: bool) -> Iterator[tuple[int, type[Loader]]]:
-    text: Any = psycopg.adapters.get_loader(_types["text"].oid, Format.TEXT) or TextLoader
+@cache
+def _loaders(columnar: bool, text: type[Any] | None) -> list[tuple[int, type[Any]]]:
+    return list(_find_loaders(columnar, text))
+
+
+def _find_loaders(columnar: bool, text: type[Any] | None) -> Iterator[tuple[int, type[Any]]]:
+    if text is not None:
+        yield OTHERS, text
+        yield from ((_types[name].oid, text) for name in TEXTS)
+    plain = text or psycopg.adapters.get_loader(_types["text"].oid, Format.TEXT) or TextLoader
     for name in (*AS_TEXT, *(TEXT_IN_ARROW if columnar else ())):
-        yield _types[name].oid, text
+        yield _types[name].oid, plain
     if not columnar:
         yield _types["json"].oid, _ExactJson
         yield _types["jsonb"].oid, _ExactJsonb
@@ -84,7 +111,7 @@ def _check_begins_at_one(data: bytes) -> None:
 
 
 def _guarded(oid: int, check: Callable[[bytes], None]) -> type[Loader]:
-    """The loader that psycopg has for *oid*, after *check*, which raises ValueError."""
+    """Make a loader of psycopg's own for *oid* that runs *check* first, which raises ValueError."""
     base: Any = psycopg.adapters.get_loader(oid, Format.TEXT)
 
     class Guarded(Loader):

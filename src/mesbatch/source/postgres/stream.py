@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
 
 import psycopg
 from psycopg.pq import TransactionStatus
@@ -11,7 +10,7 @@ from psycopg.pq import TransactionStatus
 from mesbatch.batch import Column, Row
 from mesbatch.source.postgres.loaders import prepare
 from mesbatch.source.postgres.refusal import is_of_loading, load_until_refused, refusal_of
-from mesbatch.source.session import Params
+from mesbatch.source.session import Params, Session
 
 CHUNK_ROWS = 100  # rows that libpq hands over at once; 1,000 is no faster and holds ten times the bytes
 
@@ -28,13 +27,11 @@ class StreamedRows:
 
     columns: tuple[Column, ...] = ()
 
-    def __init__(
-        self, connection: psycopg.Connection[Any], sql: str, params: Params, *, columnar: bool = False
-    ) -> None:
-        self.cursor = _ChunkCursor(connection)
+    def __init__(self, session: Session, sql: str, params: Params) -> None:
+        self.cursor = _ChunkCursor(session.connection)
         self._at = 0  # the next row of the chunk
         self._rows = 0  # given out before
-        prepare(self.cursor.adapters, columnar=columnar)
+        prepare(self.cursor, session)
         try:
             self.cursor.send(sql, params)
             self.ended = not self.cursor.receive()  # the description comes with the first rows

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import base64
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from mesbatch import group_by_key, read_sql_iter
+from mesbatch.errors import InvalidText
+from mesbatch.export import export, verify
+from mesbatch.sink.ndjson import ndjson_lines
+
+LATIN, SURROGATE = b"caf\xe9", b"ab\xed\xa0\x80"  # text of another encoding, and half a surrogate pair
+ROWS = 20
+WRONG = {7: LATIN, 8: SURROGATE, 15: LATIN}  # by the number of their row
+SQL = "select k, s from odd"
+KEYED = "select k, s from odd where k in (:keys)"
+KEYS = [f"k{number:02}" for number in range(ROWS)]
+
+
+def expected(on_invalid_text: str) -> list[tuple[str, str]]:
+    def text(number: int) -> str:
+        if number not in WRONG:
+            return f"s{number}"
+        if on_invalid_text == "replace":
+            return WRONG[number].decode(errors="replace")
+        return base64.b64encode(WRONG[number]).decode()
+
+    return [(key, text(number)) for number, key in enumerate(KEYS)]
+
+
+def rows_of(con: Any, sql: str = SQL, **options: Any) -> list[tuple[Any, ...]]:
+    with read_sql_iter(sql, con, **options) as reader:
+        return [row for batch in reader for row in batch.rows]
+
+
+@pytest.fixture
+def odd_file(tmp_path: Any) -> str:
+    path = str(tmp_path / "odd.db")
+    with closing(sqlite3.connect(path)) as con, con:
+        con.execute("create table odd (k text, s text, b blob)")
+        con.executemany("insert into odd values (?, ?, x'ff')", [(key, f"s{n}") for n, key in enumerate(KEYS)])
+        for number, raw in WRONG.items():
+            con.execute("update odd set s = cast(? as text) where k = ?", (raw, KEYS[number]))
+    return path
+
+
+@pytest.fixture(scope="module")
+def odd_postgres(postgres_server: Any) -> Iterator[str]:
+    """A database without an encoding, to which anybody may write any bytes."""
+    psycopg = pytest.importorskip("psycopg", reason="no postgres driver: psycopg is not installed")
+    url = postgres_server.url.removesuffix("/postgres") + "/odd"
+    with psycopg.connect(postgres_server.url, autocommit=True) as admin:
+        admin.execute("create database odd encoding 'SQL_ASCII' locale 'C' template template0")
+        with psycopg.connect(url, autocommit=True) as con:
+            con.execute("create table odd (k text, s text)")
+            with con.cursor() as cursor, cursor.copy("copy odd from stdin") as copy:
+                for number, key in enumerate(KEYS):
+                    copy.write(key.encode() + b"\t" + WRONG.get(number, f"s{number}".encode()) + b"\n")
+        yield url
+        admin.execute("drop database odd with (force)")
+
+
+@pytest.fixture(params=["sqlite3", "apsw", "sqlite URL", "postgres URL", "psycopg"])
+def odd(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """Whatever can be read whose table has three texts that are no UTF-8."""
+    in_postgres = "p" in request.param.partition(" ")[0] and request.param != "apsw"
+    place = request.getfixturevalue("odd_postgres" if in_postgres else "odd_file")
+    match request.param:
+        case "sqlite URL":
+            yield f"sqlite:///{place}"
+        case "postgres URL":
+            yield place
+        case module:
+            connections = pytest.importorskip(module, reason=f"no {module}: it is not installed")
+            connect = connections.Connection if module == "apsw" else connections.connect
+            with closing(connect(place)) as con:
+                yield con
+
+
+def test_the_column_and_the_row_are_named_and_the_rows_before_it_came(odd):
+    with read_sql_iter(SQL, odd, batch_size=1) as reader:
+        rows = [next(reader).rows[0] for _ in range(7)]
+        with pytest.raises(InvalidText, match=r"^column 's' of row 8: b'caf\\xe9' is no valid UTF-8"):
+            next(reader)
+    assert rows == expected("replace")[:7]
+    assert reader.manifest.status == "failed"
+
+
+@pytest.mark.parametrize("on_invalid_text", ["replace", "base64"])
+def test_such_text_is_replaced_or_written_in_base64_on_every_way(odd, tmp_path, on_invalid_text):
+    whole = expected(on_invalid_text)
+    assert rows_of(odd, on_invalid_text=on_invalid_text) == whole
+    with read_sql_iter(SQL, odd, on_invalid_text=on_invalid_text) as reader:
+        assert [tuple(json.loads(line).values()) for line in b"".join(ndjson_lines(reader)).splitlines()] == whole
+    with read_sql_iter(SQL, odd, on_invalid_text=on_invalid_text) as reader, group_by_key(reader, "k") as groups:
+        assert [row for key in KEYS for row in groups[key]] == whole
+
+    parquet = pytest.importorskip("pyarrow.parquet", reason="no pyarrow: the extra arrow is not installed")
+    export(SQL, odd, tmp_path / "odd.parquet", on_invalid_text=on_invalid_text)
+    assert verify(tmp_path / "odd.parquet").rows == ROWS
+    table = parquet.read_table(tmp_path / "odd.parquet")
+    assert list(zip(*(column.to_pylist() for column in table.columns))) == whole
+
+
+def test_no_parquet_file_is_made_that_nobody_could_read(odd, tmp_path):
+    pytest.importorskip("pyarrow", reason="no pyarrow: the extra arrow is not installed")
+    with pytest.raises(InvalidText, match="column 's' of row 8"):
+        export(SQL, odd, tmp_path / "odd.parquet")
+    assert not (tmp_path / "odd.parquet").exists()
+
+
+def test_bytes_of_a_blob_are_no_text(odd_file):
+    for con in (sqlite3.connect(odd_file), f"sqlite:///{odd_file}"):
+        assert rows_of(con, "select s, b from odd", on_invalid_text="replace")[7] == ("caf\ufffd", b"\xff")
+
+
+def test_the_callers_own_text_factory_stays(odd_file):
+    with closing(sqlite3.connect(odd_file)) as con:
+        rows_of(con, on_invalid_text="replace")
+        assert con.text_factory is str
+        con.text_factory = bytes
+        assert rows_of(con)[7] == (b"k07", LATIN)
+
+
+def test_the_server_of_a_client_in_utf_8_refuses_the_text_itself(odd_postgres):
+    with pytest.raises(InvalidText, match="invalid byte sequence"):
+        rows_of(f"{odd_postgres}?client_encoding=utf8")
+
+
+def test_an_unknown_wish_is_refused_at_once():
+    with pytest.raises(ValueError, match="on_invalid_text must be one of raise, replace, base64; got 'ignore'"):
+        read_sql_iter(SQL, "sqlite:///nowhere.db", on_invalid_text="ignore")
