@@ -11,7 +11,7 @@ from warnings import warn
 
 from mesbatch.batch import Batch, Column
 from mesbatch.errors import ConnectionLost, DatabaseBusy, DatabaseTimeout, ReadInterrupted, SnapshotTooOld
-from mesbatch.events import BatchRead, FetchOverBudget, Hook, PartFailed, PartRead, StrategyChosen
+from mesbatch.events import BatchRead, FetchOverBudget, Hook, KeyRefused, PartFailed, PartRead, StrategyChosen
 from mesbatch.keys.choose import Order, StrategyName
 from mesbatch.keys.collect import Keys
 from mesbatch.keys.resume import ResumePoint
@@ -271,6 +271,7 @@ class BatchReader(Iterator[Batch]):
                 manifest.parts_read += 1
                 manifest.keys_read += keys
             case PartFailed(first, last, keys, error, keys_read):
+                manifest.parts_planned += isinstance(item, KeyRefused)  # beside the part, which is read on
                 manifest.keys_read += keys_read
                 manifest.failed.append(FailedKeys(first, last, keys, f"{type(error).__name__}: {error}"))
         if hook is not None:
