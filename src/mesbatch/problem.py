@@ -109,11 +109,11 @@ def problem_of(error: BaseException) -> Problem:
     return Problem(int(status), code, tell(error), getattr(error, "retry_after", RETRY_SECONDS) if busy else None)
 
 
-def tell(error: BaseException) -> str:
-    """Describe *error* in words that hold nothing of the database."""
+def tell(error: BaseException, failed: str = "read") -> str:
+    """Describe *error* in words that hold nothing of the database; *failed* names what failed."""
     if isinstance(error, MesbatchError) and not isinstance(error, StatementError):
         return str(error).partition("\n")[0]
-    return f"the read failed: {type(error).__name__}"
+    return f"the {failed} failed: {type(error).__name__}"
 
 
 def _status_and_code(kind: type[BaseException]) -> tuple[HTTPStatus, str]:

@@ -1,4 +1,4 @@
-"""What the jobs of the tests may call, and the database that they read."""
+"""Functions that the jobs of the tests may call, and the database that they read."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DOMAINS = ("moves", "holds")
 
 
 def make_database(path: Path) -> str:
-    """Some 6,000 moves and 700 holds of 1,500 keys and others, in no order."""
+    """Make some 6,000 moves and 700 holds of 1,500 keys and others, in no order."""
     chance = random.Random(4)
     moves = [(key, n, round(chance.random(), 3)) for key in KEYS for n in range(chance.choice((0, 1, 2, 3, 8)))]
     moves += [(BIG_KEY, 100 + n, None) for n in range(BIG_ROWS)] + [("other", n, 0.5) for n in range(50)]
@@ -38,7 +38,7 @@ def make_database(path: Path) -> str:
 
 
 def expected(path: str, keys: list[str] = KEYS) -> dict[str, Counter[tuple[Any, ...]]]:
-    """The rows of each domain, by direct SQL."""
+    """Read the rows of each domain, by direct SQL."""
     wanted = set(keys)
     with closing(sqlite3.connect(path)) as con:
         return {
@@ -48,7 +48,7 @@ def expected(path: str, keys: list[str] = KEYS) -> dict[str, Counter[tuple[Any, 
 
 
 def trace(nap: float) -> Trace:
-    """With *nap* every row costs so many seconds."""
+    """Make the trace of the tests; every row takes *nap* seconds."""
     slowly = f"and nap({nap})" if nap else ""
     return Trace({domain: Query(f"select * from {domain} where cid in (:keys) {slowly}") for domain in DOMAINS})
 
@@ -60,7 +60,7 @@ def connect(path: str) -> sqlite3.Connection:
 
 
 class Count:
-    """Counts rows and adds up a number of each, as an aggregation that can be resumed."""
+    """A count of rows and a sum over them, as an aggregation that can be resumed."""
 
     def __init__(self) -> None:
         self.rows: Counter[str] = Counter()
@@ -86,7 +86,7 @@ class Count:
 
 
 def events(work: Work, path: str, nap: float = 0.0) -> TraceReader:
-    """The ordinary job."""
+    """Read as an ordinary job does."""
     work.aggregate(Count)
     return trace(nap).read(
         lambda: connect(path), work.keys, work.domains,
@@ -95,14 +95,14 @@ def events(work: Work, path: str, nap: float = 0.0) -> TraceReader:
 
 
 def hungry(work: Work, path: str, appetite: int) -> TraceReader:
-    """Needs *appetite* bytes for each byte of its budget."""
+    """Read, and allocate *appetite* bytes for each byte of the budget."""
     eaten = bytearray(work.max_bytes * appetite)
     eaten[:: os.sysconf("SC_PAGE_SIZE")] = b"x" * len(range(0, len(eaten), os.sysconf("SC_PAGE_SIZE")))
     return events(work, path)
 
 
 def stuck(work: Work, path: str) -> TraceReader:
-    """A statement that never comes to its first row."""
+    """Read with a statement that never comes to its first row."""
     endless = (
         "with recursive n(i) as (select 1 union all select i + 1 from n) select 'c0001' as cid, i from n where i < 0"
     )
@@ -111,13 +111,13 @@ def stuck(work: Work, path: str) -> TraceReader:
 
 
 def broken(work: Work, path: str) -> TraceReader:
-    """A statement that fails."""
+    """Read with a statement that fails."""
     queries = {**trace(0).queries, "holds": Query("select cid, no_such_column from holds where cid in (:keys)")}
     return Trace(queries).read(lambda: connect(path), work.keys, work.domains, on_failure=work.on_failure)
 
 
 def suicidal(work: Work, path: str) -> TraceReader:
-    """Takes its process with it."""
+    """Kill the process that reads."""
     os.kill(os.getpid(), 9)
     return events(work, path)
 

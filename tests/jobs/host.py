@@ -1,4 +1,4 @@
-"""A web server of sorts: holds local jobs, submits what it reads, stops them gracefully on SIGTERM."""
+"""A process like a web server: it holds local jobs, submits those that it reads, and stops them on SIGTERM."""
 
 from __future__ import annotations
 

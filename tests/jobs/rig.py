@@ -48,12 +48,19 @@ def spec(path: str, function: str = "events", *, nap: float | None = None, **mor
 
 
 def until(condition: Callable[[], Any], seconds: float = 30.0, what: str = "it") -> Any:
-    """What *condition* gives once that is true."""
+    """Wait until *condition* gives something true, and return that."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline, f"{what} did not come within {seconds} s"
         time.sleep(0.02)
     return found
+
+
+def kinds_of(error: type[Exception]) -> Iterator[type[Exception]]:
+    """Give out *error* and every class below it."""
+    yield error
+    for kind in error.__subclasses__():
+        yield from kinds_of(kind)
 
 
 def wait_for_end(jobs: Jobs, job_id: str, seconds: float = 60.0) -> Job:
@@ -75,12 +82,12 @@ def wait_for_rows(jobs: Jobs, job_id: str, rows: int = 1) -> Job:
 
 
 def published(jobs: Jobs, job_id: str) -> int:
-    """The rows that can be read."""
+    """Count the rows that can be read."""
     return sum(entry.chunk.rows for entry in jobs.store.journal(job_id, 0, 9_999))
 
 
 def rows_of(jobs: Jobs, job_id: str) -> dict[str, Counter[tuple[Any, ...]]]:
-    """All rows of a result, and that each page is a part of them, in the order of keys."""
+    """Read all rows of a result, and check that a page is a part of them and that they are in the order of keys."""
     result, found = jobs.result(job_id), {}
     for domain in result.manifest.domains:
         rows = [tuple(row.values()) for row in json.loads(b"".join(result.page(domain).data))]
@@ -92,7 +99,7 @@ def rows_of(jobs: Jobs, job_id: str) -> dict[str, Counter[tuple[Any, ...]]]:
 
 
 def horse_of(jobs: Jobs, job_id: str) -> int:
-    """The process that runs the job."""
+    """Return the process that runs the job."""
     return int(jobs.store.facts(job_id)["pid"])
 
 
@@ -144,7 +151,7 @@ jobs = make()
 
 
 def importable(folder: Path, text: str, **values: Any) -> str:
-    """The name of a new module with this *text*, which every worker can import."""
+    """Make a module with this *text* that every worker can import, and return its name."""
     module = f"jobs_app_{os.getpid()}_{time.monotonic_ns()}"
     (folder / f"{module}.py").write_text(text.format(lease=LEASE_SECONDS, module=module, **values))
     sys.path.insert(0, str(folder))
@@ -152,7 +159,7 @@ def importable(folder: Path, text: str, **values: Any) -> str:
 
 
 class LocalRig:
-    """A worker is a process that holds a `LocalJobs`, as a web server does."""
+    """Local jobs: a worker is a process that holds a `LocalJobs`, as a web server does."""
 
     name = "local"
 
@@ -209,7 +216,7 @@ COMMAND = "from mesbatch.cli import main; main()"
 
 
 class RqRig:
-    """A worker is ``mesbatch worker``."""
+    """RQ jobs: a worker is ``mesbatch worker``."""
 
     name = "rq"
 

@@ -1,4 +1,4 @@
-"""What is refused before anything is touched, and who may see a job."""
+"""Refusals before anything is touched, and the owners of jobs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.jobs.rig import until
 
 
 class Waiting(LocalJobs):
-    """Accepts jobs, and runs none."""
+    """Jobs that are accepted, and not run."""
 
     def start(self):
         pass
@@ -53,8 +53,9 @@ def spec(database, **more):
         ({}, [" "], InvalidKey),
         ({}, ["a\0"], InvalidKey),
         ({}, ["\ud800"], InvalidKey),
-        ({}, [1.5], InvalidKey),
-        ({}, [b"a"], InvalidKey),
+        ({}, [float("nan")], InvalidKey),
+        ({}, [1, "a"], InvalidKey),
+        ({}, [["a"]], InvalidKey),
         ({}, "c0001", InvalidKey),
     ],
 )

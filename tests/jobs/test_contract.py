@@ -1,4 +1,4 @@
-"""What every backend of jobs does, with real workers that are killed for real."""
+"""The contract of every backend of jobs, with real workers that are killed for real."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What only local jobs have: processes of this one."""
+"""Local jobs: processes of this one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if getattr(sys.modules["__main__"].__spec__, "name", "") == "mesbatch.jobs.child
 
 @pytest.fixture
 def make(tmp_path):
-    """Jobs of a new module, and what else stands in it."""
+    """Make jobs in a new module, with more *text* in it."""
     made = []
 
     def make(text=""):

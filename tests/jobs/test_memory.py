@@ -1,4 +1,4 @@
-"""The kernel kills a job for memory, in a cgroup of its own."""
+"""Jobs that the kernel kills for memory, in a cgroup of their own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mesbatch.jobs.memory import count_kills, killed_for_memory
+from mesbatch.jobs.process import count_kills, killed_for_memory
 from mesbatch.units import MiB
 from tests.jobs.rig import LocalRig, running, spec, until, wait_for_end
 
@@ -19,7 +19,7 @@ LIMIT = 250 * MiB
 
 @pytest.fixture
 def cgroup():
-    """A cgroup with a limit of memory; what is written into its *procs* lives in it."""
+    """Make a cgroup with a limit of memory; processes that are written into its *procs* live in it."""
     first, second = Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup")
     folder = (first if first.is_dir() else second) / f"mesbatch-test-{os.getpid()}"
     try:

@@ -1,11 +1,10 @@
-"""What only RQ brings: queues without listeners, payloads that were tampered with, jobs that nobody resumes."""
+"""Jobs of RQ: queues without listeners, payloads that were tampered with, jobs that nobody resumes."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
-import threading
 import time
 
 import pytest
@@ -13,7 +12,6 @@ import pytest
 pytest.importorskip("rq")
 pytest.importorskip("redis")
 
-import redis
 from click.testing import CliRunner
 from rq import Worker
 from rq.job import Job as RqJob
@@ -24,9 +22,7 @@ from mesbatch.cli.options import parse_size
 from mesbatch.errors import NoWorker
 from mesbatch.jobs.job import ending
 from mesbatch.jobs.rq import RQJobs
-from mesbatch.jobs.rq_connections import OneOf
 from mesbatch.jobs.rq_worker import JobWorker
-from mesbatch.jobs.stop import Stop, Stopped
 from tests.jobs.functions import FUNCTIONS, KEYS, expected
 from tests.jobs.rig import (
     COMMAND,
@@ -149,44 +145,6 @@ def test_a_redis_that_is_silent_for_longer_than_a_lease_is_waited_for(tmp_path, 
                 assert rows_of(rig.jobs, job_id) == expected(database)
     except RigUnavailable as error:
         pytest.skip(str(error))
-
-
-def test_no_more_than_so_many_read_at_once_and_the_dead_give_their_place_back(valkey, monkeypatch):
-    monkeypatch.setattr("mesbatch.jobs.rq_connections.WAIT_SECONDS", 0.005)
-    reading, most = [], []
-
-    def read(number):
-        place = OneOf(connection, "places", 3, f"holder {number}")
-        place.take(Stop())
-        reading.append(number)
-        most.append(len(reading))
-        time.sleep(0.02)
-        reading.remove(number)
-        place.give_back()
-
-    with redis.Redis.from_url(valkey.url) as connection:
-        threads = [threading.Thread(target=read, args=(number,)) for number in range(20)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert len(most) == 20
-        assert max(most) <= 3
-        monkeypatch.setattr("mesbatch.jobs.rq_connections.HELD_SECONDS", 1)
-        for number in range(3):
-            OneOf(connection, "places", 3, f"dead {number}").take(Stop())
-        begin = time.monotonic()
-        OneOf(connection, "places", 3, "alive").take(Stop())
-        assert 0.1 < time.monotonic() - begin < 3
-        given_back = OneOf(connection, "others", 1, "one")
-        given_back.take(Stop())
-        given_back.give_back()
-        given_back.renew()
-        OneOf(connection, "others", 1, "another").take(Stop())
-        stop = Stop()
-        stop.ask("cancel")
-        with pytest.raises(Stopped):
-            OneOf(connection, "places", 0, "late").take(stop)
 
 
 def test_a_size_is_read_with_its_unit():

@@ -1,4 +1,4 @@
-"""A run in this process: stopped, killed and fenced at every single operation of the store."""
+"""Runs in this process: stopped, killed and fenced at every single operation of the store."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ import pytest
 
 from mesbatch import Query, Trace
 from mesbatch.client import follow_store
-from mesbatch.errors import JobNotFound, StoreUnavailable
+from mesbatch.errors import CorruptChunk, JobNotFound, ResultStoreFull, StoreError, StoreUnavailable
 from mesbatch.jobs import JobSpec, LocalJobs
 from mesbatch.jobs.job import ending, first_facts
+from mesbatch.jobs.outcome import code_of
 from mesbatch.jobs.recovery import waiting_jobs
 from mesbatch.jobs.run import run_job
 from mesbatch.jobs.stop import Stop
 from mesbatch.store import DirectoryStore, Lease, ResultReader, new_job_id, store_keys
 from tests.jobs.functions import FUNCTIONS, Count
+from tests.jobs.rig import kinds_of
 
 KEYS = [f"k{n:02d}" for n in range(30)]
 MOVES = [(key, n) for i, key in enumerate(KEYS) for n in range(i % 4)] + [("k07", 100 + n) for n in range(25)]
@@ -62,7 +64,7 @@ def read(work, path):
 
 @pytest.fixture
 def store(tmp_path):
-    """In memory where that can be had: these tests write and sync some thousand small files."""
+    """Make a store, in memory where that can be had: these tests write and sync some thousand small files."""
     memory = Path("/dev/shm")
     with TemporaryDirectory(dir=memory if memory.is_dir() else tmp_path) as folder:
         yield DirectoryStore(folder, lease_seconds=60)
@@ -100,7 +102,7 @@ def assert_whole(store, job_id):
 
 
 class Killed(BaseException):
-    """The process is gone."""
+    """The end of a process, as by a signal."""
 
 
 class Mortal:
@@ -126,7 +128,7 @@ class Mortal:
 
 @pytest.fixture(autouse=True)
 def quiet_heart(monkeypatch):
-    """No beats, so that operations are counted alike in every run."""
+    """Let no heart beat, so that operations are counted alike in every run."""
     monkeypatch.setattr("mesbatch.jobs.heart.LOOK_SECONDS", 60)
     monkeypatch.setattr("mesbatch.jobs.publishing.PROGRESS_SECONDS", 0)
 
@@ -158,8 +160,32 @@ def test_a_store_that_does_not_answer_at_any_operation_is_asked_again(store, pat
         assert_whole(store, job_id)
 
 
+@pytest.mark.parametrize("error", [*kinds_of(StoreError)], ids=lambda error: error.__name__)
+def test_a_store_that_refuses_once_ends_no_worker_and_loses_no_row(store, path, error):
+    for at in range(2, 56, 6):
+        job_id = submitted(store, path)
+        assert run(Mortal(store, at, error, once=True), job_id) in {"finished", "failed", "not ours"}
+        facts = store.facts(job_id)
+        if facts["status"] == "failed":
+            assert facts["code"] == code_of(error())
+            continue
+        if facts["status"] != "finished":
+            store.release(Lease(job_id, "worker", 1))
+            run(store, job_id)
+        assert_whole(store, job_id)
+
+
+def test_a_store_that_stays_full_ends_no_worker(store, path):
+    for at in range(1, 56, 9):
+        job_id = submitted(store, path)
+        assert run(Mortal(store, at, ResultStoreFull), job_id) == "not ours"
+        store.release(Lease(job_id, "worker", 1))
+        run(store, job_id)
+        assert_whole(store, job_id)
+
+
 def test_an_order_of_ranges_gives_the_same_rows(store, path, monkeypatch):
-    monkeypatch.setattr("mesbatch.jobs.reading.FIRST_RANGE", 4)
+    monkeypatch.setattr("mesbatch.jobs.ranges.FIRST_RANGE", 4)
     job_id = submitted(store, path, order="any", domains=("moves", "holds"))
     assert run(store, job_id) == "finished"
     assert rows_of(store, job_id) == {domain: EXPECTED[domain] for domain in ("moves", "holds")}
@@ -169,7 +195,7 @@ def test_an_order_of_ranges_gives_the_same_rows(store, path, monkeypatch):
 
 
 def test_keys_that_were_given_up_are_told_by_the_retry_too(store, path, monkeypatch):
-    monkeypatch.setattr("mesbatch.jobs.reading.FIRST_RANGE", 4)
+    monkeypatch.setattr("mesbatch.jobs.ranges.FIRST_RANGE", 4)
 
     def connect(path):
         con = sqlite3.connect(path, check_same_thread=False)
@@ -255,6 +281,17 @@ def test_a_job_that_cannot_be_read_keeps_no_other_from_running(store, path, capl
     assert f"job {damaged} cannot be looked at" in caplog.text
 
 
+def test_a_result_that_cannot_be_read_keeps_no_other_job_from_running(store, path, caplog):
+    damaged, whole = submitted(store, path), submitted(store, path)
+    lease = store.acquire(damaged, "worker")
+    store.release(lease)
+    store.objects.create(f"{damaged}/results/00000001", b"00000000{}")
+    with pytest.raises(CorruptChunk):
+        store.manifest(damaged)
+    assert [job_id for job_id, _ in waiting_jobs(store)] == [whole]
+    assert f"job {damaged} cannot be looked at" in caplog.text
+
+
 def test_two_workers_at_one_job_give_one_result(store, path):
     job_id = submitted(store, path)
     outcomes = []
@@ -311,7 +348,7 @@ def test_a_manifest_without_the_last_word_is_finished(store, path):
 
 
 def asking(stop, reason):
-    """A function whose read asks for a stop after some rows."""
+    """Make a function whose read asks for a stop after some rows."""
 
     def stopping(work, path):
         reader = read(work, path)
@@ -406,7 +443,7 @@ def test_integer_keys_are_read_and_resumed(tmp_path, store):
 
 
 def split(store, path, shards=3):
-    """A job in parts, none of them run."""
+    """Submit a job in shards, none of them run."""
 
     class Waiting(LocalJobs):
         def start(self):

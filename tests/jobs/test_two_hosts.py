@@ -94,7 +94,7 @@ def both_at_work(jobs, job_id):
 
 
 def tally_of_job(jobs, job_id):
-    """How many rows there are, and the sum of their hashes; keys ascend."""
+    """Count the rows, add up their hashes, and check that keys ascend."""
     count, total, last = 0, 0, ""
     with follow_store(jobs.store, job_id) as stream:
         for records in stream:

@@ -26,6 +26,13 @@ SAFE = [
     "with w as (select 1 as one) select t.k, n, one from t, w where t.k in (:keys)",
     "select k, n as k2 from t where (k in (:keys)) -- the end",
     "select k, ':keys' as text from t where k in (:keys) /* not in (:keys) */;",
+    "with w as (select k, n, v from t where k in (:keys)) select k, n from w where n > 7",
+    "with w (lot, m) as (select k, max(n) from t where k in (:keys) group by k) select m, lot as k from w",
+    (
+        "with w as (select k, n, row_number() over (partition by k, v order by n desc) rn from t where k in (:keys)), "
+        "one as (select n from t where n = 5) select w.k, w.n from w left join one on one.n = w.n where rn = 1"
+    ),
+    "with w as (select * from t where k in (:keys)), x as (select k, v from w) select x.* from x",
 ]
 UNSAFE = [
     "select count(*) from t where k in (:keys)",
@@ -46,6 +53,12 @@ UNSAFE = [
     "select k, n from t where case when k in (:keys) then 1 else 0 end = 0",
     "select x.k, x.n from (select k, n from t where k in (:keys) order by n limit 4) x",
     "select n, v from t where k in (:keys)",
+    "with w as (select k, n from t where k in (:keys)) select count(*) from w",
+    "with w as (select k, n from t where k in (:keys)) select w.k, x.n from w, w x",
+    "with w as (select k, n from t where k in (:keys) order by n limit 3) select * from w",
+    "with w as (select k, n from t where k in (:keys)) select k, n from w order by - n limit 4",
+    "select k, n as by from t where k in (:keys) order by n + 0 limit 4",
+    'select k, count(*) as c from (select v as "k", k as w from t where k in (:keys)) x group by k',
 ]
 
 

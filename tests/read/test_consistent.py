@@ -80,7 +80,7 @@ def test_a_snapshot_whose_owner_died_ends_the_read(pg, postgres_schema_url, monk
         next(reader)
         pg.execute(
             "select pg_terminate_backend(pid) from pg_stat_activity "
-            "where pid <> pg_backend_pid() and query like '%from t where%'"
+            "where pid <> pg_backend_pid() and (query like '%from t where%' or query ilike 'release%')"
         )
         pg.commit()
         with pytest.raises(psycopg.Error, match="snapshot"):

@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 
 from mesbatch import Batch, read_sql_iter
-from mesbatch.events import BatchRead, PartFailed, PartRead, PartRetried
+from mesbatch.events import BatchRead, PartFailed, PartRead, PartRetried, StrategyChosen
 from tests.rig.faulty import Faults
 
 SQL = "select * from t where k in (:keys)"
@@ -98,6 +98,7 @@ def test_events_come_in_their_order(path, monkeypatch):
     events = []
     faults = Faults(path, fail_at=18)
     list(read_sql_iter(SQL, faults, keys=range(12), batch_size=15, on_event=events.append))
+    assert events.pop(0) == StrategyChosen("in-list", 12)
     kinds = [type(event) for event in events]
     assert kinds == [BatchRead, PartRetried, *[BatchRead] * (len(events) - 3), PartRead]
     assert sum(event.rows for event in events if isinstance(event, BatchRead)) == 60

@@ -95,7 +95,7 @@ def test_a_hook_that_raises_stops_the_read(path, options):
 
     faults = Faults(path)
     reader = read_sql_iter(SQL, faults, keys=KEYS, batch_size=20, on_event=hook, **options)
-    with pytest.raises(InterruptedError, match="BatchRead"):
+    with pytest.raises(InterruptedError, match="StrategyChosen"):
         next(reader)
     assert reader.manifest.status == "failed"
     assert faults.alive == 0

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import date
 from itertools import groupby
 
 import pytest
@@ -8,14 +9,21 @@ from hypothesis import strategies as st
 
 from mesbatch.errors import KeyMismatch
 from mesbatch.keys.resume import ResumePoint
+from mesbatch.keys.walk import KeyWalk
 from mesbatch.read.whole_keys import WholeKeys
 
 ROW_BYTES = 100
 
 
-def cut(fetches, max_held=10_000, first=0, last=9, *, ascending=True):
-    """Cut *fetches*; return the rows given out for each of them and at the end, and the object."""
-    whole = WholeKeys(0, max_held, first, last, ascending=ascending, padded=False)
+def whole_keys(max_held=10_000, keys=range(10), *, size=4, padded=False):
+    keys = list(keys)
+    lists = iter([keys[i : i + size] for i in range(0, len(keys), size)])
+    return WholeKeys(0, max_held, KeyWalk(lists, type(keys[0]), padded=padded), type(keys[0]), padded=padded)
+
+
+def cut(fetches, max_held=10_000):
+    """The rows that are given out for each fetch, and at the end."""
+    whole = whole_keys(max_held)
     given_out = [whole.cut(rows, len(rows) * ROW_BYTES) for rows in fetches]
     return [*given_out, whole.rest()], whole
 
@@ -28,7 +36,7 @@ def test_the_last_key_of_a_fetch_is_held_back_until_its_end_has_come():
 
 def test_a_key_larger_than_what_may_be_held_is_given_out_as_it_comes():
     fetches = [[(1, n) for n in range(4)], [(1, n) for n in range(4, 8)], [(1, 8), (2, 9)]]
-    whole = WholeKeys(0, 700, 1, 2, ascending=True, padded=False)
+    whole = whole_keys(700)
     assert whole.cut(fetches[0], 400) == []
     assert whole.open_key is None
     assert whole.cut(fetches[1], 400) == fetches[0] + fetches[1]
@@ -61,19 +69,36 @@ def test_no_row_is_lost_and_none_is_early(keys, size, max_held):
         [[(3, "a"), (4, "a")], [(2, "b")]],
         [[("3", "a")]],
         [[(None, 1)]],
+        [[(date(2026, 1, 1), 1)]],
+        [[(1, "a"), (1.5, "b"), (2, "c")]],
+        [[(1, "a"), (5, "b"), (2, "c"), (7, "d")]],
+        [[(1, "a"), (2, "b"), (1, "c"), (3, "d")]],
     ],
 )
-def test_a_row_whose_key_was_not_due_is_refused(fetches):
-    with pytest.raises(KeyMismatch, match="were due"):
+def test_a_row_whose_key_was_not_due_is_refused_before_it_is_given_out(fetches):
+    """Also in the middle of a fetch whose ends are right."""
+    with pytest.raises(KeyMismatch, match="a row came with the key"):
         cut(fetches)
 
 
-def test_without_an_order_the_keys_of_rows_are_trusted():
-    given_out, _ = cut([[(3, "a"), (1, "b")], [(1, "c"), (7, "d")]], ascending=False)
-    assert given_out == [[(3, "a")], [(1, "b"), (1, "c")], [(7, "d")]]
+@given(
+    keys=st.lists(st.integers(0, 200), min_size=1, unique=True).map(sorted),
+    values=st.lists(st.integers(0, 200), max_size=40).map(sorted),
+    wrong=st.none() | st.tuples(st.integers(0, 40), st.integers(0, 200)),
+    size=st.integers(1, 50),
+)
+def test_a_walk_refuses_just_those_rows_that_are_no_key_or_out_of_order(keys, values, wrong, size):
+    if wrong is not None:
+        values.insert(wrong[0], wrong[1])
+    walk = KeyWalk(iter([keys[i : i + size] for i in range(0, len(keys), size)]), int, padded=False)
+    if set(values) <= set(keys) and values == sorted(values):
+        walk.follow(values)
+    else:
+        with pytest.raises(KeyMismatch):
+            walk.follow(values)
 
 
 def test_keys_that_come_padded_are_known_as_they_were_asked_for():
-    whole = WholeKeys(0, 1_000, "a", "b", ascending=True, padded=True)
-    assert whole.cut([("a  ", 1), ("b  ", 2)], 200) == [("a  ", 1)]
-    assert whole.resume == ResumePoint("a")
+    whole = whole_keys(1_000, ["a", "a\t", "b"], padded=True)
+    assert whole.cut([("a   ", 1), ("a\t  ", 2), ("b   ", 3)], 300) == [("a   ", 1), ("a\t  ", 2)]
+    assert whole.resume == ResumePoint("a\t")

@@ -1,4 +1,4 @@
-"""One set of tests over every store: a directory, a real Valkey, an object storage in memory and in a directory."""
+"""Stores for one set of tests: a directory, a real Valkey, an object storage in memory and in a directory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ KINDS = ("directory", "redis", "memory", "local")
 
 @pytest.fixture(scope="session")
 def valkey_server() -> Iterator[PrivateValkey]:
-    """The session's Valkey; a test that stops, fills or empties a server starts its own."""
+    """Start the session's Valkey; a test that stops, fills or empties a server starts its own."""
     pytest.importorskip("redis", reason="no redis client: redis is not installed")
     with valkey_or_skip() as server:
         yield server

@@ -1,4 +1,4 @@
-"""Results that tests write: rows of a number and its key, in chunks of any sizes."""
+"""Results that tests write: rows of a number and its key, in chunks of any size."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def finish(writer: ResultWriter, domains: Iterable[str] = (), **more: Any) -> Re
 
 
 def written(store: Store, chunks: Sequence[tuple[str, Rows]], domains: Iterable[str] = ("a",), **more: Any) -> str:
-    """A finished job whose result has these *chunks* in this order."""
+    """Make a finished job whose result has these *chunks* in this order."""
     job_id = new_job(store)
     writer = writer_of(store, job_id)
     for domain, rows in chunks:

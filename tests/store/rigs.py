@@ -1,4 +1,4 @@
-"""The storages that every contract test runs over, each with a way to damage what lies in it."""
+"""Storages that every contract test runs over, each with a way to damage its chunks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class StoreRig(Protocol):
     def open(self, **options: Any) -> Store: ...
 
     def put_chunk(self, job_id: str, chunk: Chunk, data: bytes | None) -> None:
-        """Behind the store's back; None removes the chunk."""
+        """Replace the bytes of a chunk behind the store's back; None removes it."""
 
     def close(self) -> None: ...
 

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
+from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
@@ -21,6 +24,7 @@ from mesbatch.errors import (
     ResultExpired,
     StatusConflict,
 )
+from mesbatch.keys.resume import decode_key, encode_key
 from mesbatch.store import KeyList, Lease, MissingKeys, ResultReader, new_job_id, read_keys, store_keys
 from tests.rig.until import until
 from tests.store.results import COLUMNS, encode, finish, new_job, publish, rows_of, writer_of, written
@@ -33,7 +37,7 @@ def page_of(store, job_id, domain="a", **page):
 
 
 def taken_over(store, job_id, owner="next"):
-    """A writer whose lease follows one that ran out."""
+    """Make a writer whose lease follows one that ran out."""
 
     def acquire():
         try:
@@ -450,7 +454,40 @@ def test_keys_come_back_in_order_part_by_part(store):
     assert list(read_keys(store, numbers)) == [1, -5, 2**63]
 
 
-@pytest.mark.parametrize("key", [None, 1.5, True, b"a", "\ud800"])
+KEYS = [
+    ["a", "a\t", "焊接"], [0, -(2**63), 2**64 - 1, 10**40], [1.5, -0.0, 1e300], [b"", b"\xff"], [UUID(int=7)],
+    [Decimal("1.50"), Decimal("1E+400")], [date(2026, 2, 25)], [datetime(2026, 2, 25, 8, 0, 0, 5)],
+    [datetime(2026, 2, 25, 8, tzinfo=timezone(timedelta(hours=8)))],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("keys", KEYS, ids=repr)
+def test_keys_of_every_type_come_back_as_they_were(store, keys):
+    found = list(read_keys(store, store_keys(store, new_job(store), keys)))
+    assert [(type(key), repr(key)) for key in found] == [(type(key), repr(key)) for key in keys]
+
+
+def test_text_and_integers_are_stored_as_the_json_that_they_always_were(store):
+    job_id = new_job(store)
+    store_keys(store, job_id, ["a", 7, 2**64 - 1])
+    assert store.keys(job_id, 0)[8:] == b'["a",7,18446744073709551615]'
+
+
+def test_the_last_key_of_a_chunk_and_missing_keys_have_their_type(rig):
+    store, last = rig.open(), date(2026, 2, 25)
+    job_id = new_job(store)
+    writer = writer_of(store, job_id)
+    writer.start("a", COLUMNS)
+    writer.publish("a", encode(rows_of(1)), 1, last)
+    store.release(writer._lease)
+    writer = writer_of(rig.open(), job_id)
+    assert decode_key(writer.domains["a"].last_key) == last
+    missing = MissingKeys("b", encode_key(b"a"), encode_key(b"b"), 2)
+    finish(writer, missing_keys=[missing])
+    assert rig.open().manifest(job_id).missing_keys == [missing]
+
+
+@pytest.mark.parametrize("key", [None, float("nan"), Decimal("sNaN"), True, ["a"], "\ud800"])
 def test_a_key_that_would_come_back_as_another_is_refused(store, key):
     with pytest.raises(InvalidKey):
         store_keys(store, new_job(store), ["a", key])

@@ -1,4 +1,4 @@
-"""What only a directory can have: other users, a full disk, damage at any byte, a writer that is killed."""
+"""The store in a directory: other users, a full disk, damage at any byte, a writer that is killed."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_a_result_that_could_not_be_finished_is_not_there(path, monkeypatch, cal
 
 
 def test_any_damage_to_any_file_gives_an_error_or_the_same_rows(path):
-    """A flipped bit and a truncation at every position of every file that was written."""
+    """Flip a bit and truncate at every position of every file that was written."""
     store = DirectoryStore(path)
     job_id = new_job(store)
     writer = writer_of(store, job_id)
@@ -193,7 +193,7 @@ def test_a_writer_that_is_killed_leaves_whole_chunks_only(path, kills):
     until(lambda: store.holder(job_id) is None)
     writer = writer_of(store, job_id)
     kept = writer.domains["a"].rows
-    assert kept in (told + 1, told + 2)  # what was published and not told yet may be there
+    assert kept in (told + 1, told + 2)  # a chunk that was published and not told yet may be there
     finish(writer)
     assert pages(store, job_id) == rows_of(*range(kept))
     assert json.loads(list(stored_lines(store, job_id))[-1])["total_records"] == kept

@@ -1,4 +1,4 @@
-"""Both directions: what the first implementation left in Redis is read by us, and what we leave by a reader like it."""
+"""Results of the first implementation, read by us, and results of ours, read by a reader like it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def golden(name):
 
 @pytest.fixture
 def restored(redis_rig):
-    """Puts a recorded layout into Redis, and gives a store on it."""
+    """Put a recorded layout into Redis, and give a store on it."""
 
     def restore(name):
         client = redis_rig.client()
@@ -41,7 +41,7 @@ def restored(redis_rig):
 
 
 def old_reader(client, prefix, job_id):
-    """How the first implementation reads a finished result: its account, then chunk by chunk, then the aggregation."""
+    """Read a finished result as the first implementation does: its account, chunk by chunk, the aggregation."""
 
     def get(name):
         value = client.get(f"{prefix}:trace:job:{job_id}:{name}")

@@ -1,4 +1,4 @@
-"""What only a storage without locks can have: two workers in the same moment."""
+"""The store in a storage without locks: two workers in the same moment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One page of a large result costs one or two chunks, in memory and in time."""
+"""The cost of one page of a large result: one or two chunks, in memory and in time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROW = {f"COLUMN{number:02}": f"value {number} of a lot" for number in range(11)}
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory):
-    """A directory with a result of 200,000 rows and 67 MB."""
+    """Make a directory with a result of 200,000 rows and 67 MB."""
     path = tmp_path_factory.mktemp("large") / "jobs"
     store = DirectoryStore(path)
     writer = writer_of(store, new_job(store))
@@ -40,7 +40,7 @@ def test_a_page_of_5000_rows_takes_less_than_50_ms(large):
     path, job_id = large
     seconds = []
     for _ in range(9):
-        began = time.process_time()  # what it costs, not how busy the machine is
+        began = time.process_time()  # the cost, however busy the machine is
         b"".join(ResultReader(DirectoryStore(path), job_id).page("a", offset=12_345, limit=ROWS).data)
         seconds.append(time.process_time() - began)
     assert statistics.median(seconds) < 0.05

@@ -1,4 +1,4 @@
-"""What only Redis can do: be full, evict, be away, come back empty, expire by itself."""
+"""The store in Redis, which may be full, evict, be away, come back empty, and expire by itself."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ redis = pytest.importorskip("redis", reason="no redis client: redis is not insta
 
 @pytest.fixture
 def own_server(valkey_server):
-    """A server that this test may fill, stop and kill."""
+    """Start a server that this test may fill, stop and kill."""
     with PrivateValkey() as server:
         yield server
 

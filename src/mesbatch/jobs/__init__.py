@@ -1,10 +1,10 @@
-"""Large reads in a process of their own, which outlive the request: submit, follow, cancel, read while they run."""
+"""Large reads in processes of their own, which outlive the request: submit, follow, cancel, read while they run."""
 
 from mesbatch.jobs.base import Jobs
 from mesbatch.jobs.function import Aggregation, Work
-from mesbatch.jobs.job import Job
+from mesbatch.jobs.job import STATUSES, Job, JobStatus
 from mesbatch.jobs.local import LocalJobs
 from mesbatch.jobs.spec import JobSpec
-from mesbatch.jobs.status import STATUSES, TERMINAL, JobStatus
+from mesbatch.store.protocol import ENDED as TERMINAL
 
 __all__ = ["STATUSES", "TERMINAL", "Aggregation", "Job", "JobSpec", "JobStatus", "Jobs", "LocalJobs", "Work"]

@@ -1,4 +1,4 @@
-"""The application's own jobs object, found by its name in a worker's process."""
+"""The application's own jobs object, imported by its name in a worker's process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mesbatch.jobs.base import Jobs
 
 
 def import_jobs(app: str) -> Jobs:
-    """The object *app*, a ``module:object``.
+    """Import the object *app*, a ``module:object``.
 
     Raises:
         InvalidJob: there is none of this name, or it is no `Jobs`.

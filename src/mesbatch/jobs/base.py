@@ -1,4 +1,4 @@
-"""What every backend of jobs does alike: check, submit, show, cancel, read the result."""
+"""The base of every backend of jobs: check, submit, show, cancel, read the result."""
 
 from __future__ import annotations
 
@@ -8,19 +8,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from hmac import compare_digest
-from itertools import islice
 from typing import Any, Self
 
 import msgspec
 
 from mesbatch.errors import InvalidKey, JobNotFound, StatusConflict
 from mesbatch.jobs.function import Functions, check_call
-from mesbatch.jobs.job import Job, first_facts, read_job
+from mesbatch.jobs.job import Job, first_facts, may_become, read_job
+from mesbatch.jobs.ranges import flat, shares
 from mesbatch.jobs.recovery import end_if_due
-from mesbatch.jobs.shards import children_of, progress_of
+from mesbatch.jobs.shards import progress_of, shards_of
 from mesbatch.jobs.spec import JobSpec
-from mesbatch.jobs.status import may_become
-from mesbatch.keys.collect import CHECKED_AT_ONCE, Keys, collect_keys
+from mesbatch.keys.collect import Keys, collect_keys
 from mesbatch.sink.stream import ByteStream
 from mesbatch.store import ResultReader, check_job_id, new_job_id, store_keys
 from mesbatch.store.protocol import ENDED, Facts, Store
@@ -30,9 +29,10 @@ from mesbatch.store.stored_lines import stored_lines
 class Jobs(ABC):
     """Jobs that outlive the request that submits them.
 
-    *functions* is the allow-list: what a job may call, by name. *app*, a ``module:object``, is where a worker's process
-    finds this object, and with it *functions*, *store* and *settings*. Every method that takes a job id raises
-    `InvalidJobId` for a text that cannot be one, and `JobNotFound` for the job of another *owner*.
+    *functions* is the allow-list of functions that a job may call, by name. *app*, a ``module:object``, names the place
+    from which a worker's process imports this object, and with it *functions*, *store* and *settings*. Every method
+    that takes a job id raises `InvalidJobId` for a text that cannot be one, and `JobNotFound` for the job of another
+    *owner*.
     """
 
     def __init__(
@@ -48,16 +48,15 @@ class Jobs(ABC):
 
         Raises:
             InvalidJob: the function is not allowed, or its arguments do not fit.
-            InvalidKey: a key that no row can have, one that is neither text nor an integer, or no key at all.
+            InvalidKey: a key that no row can have, or no key at all.
             NoWorker: nobody would run it.
         """
         check_call(self.functions, spec)
         facts = first_facts(spec, 0, time.time())
         collected = collect_keys(keys)
         try:
-            if collected.key_type not in (str, int):
-                got = "none" if collected.key_type is None else collected.key_type.__name__
-                raise InvalidKey(f"a job is for one key or more, all text or all integers; got {got}")
+            if not len(collected):
+                raise InvalidKey("a job is for one key or more; got none")
             self.check_listening()
             return self._create(spec, {**facts, "cid_count": str(len(collected))}, collected)
         finally:
@@ -65,21 +64,21 @@ class Jobs(ABC):
                 collected.close()
 
     def get(self, job_id: str, *, owner: str | None = None) -> Job:
-        """What is known of a job; one that nobody took before its deadline ends now."""
+        """Return a job as it is now; one that no worker took before its deadline has failed."""
         facts = self._facts(job_id, owner)
         due = facts["status"] not in ENDED and time.time() > float(facts.get("deadline") or "inf")
         if due and self.store.holder(job_id) is None and end_if_due(self.store, job_id, facts):
             facts = self.store.facts(job_id)
-        if not (facts["status"] == "queued" and children_of(facts)):
+        if not (facts["status"] == "queued" and shards_of(facts)):
             return read_job(job_id, facts)
         begun, progress = progress_of(self.store, facts)
         return replace(read_job(job_id, facts), status="started" if begun else "queued", progress=progress)
 
     def cancel(self, job_id: str, *, owner: str | None = None) -> Job:
-        """Ask a job to stop: it does within 2 s or one batch. One that has ended stays as it is."""
-        for child in children_of(self._facts(job_id, owner)):
+        """Ask a job to stop, which takes up to 2 s or one batch. A job that has ended stays as it is."""
+        for shard in shards_of(self._facts(job_id, owner)):
             with suppress(JobNotFound):
-                self.cancel(child, owner=owner)
+                self.cancel(shard, owner=owner)
         with suppress(StatusConflict):
             facts = self.store.change(job_id, {"cancel": "1"}, only_if=may_become("cancelled"))
             if self.store.holder(job_id) is None:
@@ -89,12 +88,12 @@ class Jobs(ABC):
         return read_job(job_id, self.store.facts(job_id))
 
     def result(self, job_id: str, *, owner: str | None = None) -> ResultReader:
-        """The reader of a job's result, for pages and for the whole."""
+        """Return the reader of a job's result, for pages and for the whole."""
         self._facts(job_id, owner)
         return ResultReader(self.store, job_id)
 
     def lines(self, job_id: str, *, owner: str | None = None, from_: int = 0) -> ByteStream:
-        """The job's NDJSON stream from its *from_*-th ``records`` line on, until the job's end; see `stored_lines`."""
+        """Return the job's NDJSON stream from its *from_*-th ``records`` line to the job's end; see `stored_lines`."""
         self._facts(job_id, owner)
         return stored_lines(self.store, job_id, from_=from_)
 
@@ -104,7 +103,7 @@ class Jobs(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Give back what this object holds in this process; may be called twice. Jobs go on where others run them."""
+        """Give back connections and threads of this object; may be called twice. Jobs of other processes go on."""
 
     def __enter__(self) -> Self:
         return self
@@ -114,51 +113,53 @@ class Jobs(ABC):
 
     @abstractmethod
     def _enqueue(self, job_id: str) -> None:
-        """See to it that a worker runs the job."""
+        """Let a worker run the job."""
 
     @abstractmethod
     def _stop(self, job_id: str, facts: Facts) -> None:
-        """Tell the worker of a started job to look at once whether it is to stop."""
+        """Tell the worker of a started job to look at once for the request to stop."""
 
     def _create(self, spec: JobSpec, facts: Facts, keys: Keys) -> Job:
-        job_id, shards = new_job_id(), min(spec.shards, len(keys))
-        parts = [new_job_id() for _ in range(shards)] if shards > 1 else []
+        job_id, count = new_job_id(), min(spec.shards, len(keys))
+        shards = [new_job_id() for _ in range(count)] if count > 1 else []
         try:
-            stored = self._store_parts(job_id, parts, spec, facts, keys) if parts else None
-            return read_job(job_id, stored or self._store_job(job_id, facts, _flat(keys)))
+            if shards:
+                return read_job(job_id, self._store_shards(job_id, shards, spec, facts, keys))
+            return read_job(job_id, self._store_job(job_id, facts, flat(keys)))
         except BaseException:
-            for one in (job_id, *parts):
+            for one in (job_id, *shards):
                 self.store.delete(one)
             raise
 
-    def _store_parts(self, job_id: str, parts: list[str], spec: JobSpec, facts: Facts, keys: Keys) -> Facts:
-        """A job for each range of keys, and one that waits for them."""
+    def _store_shards(self, job_id: str, shards: list[str], spec: JobSpec, facts: Facts, keys: Keys) -> Facts:
+        """Store a job for each range of keys, and one that waits for them."""
         self.store.create(job_id, facts)
         shared = {**facts, "parent": job_id, "spec": replace(spec, shards=1).encode().decode()}
-        flat, total = _flat(keys), len(keys)
-        for number, part in enumerate(parts):
-            count = total * (number + 1) // len(parts) - total * number // len(parts)
-            self._store_job(part, {**shared, "cid_count": str(count)}, islice(flat, count))
-        facts = self.store.change(job_id, {"children": ",".join(parts)})
-        self._await_parts(job_id)
+        stored = []
+        for shard, share in zip(shards, shares(keys, len(shards))):
+            self._store_job(shard, shared, share)
+            stored.append(shard)
+        facts = self.store.change(job_id, {"children": ",".join(stored)})
+        self._await_shards(job_id)
         return facts
 
     def _store_job(self, job_id: str, facts: Facts, keys: Iterator[Any]) -> Facts:
         self.store.create(job_id, facts)
         handle = store_keys(self.store, job_id, keys)
-        facts = self.store.change(job_id, {"keys": msgspec.json.encode(handle).decode()})
+        stored = {"keys": msgspec.json.encode(handle).decode(), "cid_count": str(handle.count)}
+        facts = self.store.change(job_id, stored)
         self._enqueue(job_id)
         return facts
 
     @abstractmethod
-    def _await_parts(self, job_id: str) -> None:
-        """See to it that a worker joins the parts of the job once they have ended."""
+    def _await_shards(self, job_id: str) -> None:
+        """Let a worker join the results of a split job once its shards have ended."""
 
     def _facts(self, job_id: str, owner: str | None) -> Facts:
-        """The facts of a job that *owner* may see.
+        """Return the facts of a job that *owner* may see.
 
         Raises:
-            JobNotFound: there is none; the same for another's.
+            JobNotFound: there is no such job, or it is another's.
         """
         check_job_id(job_id)  # before the store is asked at all
         facts = self.store.facts(job_id)
@@ -166,8 +167,3 @@ class Jobs(ABC):
         if theirs and not compare_digest(theirs.encode(), (owner or "").encode()):
             raise JobNotFound(f"there is no job {job_id}, or it has expired")
         return facts
-
-
-def _flat(keys: Keys) -> Iterator[Any]:
-    for some in keys.slices(lambda: CHECKED_AT_ONCE):
-        yield from some

@@ -1,4 +1,4 @@
-"""The inside of a local job's process: ``python -m mesbatch.jobs.child``, its work in a line of standard input."""
+"""The entry point of a local job's process, ``python -m mesbatch.jobs.child``: its work is a line of standard input."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import signal
 import sys
 from typing import Any
 
-from mesbatch.jobs.orphan import die_with_parent, end_now, watch_pipe
+from mesbatch.jobs.process import die_with_parent, end_now, limit_memory, watch_pipe
 
 
 def main() -> None:
-    """Do the job, and die with whoever started this process."""
+    """Do the job, and die with the process that started this one."""
     work = json.loads(_read_line(sys.stdin.fileno()))
     die_with_parent(work["parent"])
     watch_pipe(sys.stdin.fileno())
@@ -22,7 +22,6 @@ def main() -> None:
 
 def _run(work: dict[str, Any]) -> None:
     from mesbatch.jobs.app import import_jobs  # from here on the parent's death is noticed
-    from mesbatch.jobs.memory import limit_memory
     from mesbatch.jobs.run import run_job
     from mesbatch.jobs.stop import Stop
 
@@ -35,7 +34,7 @@ def _run(work: dict[str, Any]) -> None:
 
 
 def _read_line(descriptor: int) -> bytes:
-    """A line, and not a byte more: what follows is the watch's."""
+    """Read a line, and not a byte more: the rest is for `watch_pipe`."""
     line = bytearray()
     while not line.endswith(b"\n") and (byte := os.read(descriptor, 1)):
         line += byte

@@ -1,4 +1,4 @@
-"""Cutting rows into chunks where a key ends, so that a job can go on after any of them."""
+"""Chunks of rows, cut where a key ends, so that a job can go on after any of them."""
 
 from __future__ import annotations
 
@@ -7,29 +7,27 @@ from dataclasses import dataclass
 
 from mesbatch.batch import Row
 
-FIRST_ROWS = (
-    500  # of a job's first chunk: what the reader shows while the rest is still read; the next is twice as long
-)
+FIRST_ROWS = 500  # of a job's first chunk: readers see them while the rest is read; the next is twice as long
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class ChunkRows:
     """The rows of one chunk; with *ends_key* the last row is the last of its key."""
 
     rows: list[Row]
     ends_key: bool
 
 
-class Cutter:
-    """Rows of one domain, in chunks of at most *batch_size* rows and about *max_bytes* that end where a key does.
+class Chunker:
+    """A cutter of one domain's rows into chunks of at most *batch_size* rows and about *max_bytes* that end with a key.
 
     Only a key that alone fills a chunk is cut. *key* is the position of its column; None where rows are in no order of
     keys, so that only the end of all ends one. The first chunks are short. Holds the rows of a chunk and of a batch.
 
-    >>> cutter = Cutter(batch_size=3, max_bytes=1_000, key=0)
-    >>> [cut.rows for cut in cutter.add([("a", 1), ("a", 2), ("b", 1), ("b", 2)], nbytes=400)]
+    >>> chunker = Chunker(batch_size=3, max_bytes=1_000, key=0)
+    >>> [chunk.rows for chunk in chunker.add([("a", 1), ("a", 2), ("b", 1), ("b", 2)], nbytes=400)]
     [[('a', 1), ('a', 2)]]
-    >>> [cut.rows for cut in cutter.rest()]
+    >>> [chunk.rows for chunk in chunker.rest()]
     [[('b', 1), ('b', 2)]]
     """
 
@@ -39,31 +37,32 @@ class Cutter:
         self._rows: list[Row] = []
         self._nbytes = 0
 
-    def add(self, rows: list[Row], nbytes: int) -> Iterator[Cut]:
+    def add(self, rows: list[Row], nbytes: int) -> Iterator[ChunkRows]:
         """Take the rows of a batch, which hold *nbytes*, and give out the chunks that are whole."""
         self._rows += rows
         self._nbytes += nbytes
         while len(self._rows) > self._wanted or (self._nbytes > self._max_bytes and len(self._rows) > 1):
-            yield self._cut(min(self._wanted, len(self._rows) - 1))  # a row stays: the last chunk ends the last key
+            # A row stays: the last chunk ends the last key.
+            yield self._next_chunk(min(self._wanted, len(self._rows) - 1))
             self._wanted = min(self._batch_size, 2 * self._wanted)
 
-    def whole_keys(self) -> Iterator[Cut]:
-        """What is held of keys that are known to be whole: for a worker that stops here."""
+    def whole_keys(self) -> Iterator[ChunkRows]:
+        """Give out the rows of keys that are known to be whole, for a worker that stops here."""
         if end := self._last_end(len(self._rows) - 1):
             yield self._taken(end, ends_key=True)
 
-    def rest(self) -> Iterator[Cut]:
-        """All that is held: the domain has ended, and its last key with it."""
+    def rest(self) -> Iterator[ChunkRows]:
+        """Give out all rows that are held: the last key has ended."""
         if self._rows:
             yield self._taken(len(self._rows), ends_key=True)
 
-    def _cut(self, most: int) -> Cut:
+    def _next_chunk(self, most: int) -> ChunkRows:
         if end := self._last_end(most):
             return self._taken(end, ends_key=True)
         return self._taken(most, ends_key=False)
 
     def _last_end(self, most: int) -> int:
-        """How many rows, at most *most*, end with a key: the row after them has another. 0 where none do."""
+        """Return how many rows, at most *most*, end where a key does: the row after them has another key."""
         key, rows = self._key, self._rows
         if key is None:
             return 0
@@ -71,7 +70,7 @@ class Cutter:
             most -= 1
         return max(0, most)
 
-    def _taken(self, count: int, *, ends_key: bool) -> Cut:
+    def _taken(self, count: int, *, ends_key: bool) -> ChunkRows:
         taken, self._rows = self._rows[:count], self._rows[count:]
         self._nbytes = self._nbytes * len(self._rows) // (len(self._rows) + count)
-        return Cut(taken, ends_key)
+        return ChunkRows(taken, ends_key)

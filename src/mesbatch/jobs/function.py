@@ -1,4 +1,4 @@
-"""The functions that a job may call: an allow-list by name, each checked against its signature before it is called."""
+"""Functions that a job may call: an allow-list by name, each checked against its signature before it is called."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mesbatch.trace.read import TraceReader
 
 
 class Aggregation(Protocol):
-    """What a job counts on the way; its *state* is JSON, so that a job which is resumed goes on counting."""
+    """Counts of a job, made on the way; *state* is JSON, so that a job which is resumed goes on counting."""
 
     def add(self, domain: str, batch: Batch) -> None: ...
     def result(self) -> dict[str, Any]: ...
@@ -28,7 +28,7 @@ class Aggregation(Protocol):
 
 @dataclass(frozen=True)
 class Work:
-    """What a job function is to read: *domains* for *keys*, holding at most *max_bytes*.
+    """The task of a job function: read *domains* for *keys*, holding at most *max_bytes*.
 
     A function is called once for each domain, and after an interruption only with the keys that are missing; so it
     depends on nothing but its arguments. ``aggregate(RejectCounts)`` counts the rows as they are stored, with one
@@ -47,7 +47,7 @@ Functions = Mapping[str, JobFunction]
 
 
 def check_call(functions: Functions, spec: JobSpec) -> JobFunction:
-    """The function that *spec* names, if its arguments fit.
+    """Return the function that *spec* names, if its arguments fit.
 
     Raises:
         InvalidJob: it is not allowed, or its arguments are not those of its signature, or of another type.

@@ -1,21 +1,33 @@
-"""What is known of a job, read from its facts in the store."""
+"""A job: its statuses, the facts that the store keeps of it, and the view that its owner gets."""
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Literal, cast, get_args
 
 import msgspec
 
-from mesbatch.errors import MesbatchError, StatementError
 from mesbatch.jobs.spec import JobSpec
-from mesbatch.jobs.status import TERMINAL, JobStatus
-from mesbatch.store.protocol import Facts
+from mesbatch.store.protocol import ENDED, Facts
 
-OUT_OF_MEMORY = "job-out-of-memory"
-TIMED_OUT = "job-timeout"
+JobStatus = Literal["queued", "started", "finished", "failed", "cancelled", "lost"]
+STATUSES: tuple[JobStatus, ...] = get_args(JobStatus)
+# A started job is queued again when its worker was stopped, or died, and another is to go on.
+_BEFORE: dict[JobStatus, frozenset[JobStatus]] = {
+    "queued": frozenset({"started"}),
+    "started": frozenset({"queued"}),
+    "finished": frozenset({"started"}),
+}
+
+
+def may_become(status: JobStatus) -> frozenset[JobStatus]:
+    """Return the statuses from which a job may become *status*; none of `ENDED` is among them.
+
+    >>> sorted(may_become("finished")), sorted(may_become("cancelled"))
+    (['started'], ['queued', 'started'])
+    """
+    return _BEFORE.get(status, frozenset({"queued", "started"}))
 
 
 @dataclass(frozen=True)
@@ -23,7 +35,7 @@ class Job:
     """A job as its owner sees it.
 
     *created_at* and *completed_at* are seconds since 1970. *error* says why a job failed, and *code* the same in one
-    word; *interruption* is the code of what ended the run before this one.
+    word; *interruption* is the code of the reason why the run before this one ended.
     """
 
     job_id: str
@@ -43,14 +55,14 @@ class Job:
 
     @property
     def ended(self) -> bool:
-        return self.status in TERMINAL
+        return self.status in ENDED
 
     def elapsed(self, now: float | None = None) -> float:
-        """Seconds from the submission until the end, or until *now*."""
+        """Return the seconds from the submission until the end, or until *now*."""
         return max(0.0, (self.completed_at or now or time.time()) - self.created_at)
 
     def as_json(self) -> dict[str, Any]:
-        """The answer of ``GET /job/<id>``."""
+        """Return the answer of ``GET /job/<id>``."""
         return {
             "job_id": self.job_id,
             "status": self.status,
@@ -69,7 +81,7 @@ class Job:
 
 
 def read_job(job_id: str, facts: Facts) -> Job:
-    """The job of which these are the *facts*; those of the first implementation will do."""
+    """Make the job that has these *facts*, ours or those of the first implementation."""
     progress = facts.get("progress") or "{}"
     return Job(
         job_id,
@@ -90,7 +102,7 @@ def read_job(job_id: str, facts: Facts) -> Job:
 
 
 def first_facts(spec: JobSpec, cid_count: int, now: float) -> Facts:
-    """What is written down of a new job; the names up to *error* are those of the first implementation."""
+    """Return the facts of a new job; the names up to *error* are those of the first implementation."""
     return {
         "status": "queued",
         "profile": spec.profile or "",
@@ -110,26 +122,5 @@ def first_facts(spec: JobSpec, cid_count: int, now: float) -> Facts:
 
 
 def ending(status: JobStatus, code: str = "", error: str = "") -> Facts:
-    """The facts of a job that ends now."""
+    """Return the facts of a job that ends now."""
     return {"status": status, "completed_at": f"{time.time():.3f}", "code": code, "error": error}
-
-
-def code_of(error: BaseException) -> str:
-    """One word for what went wrong.
-
-    >>> from mesbatch.errors import ChunkLost
-    >>> code_of(ChunkLost("chunk 3 of history is gone")), code_of(KeyError("x"))
-    ('chunk-lost', 'job-failed')
-    """
-    if isinstance(error, MemoryError):
-        return OUT_OF_MEMORY
-    if isinstance(error, MesbatchError):
-        return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", type(error).__name__).lower()
-    return "job-failed"
-
-
-def tell(error: BaseException) -> str:
-    """What the owner of a job may know: our own words, and only the first line, as drivers quote the SQL below it."""
-    if isinstance(error, MesbatchError) and not isinstance(error, StatementError):
-        return str(error).partition("\n")[0]
-    return f"the job failed: {type(error).__name__}"

@@ -1,13 +1,11 @@
-"""Who listens on a queue, and which jobs went into it: what RQ tells too late."""
+"""Workers that listen on a queue, and jobs that went into it, in lists of our own: those of RQ are out of date."""
 
 from __future__ import annotations
 
 from typing import Any
 
 BEAT_SECONDS = 5.0
-LISTENING_SECONDS = (
-    15.0  # after its last heartbeat a worker is taken for dead: RQ itself would believe in it for minutes
-)
+LISTENING_SECONDS = 15.0  # after its last heartbeat a worker is taken for dead: RQ would believe in it for minutes
 
 _BEAT = "redis.call('ZADD', KEYS[1], redis.call('TIME')[1] + ARGV[2], ARGV[1])"
 _WORKERS = (
@@ -16,21 +14,21 @@ _WORKERS = (
 
 
 class Listening:
-    """The workers of one queue by their heartbeats, in the time of Redis, and its jobs that may not have ended."""
+    """The workers of one queue, known by heartbeats in the time of Redis, and its jobs that may not have ended."""
 
     def __init__(self, connection: Any, queue: str) -> None:
         self._connection = connection
         self._workers, self._jobs = f"mesbatch:workers:{queue}", f"mesbatch:jobs:{queue}"
 
     def beat(self, worker: str) -> None:
-        """*worker* listens, and will say so again."""
+        """Say that *worker* listens, for the next 15 s."""
         self._connection.eval(_BEAT, 1, self._workers, worker, LISTENING_SECONDS)
 
     def leave(self, worker: str) -> None:
         self._connection.zrem(self._workers, worker)
 
     def workers(self) -> list[str]:
-        """Those who said within the last 15 s that they listen."""
+        """Return the names of the workers that listen."""
         return [name.decode() for name in self._connection.eval(_WORKERS, 1, self._workers)]
 
     def add_job(self, job_id: str) -> None:

@@ -14,11 +14,11 @@ from mesbatch.store.protocol import Facts, Store
 
 
 class LocalJobs(Jobs):
-    """Runs each job in a process of its own on this machine, *workers* of them at once.
+    """Jobs that run in processes of their own on this machine, *workers* of them at once.
 
-    Takes up jobs that other processes left in the same *store*, too, once one was submitted here or `start` was called.
-    A job's process may allocate *memory_limit* bytes, interpreter included, and dies with this one; `close` lets it
-    stop at the next batch, and whoever uses the store next goes on. Always listens.
+    Jobs that other processes left in the same *store* are taken up, too, once one was submitted here or `start` was
+    called. A job's process may allocate *memory_limit* bytes, interpreter included, and dies with this one; `close`
+    lets it stop at the next batch, and the next process that uses the store goes on. These jobs never lack a worker.
 
     Raises:
         InvalidJob: on first use, when *app* is not where this object can be imported from.
@@ -42,7 +42,7 @@ class LocalJobs(Jobs):
         self._lock = Lock()
 
     def start(self) -> None:
-        """Begin to run what waits in the store; may be called twice."""
+        """Begin to run the jobs that wait in the store; may be called twice."""
         with self._lock:
             if self._supervisor is None:
                 import_jobs(self.app)
@@ -63,8 +63,8 @@ class LocalJobs(Jobs):
         if self._supervisor is not None:
             self._supervisor.wake()
 
-    def _await_parts(self, job_id: str) -> None:
-        """The supervisor looks for it."""
+    def _await_shards(self, job_id: str) -> None:
+        """Do nothing: the supervisor looks for it."""
 
     def _stop(self, job_id: str, facts: Facts) -> None:
-        """Its process looks twice a second."""
+        """Do nothing: its process looks twice a second."""

@@ -1,17 +1,17 @@
-"""How far a job is: numbers that only grow."""
+"""Progress of a job: numbers that only grow."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from mesbatch.keys.collect import CHECKED_AT_ONCE, Keys
+from mesbatch.jobs.ranges import flat
+from mesbatch.keys.collect import Keys
 
 
 @dataclass(slots=True)
 class DomainProgress:
-    """Of one domain: *keys* that are done, and *rows* and *nbytes* that can be read."""
+    """Progress of one domain: *keys* that are done, and *rows* and *nbytes* that can be read."""
 
     keys: int = 0
     rows: int = 0
@@ -21,26 +21,24 @@ class DomainProgress:
 
 @dataclass(slots=True)
 class Progress:
-    """Of a job for *keys* keys in each of its domains."""
+    """Progress of a job for *keys* keys in each of its domains."""
 
     keys: int
     domains: dict[str, DomainProgress] = field(default_factory=dict)
 
     @property
     def percent(self) -> float:
-        """Of all keys of all domains, those that are done; a domain that is in no order of keys counts at its end."""
-        parts = [1.0 if one.done else one.keys / max(1, self.keys) for one in self.domains.values()]
-        return round(100 * sum(parts) / max(1, len(parts)), 1)
+        """The share of all keys of all domains that is done; a domain in no order of keys counts at its end."""
+        done = [1.0 if one.done else one.keys / max(1, self.keys) for one in self.domains.values()]
+        return round(100 * sum(done) / max(1, len(done)), 1)
 
     def as_json(self) -> dict[str, Any]:
-        """What `GET /job/<id>` shows."""
+        """Return the member ``progress`` of the answer of ``GET /job/<id>``."""
         total = DomainProgress()
         for one in self.domains.values():
-            total.keys, total.rows, total.nbytes = (
-                total.keys + one.keys,
-                total.rows + one.rows,
-                total.nbytes + one.nbytes,
-            )
+            total.keys += one.keys
+            total.rows += one.rows
+            total.nbytes += one.nbytes
         return {
             "percent": self.percent,
             "keys": total.keys,
@@ -55,7 +53,7 @@ class Progress:
 
 
 class KeysDone:
-    """Counts the keys up to one that only ascends, walking over the sorted keys once.
+    """A count of the keys up to a key that only ascends, made in one walk over the sorted keys.
 
     >>> from mesbatch.keys.collect import collect_keys
     >>> done = KeysDone(collect_keys(["a", "c", "e"]))
@@ -64,18 +62,13 @@ class KeysDone:
     """
 
     def __init__(self, keys: Keys) -> None:
-        self._slices: Iterator[list[Any]] = keys.slices(lambda: CHECKED_AT_ONCE)
-        self._keys: Iterable[Any] = ()
-        self._walk = self._walked()
+        self._walk = flat(keys)
         self._next = next(self._walk, None)
         self._count = 0
 
     def up_to(self, key: Any) -> int:
+        """Return the number of keys up to *key*, that key included."""
         while self._next is not None and self._next <= key:
             self._count += 1
             self._next = next(self._walk, None)
         return self._count
-
-    def _walked(self) -> Iterator[Any]:
-        for some in self._slices:
-            yield from some

@@ -1,10 +1,10 @@
-"""What a running job writes down: chunks, what its function counts, which keys are missing, how far it is."""
+"""The writing side of a running job: chunks, and beside them its counts, its missing keys and its progress."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -12,33 +12,29 @@ from mesbatch.batch import Batch
 from mesbatch.codec.column_rules import write_decimal
 from mesbatch.errors import InvalidJob, SchemaChanged
 from mesbatch.jobs.function import Aggregation
+from mesbatch.jobs.patience import Patience
 from mesbatch.jobs.progress import DomainProgress, Progress
 from mesbatch.jobs.spec import JobSpec
+from mesbatch.keys.resume import EncodedKey, decode_key, encode_key
 from mesbatch.manifest import FailedKeys
 from mesbatch.store import DomainAccount, MissingKeys, ResultWriter
-from mesbatch.store.account import Key
 from mesbatch.store.protocol import Facts, Lease, Store
 
 PROGRESS_SECONDS = 0.5  # between two reports
-COUNTED = ("counted_0", "counted_1")  # facts that hold what was counted before and with the newest chunk
-
-T = TypeVar("T")
-Patiently = Callable[[Callable[[], T]], T]
+COUNTED = ("counted_0", "counted_1")  # facts that hold the counts before and with the newest chunk
 
 _encoder = msgspec.json.Encoder(decimal_format=write_decimal)
 
 
 class Publishing:
-    """Publishes the chunks of one job under *lease*, from where the worker before this one got to.
+    """A writer of the chunks of one job under *lease*, which goes on where the worker before this one stopped.
 
-    Whatever belongs to a chunk is written down before it. What the function counted is kept twice: as it was after the
-    chunk before, and as it will be after this one. A retry goes on counting from the one whose chunks it finds.
-    *patiently* calls what the store may refuse for a while.
+    Everything that belongs to a chunk is written down before it. The counts of the job's function are kept twice: as
+    they were after the chunk before, and as they will be after this one. A retry goes on counting from those whose
+    chunks it finds. *keys* is the number of the job's keys.
     """
 
-    def __init__(
-        self, store: Store, lease: Lease, facts: Facts, spec: JobSpec, keys: int, patiently: Callable[..., Any]
-    ) -> None:
+    def __init__(self, store: Store, lease: Lease, facts: Facts, spec: JobSpec, keys: int, patiently: Patience) -> None:
         self._store, self._lease, self._facts, self._spec = store, lease, facts, spec
         self._patiently = patiently
         self._writer = ResultWriter(store, lease)
@@ -55,14 +51,14 @@ class Publishing:
 
     @property
     def domains(self) -> dict[str, DomainAccount]:
-        """What is published of each domain that has begun."""
+        """The account of each domain that has begun."""
         return self._writer.domains
 
     def aggregate(self, make: Callable[[], Aggregation]) -> None:
-        """Count with what *make* makes, going on where the worker before this one stopped; a second call does nothing.
+        """Count with the object that *make* makes, from where the worker before stopped; a second call does nothing.
 
         Raises:
-            InvalidJob: it did not count.
+            InvalidJob: that worker did not count.
         """
         if self._aggregation is not None:
             return
@@ -79,7 +75,7 @@ class Publishing:
         self._aggregation = aggregation
 
     def begin(self, domain: str, columns: list[dict[str, str]]) -> None:
-        """*domain* begins, or goes on with the same columns.
+        """Begin *domain*, or go on with it if its columns are still the same.
 
         Raises:
             SchemaChanged: these are not the columns of the chunks that are there already.
@@ -89,8 +85,8 @@ class Publishing:
             raise SchemaChanged(f"the columns of {domain!r} were {known.columns} and are now {columns}")
         self._writer.start(domain, columns)
 
-    def publish(self, domain: str, batch: Batch, data: bytes, last_key: Key, keys_done: int, *, ends_key: bool) -> None:
-        """Publish *data*, the JSON of *batch*, of which *last_key* is the last key."""
+    def publish(self, domain: str, batch: Batch, data: bytes, last_key: Any, keys_done: int, *, ends_key: bool) -> None:
+        """Publish *data*, the JSON of *batch*, whose last key is *last_key*; *keys_done* keys are done then."""
         if self._aggregation is not None:
             self._aggregation.add(domain, batch)
             if ends_key:
@@ -110,15 +106,21 @@ class Publishing:
     def miss(self, domain: str, failed: list[FailedKeys]) -> None:
         """Remember, before the next chunk, the keys of *domain* that were given up."""
         others = [missing for missing in self._missing if missing.domain != domain]
-        self._missing = others + [MissingKeys(domain, one.first, one.last, one.count) for one in failed]
+        self._missing = others + [
+            MissingKeys(domain, _encoded(one.first), _encoded(one.last), one.count) for one in failed
+        ]
         self._notes["missing"] = _encoder.encode(self._missing).decode()
 
     def missing(self, domain: str) -> list[FailedKeys]:
-        """The keys of *domain* that the worker before this one gave up."""
-        return [FailedKeys(one.first, one.last, one.count, "") for one in self._missing if one.domain == domain]
+        """Return the keys of *domain* that the worker before this one gave up."""
+        return [
+            FailedKeys(_decoded(one.first), _decoded(one.last), one.count, "")
+            for one in self._missing
+            if one.domain == domain
+        ]
 
     def end(self, domain: str, *, complete: bool) -> None:
-        """All rows of *domain* that can be had are published; a domain that never began has failed."""
+        """End *domain*: all its rows that can be had are published. A domain that never began has failed."""
         if domain in self.domains:
             self._writer.end(domain, "complete" if complete else "partial")
         if not complete:
@@ -128,7 +130,7 @@ class Publishing:
         self._report()
 
     def finish(self, elapsed_seconds: float) -> None:
-        """Publish the manifest: nothing comes after it but the status."""
+        """Publish the manifest; nothing comes after it but the status."""
         self._report(at_once=True)
         if self._aggregation is not None:
             self._writer.aggregate(self._aggregation.result())
@@ -151,7 +153,7 @@ class Publishing:
 
 
 def _still_missing(facts: Facts, domains: dict[str, DomainAccount]) -> list[MissingKeys]:
-    """The keys that were given up, without those that will be read again: they lie above the last chunk."""
+    """Return the keys that were given up, without those above the last chunk, which will be read again."""
     missing = msgspec.json.decode(facts.get("missing") or "[]", type=list[MissingKeys])
     return [one for one in missing if (account := domains.get(one.domain)) and _is_before(one, account)]
 
@@ -159,5 +161,13 @@ def _still_missing(facts: Facts, domains: dict[str, DomainAccount]) -> list[Miss
 def _is_before(missing: MissingKeys, account: DomainAccount) -> bool:
     if account.status != "reading":
         return True
-    last, published = missing.last, account.last_key
-    return last is not None and published is not None and last < published  # type: ignore[operator]  # of one type
+    last, published = _decoded(missing.last), _decoded(account.last_key)
+    return last is not None and published is not None and bool(last < published)
+
+
+def _encoded(key: Any) -> EncodedKey | None:
+    return None if key is None else encode_key(key)
+
+
+def _decoded(key: EncodedKey | None) -> Any:
+    return None if key is None else decode_key(key)

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
-from decimal import Decimal
-from itertools import accumulate, repeat
 from typing import Any
 
 from mesbatch.batch import Batch, Row, find_column
 from mesbatch.codec.rows import RowEncoder
 from mesbatch.errors import InvalidJob, NotSplittable
-from mesbatch.jobs.chunks import Cut, Cutter
+from mesbatch.jobs.chunks import Chunker, ChunkRows
 from mesbatch.jobs.function import JobFunction, Work
 from mesbatch.jobs.progress import KeysDone
 from mesbatch.jobs.publishing import Publishing
+from mesbatch.jobs.ranges import growing_ranges
 from mesbatch.jobs.spec import JobSpec
 from mesbatch.jobs.stop import Stop, Stopped
 from mesbatch.keys.collect import Keys
+from mesbatch.keys.resume import decode_key
 from mesbatch.sink.ndjson import check_columns
-from mesbatch.store.account import Key
 from mesbatch.trace.read import TraceReader
-
-FIRST_RANGE = 1_000  # keys: what a read with order="any" begins with, so that its first rows come at once
-RANGE_GROWTH = 4  # each range is so many times the one before
-LONGEST_RANGE = 64_000  # keys: 6 MB as a list
 
 
 class DomainReading:
-    """Reads what is missing of *domain* with *function*, and publishes it; holds a chunk and a batch."""
+    """A read of the missing rows of *domain* with *function*, which publishes them; holds a chunk and a batch."""
 
     def __init__(
         self, domain: str, function: JobFunction, spec: JobSpec, keys: Keys, max_bytes: int,
@@ -36,8 +32,10 @@ class DomainReading:
         self._domain, self._function, self._spec, self._keys = domain, function, spec, keys
         self._max_bytes, self._publishing, self._stop = max_bytes, publishing, stop
         self._encoder: RowEncoder | None = None
-        self._cutter: Cutter | None = None
-        self._key: int | None = None
+        self._chunker: Chunker | None = None
+        self._key: int | None = None  # the position of its column
+        self._reader: TraceReader | None = None  # the last one that gave rows
+        self._after: Any = None  # the last key that is published already
         self._done = KeysDone(keys)
         self._failed = publishing.missing(domain)
         self._complete = not self._failed
@@ -46,7 +44,7 @@ class DomainReading:
         """Read to the end of the domain.
 
         Raises:
-            Stopped: that was asked for. Before a shutdown the keys that are whole are published.
+            Stopped: that was asked for. If the job is to go on later, the keys that are whole are published.
             InvalidJob: the function reads something else than this domain.
             NotSplittable: ``order="any"``, and the rows do not tell where a key ends.
             Whatever reading and storing raise.
@@ -55,32 +53,28 @@ class DomainReading:
             for keys in self._ranges():
                 self._read_range(keys)
         except Stopped:
-            if self._stop.reason == "shutdown" and self._cutter is not None:
-                self._publish_all(self._cutter.whole_keys())
+            if self._stop.gives_back and self._chunker is not None:
+                self._publish_all(self._chunker.whole_keys())
             raise
-        if self._cutter is not None:
-            self._publish_all(self._cutter.rest())
+        if self._chunker is not None:
+            self._publish_all(self._chunker.rest())
         self._publishing.end(self._domain, complete=self._complete)
 
     def _ranges(self) -> Iterator[Keys | list[Any]]:
-        """The keys that are to be read: all that are left, or lists of them that get longer."""
+        """Give out the keys that are to be read: all that are left, or lists of them that get longer."""
         account = self._publishing.domains.get(self._domain)
         keys = self._keys
         if account is not None and account.rows:
             if account.last_key is None or account.status != "reading":  # it had come to its end
                 self._complete = self._complete and account.status in {"reading", "complete"}
-                yield []  # for what the function counts
+                yield []  # so that the function makes its counts
                 return
-            keys = keys.above(account.last_key)
-        if self._spec.order == "key":
+            self._after = decode_key(account.last_key)
+            keys = keys.above(self._after)
+        if self._spec.order == "key" or not len(keys):
             yield keys
-            return
-        sizes = accumulate(repeat(FIRST_RANGE), lambda size, _: min(LONGEST_RANGE, RANGE_GROWTH * size))
-        some: list[Any] = []
-        for some in keys.slices(lambda: next(sizes)):
-            yield some
-        if not some:
-            yield some
+        else:
+            yield from growing_ranges(keys)
 
     def _read_range(self, keys: Keys | list[Any]) -> None:
         self._stop.check()
@@ -101,19 +95,19 @@ class DomainReading:
     def _take(self, reader: TraceReader) -> None:
         manifest, seen = reader.manifests[self._domain], 0
         for _, batch in reader:
-            cutter = self._begun(reader)
+            chunker, self._reader = self._begun(reader), reader
             assert self._encoder is not None
             check_columns(self._encoder, batch)
             nbytes, seen = manifest.nbytes - seen, manifest.nbytes
             self._miss(reader)
-            self._publish_all(cutter.add(batch.rows, nbytes))
+            self._publish_all(chunker.add(self._unpublished(batch.rows), nbytes))
             del batch
             self._stop.check()
 
-    def _begun(self, reader: TraceReader) -> Cutter:
-        """How to cut and to write the rows, known from the first batch on."""
-        if self._cutter is not None:
-            return self._cutter
+    def _begun(self, reader: TraceReader) -> Chunker:
+        """Return the chunker; the first batch makes it, since the columns are known by then."""
+        if self._chunker is not None:
+            return self._chunker
         spec, columns = self._spec, reader.descriptions[self._domain]
         self._encoder = RowEncoder(columns, shape=spec.shape, datetime_separator=spec.datetime_separator)
         key = reader.key_columns[self._domain]
@@ -124,39 +118,51 @@ class DomainReading:
             )
         self._key = None if key is None else find_column(self._encoder.names, key)
         self._publishing.begin(self._domain, self._encoder.columns)
-        self._cutter = Cutter(spec.batch_size, self._max_bytes // 2, self._key)
-        return self._cutter
+        self._chunker = Chunker(spec.batch_size, self._max_bytes // 2, self._key)
+        return self._chunker
 
     def _account_for(self, reader: TraceReader) -> None:
-        """The range has ended; a domain without rows has columns all the same."""
+        """Account for a range that has ended; a domain without rows has columns all the same."""
         manifest = reader.manifests[self._domain]
         self._miss(reader)
         self._failed += manifest.failed
         whole = manifest.status == "complete"
         self._complete = self._complete and whole
-        known = self._domain in self._publishing.domains
-        if self._cutter is None and not known and (whole or manifest.keys_read) and self._domain in reader.descriptions:
+        if self._chunker is not None or self._domain in self._publishing.domains:
+            return
+        if (whole or manifest.keys_read) and self._domain in reader.descriptions:
             self._begun(reader)
 
     def _miss(self, reader: TraceReader) -> None:
         if failed := reader.manifests[self._domain].failed:
             self._publishing.miss(self._domain, self._failed + failed)
 
-    def _publish_all(self, cuts: Iterator[Cut]) -> None:
-        for cut in cuts:
-            self._publish(cut)
-
-    def _publish(self, cut: Cut) -> None:
-        assert self._encoder is not None
-        data = self._encoder.encode_list(cut.rows)
-        last_key = self._key_of(cut.rows[-1])
-        done = 0 if last_key is None else self._done.up_to(last_key)
-        batch = Batch(self._encoder.names, cut.rows)
-        self._publishing.publish(self._domain, batch, data, last_key, done, ends_key=cut.ends_key)
-
-    def _key_of(self, row: Row) -> Key:
-        """The key of *row* as the database spells it: a padded one is still below the next."""
-        if self._key is None:
+    def _key_of(self, row: Row) -> Any:
+        """Return the key of *row* as it was asked for; None where rows tell no key."""
+        if self._key is None or self._reader is None:
             return None
-        key: Key | Decimal = row[self._key]
-        return int(key) if isinstance(key, Decimal) else key
+        return self._reader.resume_point(self._domain, row[self._key]).key
+
+    def _unpublished(self, rows: list[Row]) -> list[Row]:
+        """Drop the rows of keys that are published already.
+
+        A CHAR column takes ``"a"`` and ``"a  "`` for one key: a read of the keys after the first one gives its rows
+        again if the second one is among them.
+        """
+        if self._after is None or self._key is None:
+            return rows
+        first = bisect_right(rows, self._after, key=self._key_of)
+        if first < len(rows):
+            self._after = None
+        return rows[first:]
+
+    def _publish_all(self, chunks: Iterator[ChunkRows]) -> None:
+        for chunk in chunks:
+            self._publish(chunk)
+
+    def _publish(self, chunk: ChunkRows) -> None:
+        assert self._encoder is not None
+        data, last_key = self._encoder.encode_list(chunk.rows), self._key_of(chunk.rows[-1])
+        done = 0 if last_key is None else self._done.up_to(last_key)
+        batch = Batch(self._encoder.names, chunk.rows)
+        self._publishing.publish(self._domain, batch, data, last_key, done, ends_key=chunk.ends_key)

@@ -5,60 +5,68 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
-from mesbatch.errors import JobNotFound, LeaseLost, StatusConflict, StoreUnavailable
-from mesbatch.jobs.job import TIMED_OUT, ending
-from mesbatch.jobs.run import after_memory_kill, settle
-from mesbatch.jobs.shards import all_ended, children_of
+from mesbatch.errors import JobNotFound, LeaseLost, StatusConflict, StoreError
+from mesbatch.jobs.job import ending
+from mesbatch.jobs.outcome import LATE, TIMED_OUT, after_memory_kill, settle
+from mesbatch.jobs.shards import all_ended, shards_of
 from mesbatch.store.protocol import ENDED, Facts, Lease, Store
 
 _logger = logging.getLogger(__name__)
 
 
 def waiting_jobs(store: Store, job_ids: Iterable[str] | None = None) -> Iterator[tuple[str, Facts]]:
-    """The jobs, of *job_ids* or of all, that a worker may take now, those that wait longest first.
+    """Give out the jobs, of *job_ids* or of all, that a worker may take now, the one that waits longest first.
 
-    Ends those that are past their deadline, were cancelled or have a whole result, and that no worker is at.
+    Ends those that are past their deadline, were cancelled or have a whole result, if no worker is at them.
     """
     found = []
     for job_id in store.job_ids() if job_ids is None else job_ids:
-        try:
+        with _passing_over(job_id), suppress(JobNotFound):
             facts = store.facts(job_id)
             if facts.get("status") not in ENDED and _is_ready(store, facts) and store.holder(job_id) is None:
                 found.append((float(facts["queued_at"]), job_id, facts))
-        except JobNotFound:
-            pass
-        except StoreUnavailable:
-            raise
-        except Exception:  # what cannot be read must not keep the others from running
-            _logger.exception("job %s cannot be looked at", job_id)
     for _, job_id, facts in sorted(found, key=lambda one: one[:2]):
-        if not end_if_due(store, job_id, facts):
+        waits = False
+        with _passing_over(job_id):
+            waits = not end_if_due(store, job_id, facts)
+        if waits:
             yield job_id, facts
 
 
 def has_ended(store: Store, job_id: str) -> bool:
-    """Whether nobody needs to look for the job any more."""
+    """Return whether nobody needs to look for the job any more."""
+    ended = False
+    with _passing_over(job_id):
+        try:
+            ended = store.facts(job_id)["status"] in ENDED
+        except JobNotFound:  # or no id at all
+            ended = True
+    return ended
+
+
+@contextmanager
+def _passing_over(job_id: str) -> Iterator[None]:
+    """Log that a job cannot be read, so that others run nevertheless; raise an error that would meet every job."""
     try:
-        return store.facts(job_id)["status"] in ENDED
-    except JobNotFound:  # or no id at all
-        return True
-    except StoreUnavailable:
-        raise
+        yield
+    except StoreError as error:
+        if error.retryable:
+            raise
+        _logger.exception("job %s cannot be looked at", job_id)
     except Exception:
         _logger.exception("job %s cannot be looked at", job_id)
-        return False
 
 
 def _is_ready(store: Store, facts: Facts) -> bool:
-    """Its keys are all stored; or it is split, and the parts have ended."""
-    children = children_of(facts)
-    return all_ended(store, children) if children else bool(facts.get("keys"))
+    """Return whether all its keys are stored; for a job that is split, whether its shards have ended."""
+    shards = shards_of(facts)
+    return all_ended(store, shards) if shards else bool(facts.get("keys"))
 
 
 def after_death(store: Store, job_id: str, worker: str, *, for_memory: bool) -> bool:
-    """Let others in at once where *worker*, which held the job's lease, is known to be dead; whether it had held it."""
+    """Let others in at once after the death of *worker*, if it held the job's lease; return whether it did."""
     with suppress(JobNotFound, StatusConflict, LeaseLost):
         facts = store.facts(job_id)
         if facts.get("worker") != worker or facts["status"] != "started":
@@ -74,22 +82,21 @@ def after_death(store: Store, job_id: str, worker: str, *, for_memory: bool) -> 
 
 
 def fail(store: Store, job_id: str, error: str) -> None:
-    """End a job that no process of ours can even begin, unless another worker could."""
+    """End a job that no process of ours can begin, unless another worker holds it."""
     with suppress(JobNotFound, StatusConflict):
         if store.holder(job_id) is None:
             store.change(job_id, ending("failed", "job-failed", error), only_if={"queued", "started"})
 
 
 def end_if_due(store: Store, job_id: str, facts: Facts) -> bool:
-    """End a job that no worker is at, where nothing is left to do for one; whether it has ended."""
+    """End a job that no worker is at, if nothing is left to do for one; return whether it has ended."""
     with suppress(JobNotFound, StatusConflict):
         if store.manifest(job_id) is not None:
             settle(store, job_id)
         elif facts.get("cancel"):
             store.change(job_id, ending("cancelled"), only_if={facts["status"]})
         elif time.time() >= float(facts["deadline"]):
-            error = "the job did not end before its deadline"
-            store.change(job_id, ending("failed", TIMED_OUT, error), only_if={facts["status"]})
+            store.change(job_id, ending("failed", TIMED_OUT, LATE), only_if={facts["status"]})
         else:
             return False
     return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 import redis
@@ -13,27 +13,27 @@ from rq.command import send_stop_job_command
 from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.serializers import JSONSerializer
 
+from mesbatch.admission.redis import RedisLimiter
 from mesbatch.errors import NoWorker, StatusConflict, StoreUnavailable
 from mesbatch.jobs.base import Jobs
 from mesbatch.jobs.function import Functions
 from mesbatch.jobs.job import Job, ending, read_job
+from mesbatch.jobs.limit import ReadLimit
 from mesbatch.jobs.listening import Listening
-from mesbatch.jobs.permit import NoLimit, Permit
-from mesbatch.jobs.rq_connections import OneOf
 from mesbatch.store import check_job_id, new_job_id
 from mesbatch.store.protocol import ENDED, Facts, Store
 
 QUEUE = "trace-events"  # TRACE_WORKER_QUEUE
-FUNCTION = "mesbatch.jobs"  # what RQ shows; no worker of ours imports what a queue names
+FUNCTION = "mesbatch.jobs"  # shown by RQ; no worker of ours imports a name from a queue
 KEPT_SECONDS = 60  # RQ's own record of a job: a hint, and ours is the truth
 SLACK_SECONDS = 60  # that RQ waits beyond our own deadline
-LOST_SECONDS = 60.0  # after which a job that a dead worker left is lost when nobody listens who could go on
+LOST_SECONDS = 60.0  # that a job without a worker waits for one to listen, before it is lost
 
 
 class RQJobs(Jobs):
     """Jobs in the queue *queue* of the Redis at *url*, for the workers that ``mesbatch worker --app`` starts.
 
-    The queue holds ids only. RQ's own status is a hint: what became of a job stands in the *store*, and is fenced by
+    The queue holds ids only. RQ's own status is a hint: the truth about a job stands in the *store*, and is fenced by
     its lease. `submit` raises `NoWorker` when nobody listens on this queue. At most *max_connections* of its jobs read
     from the database at once, whatever the number of workers and hosts.
     """
@@ -52,7 +52,7 @@ class RQJobs(Jobs):
         super().__init__(functions, store, app=app, settings=settings)
         if max_connections is not None and max_connections < 1:
             raise ValueError(f"max_connections must be at least 1, got {max_connections}")
-        self._max_connections = max_connections
+        self._url, self._max_connections = url, max_connections
         self.connection = redis.Redis.from_url(url)
         self.queue = Queue(queue, connection=self.connection, serializer=JSONSerializer)
         self.listening = Listening(self.connection, queue)
@@ -64,7 +64,7 @@ class RQJobs(Jobs):
             raise NoWorker(f"no worker listens on the queue {self.queue.name!r}: mesbatch worker --app {self.app}")
 
     def get(self, job_id: str, *, owner: str | None = None) -> Job:
-        """What is known of a job.
+        """Return a job as it is now.
 
         A job that a dead worker left is ``lost`` when for a minute no worker was there to go on; see `LOST_SECONDS`.
         """
@@ -73,18 +73,24 @@ class RQJobs(Jobs):
             return read_job(job_id, self._orphaned(job_id, facts))
         return super().get(job_id, owner=owner)
 
-    def permit(self, holder: str) -> Permit:
-        """The right of *holder* to be one of the *max_connections* that read."""
+    @contextmanager
+    def read_limit(self) -> Iterator[ReadLimit]:
+        """Yield the limit for one job of this process: it reads as one of at most *max_connections*."""
         if self._max_connections is None:
-            return NoLimit()
-        name = f"mesbatch:connections:{self.queue.name}"
-        return OneOf(self.connection, name, self._max_connections, holder)
+            yield ReadLimit()
+            return
+        # Jobs count, not bytes; and a job that waits stands in no queue of the limiter, but asks again.
+        limiter = RedisLimiter(
+            self._url, f"mesbatch:reading:{self.queue.name}", self._max_connections, 1, max_waiting=0
+        )
+        with closing(limiter):
+            yield ReadLimit(limiter)
 
     def close(self) -> None:
         self.connection.close()
 
     def enqueue(self, job_id: str, *, only_if: set[str] | None = None, token: int | None = None) -> None:
-        """Put the job into the queue, if that is still due: see `Store.change` for *only_if* and *token*."""
+        """Put the job into the queue, if its status allows that; *only_if* and *token* are those of `Store.change`."""
         rq_id = f"{check_job_id(job_id)}_{new_job_id()[:8]}"
         queued = {"status": "queued", "rq_id": rq_id, "queued_at": f"{time.time():.3f}"}
         facts = self.store.change(job_id, queued, only_if=only_if, token=token)
@@ -106,7 +112,7 @@ class RQJobs(Jobs):
         except redis.RedisError as error:
             raise StoreUnavailable(f"the queue {self.queue.name!r} does not answer: {type(error).__name__}") from error
 
-    def _await_parts(self, job_id: str) -> None:
+    def _await_shards(self, job_id: str) -> None:
         self.listening.add_job(job_id)
 
     def _stop(self, job_id: str, facts: Facts) -> None:

@@ -1,4 +1,4 @@
-"""The thread of a worker that says that it listens, and puts jobs that nobody runs back into the queue."""
+"""The watch of a worker: a thread that says that it listens, and puts jobs of dead workers back into the queue."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from threading import Event, Lock, Thread
 
 import redis
 
-from mesbatch.errors import JobNotFound, LeaseLost, StatusConflict, StoreUnavailable
+from mesbatch.errors import JobNotFound, LeaseLost, StatusConflict, StoreError
 from mesbatch.jobs.listening import BEAT_SECONDS
 from mesbatch.jobs.recovery import has_ended, waiting_jobs
 from mesbatch.jobs.rq import RQJobs
@@ -17,20 +17,20 @@ from mesbatch.store.protocol import Facts
 
 LOOK_SECONDS = 2.0  # between two looks: a dead worker's lease runs out after 15 s, and is found within 20
 PAUSE_SECONDS = 0.25  # after which a worker that is to end is believed to listen no more
-SWEEP_SECONDS = 60.0  # between two removals of what has expired
+SWEEP_SECONDS = 60.0  # between two removals of expired jobs
 UNSEEN_SECONDS = 5.0  # that a job may be neither in the queue nor in a lease: a worker takes it out and then starts
 
 _logger = logging.getLogger(__name__)
 
 
 class Watch:
-    """While its block runs, the worker *name* listens, and every living worker finds the jobs of the dead ones."""
+    """A watch for the worker *name*, which listens while the block runs; each worker finds the jobs of dead ones."""
 
     def __init__(self, jobs: RQJobs, name: str) -> None:
         self._jobs, self._name = jobs, name
         self._woken, self._ended = Event(), Event()
         self._left = False
-        self.at_rest = Lock()  # who forks holds it: a lock that this thread held then would stay locked in the child
+        self.at_rest = Lock()  # held while the process forks: a lock that this thread held then would stay locked
         self._beaten = self._swept = float("-inf")
         self._thread = Thread(target=self._run, name="mesbatch-watch", daemon=True)
 
@@ -65,7 +65,7 @@ class Watch:
                         looked = time.monotonic()
                         self._find()
                         self._sweep()
-            except (StoreUnavailable, redis.RedisError) as error:
+            except (StoreError, redis.RedisError) as error:
                 _logger.warning("the jobs of dead workers were not looked for: %s", error)
             except Exception:  # without this thread the worker would be taken for dead
                 _logger.exception("the jobs of dead workers were not looked for")
@@ -99,7 +99,7 @@ class Watch:
             self._jobs.enqueue(job_id, only_if={"queued"})
 
     def _is_due(self, facts: Facts) -> bool:
-        """Whether the job waits in no queue: its parts have ended just now, or the worker that took it out is gone."""
+        """Return whether the job waits in no queue: its shards have just ended, or the worker that took it is gone."""
         if "rq_id" not in facts:
             return True
         return time.time() - float(facts["queued_at"]) > UNSEEN_SECONDS and not self._in_queue(facts["rq_id"])

@@ -1,4 +1,4 @@
-"""An RQ worker for our jobs: dies as a whole, stops at a batch, and takes up what others left."""
+"""An RQ worker for our jobs: it dies as a whole, stops at a batch, and takes up the jobs that others left."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from rq.command import parse_payload
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from mesbatch.errors import StoreUnavailable
-from mesbatch.jobs.memory import count_kills, killed_for_memory, limit_memory
-from mesbatch.jobs.orphan import die_with_parent, end_now
+from mesbatch.errors import StoreError
+from mesbatch.jobs.process import count_kills, die_with_parent, end_now, killed_for_memory, limit_memory
 from mesbatch.jobs.recovery import after_death, fail
 from mesbatch.jobs.rq import RQJobs
 from mesbatch.jobs.rq_watch import Watch
@@ -30,7 +29,7 @@ _logger = logging.getLogger(__name__)
 
 
 class QueuedJob(Job):
-    """A job as RQ has it in its queue: whatever function or callback the queue names, none of them is imported."""
+    """A job as RQ has it in its queue. No function or callback that the queue names is imported."""
 
     worker: JobWorker
     success_callback = failure_callback = stopped_callback = None
@@ -40,11 +39,11 @@ class QueuedJob(Job):
         self.worker.run(job_id)
 
     def send_webhooks(self, *args: Any, **options: Any) -> None:
-        """None: they would be the queue's word, too."""
+        """Send none: the queue would name them, too."""
 
 
 class JobWorker(Worker):
-    """Runs the jobs of *jobs*, one at a time, each in a work-horse that may allocate *memory_limit* bytes."""
+    """A worker that runs *jobs*, one at a time, each in a work-horse that may allocate *memory_limit* bytes."""
 
     job_class = QueuedJob
 
@@ -73,7 +72,7 @@ class JobWorker(Worker):
             super().fork_work_horse(job, queue)
 
     def handle_payload(self, message: Any) -> None:
-        """RQ's stop command kills at once; ours lets the database cursor be cancelled first."""
+        """Cancel the database cursor on RQ's stop command, which by itself would kill the work-horse at once."""
         payload = parse_payload(message)
         if payload["command"] != "stop-job":
             super().handle_payload(message)  # type: ignore[no-untyped-call]
@@ -86,14 +85,14 @@ class JobWorker(Worker):
         self._signal_horse(signal.SIGTERM)
 
     def maintain_heartbeats(self, job: Job, *execution: Any) -> None:
-        """A Redis that is restarted must not end the worker, and with it the job: that has a lease of its own."""
+        """Send RQ's heartbeats, and survive a restart of Redis: the job has a lease of its own."""
         with suppress(redis.ConnectionError, redis.TimeoutError):
             super().maintain_heartbeats(job, *execution)
 
     def handle_work_horse_killed(self, job: Job, retpid: int, ret_val: int, rusage: Any) -> None:
         number = os.WTERMSIG(ret_val) if ret_val and os.WIFSIGNALED(ret_val) else 0
         _logger.warning("the work-horse of %s was ended by signal %d", job.id, number)
-        with suppress(StoreUnavailable):  # then the lease runs out, and the job is found
+        with suppress(StoreError):  # then the lease runs out, and the job is found
             self._account_for(job.id.partition("_")[0], retpid, number, ret_val)
 
     def _account_for(self, job_id: str, pid: int, number: int, status: int) -> None:
@@ -127,16 +126,17 @@ class JobWorker(Worker):
         return super().perform_job(job, queue, *execution)
 
     def run(self, job_id: str) -> None:
-        """What a job is to RQ: nothing is returned, and whatever went wrong stands in our store."""
+        """Run a job for RQ: nothing is returned, and errors stand in our store."""
         jobs = self._jobs
         worker = self._horse_name(os.getpid())
         try:
-            outcome = run_job(
-                jobs.store, job_id, jobs.functions, worker,
-                settings=jobs.settings, stop=self._stop, permit=jobs.permit(worker),
-            )  # fmt: skip
+            with jobs.read_limit() as limit:
+                outcome = run_job(
+                    jobs.store, job_id, jobs.functions, worker, settings=jobs.settings, stop=self._stop, limit=limit
+                )
         except Exception:
-            fail(jobs.store, job_id, "the job could not be run: see the worker's log")
+            with suppress(StoreError):  # then the job is found again
+                fail(jobs.store, job_id, "the job could not be run: see the worker's log")
             raise
         if outcome == "queued":
             jobs.enqueue(job_id, only_if={"queued"})

@@ -5,80 +5,77 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import msgspec
 
 from mesbatch.errors import (
     InvalidJob,
+    InvalidKey,
     JobNotFound,
     LeaseHeld,
     LeaseLost,
     StatusConflict,
+    StoreError,
     StoreUnavailable,
 )
 from mesbatch.jobs.function import Functions, JobFunction, check_call
 from mesbatch.jobs.heart import Heart
-from mesbatch.jobs.job import OUT_OF_MEMORY, TIMED_OUT, code_of, ending, tell
-from mesbatch.jobs.permit import NoLimit, Permit
+from mesbatch.jobs.job import ending, may_become
+from mesbatch.jobs.limit import ReadLimit
+from mesbatch.jobs.outcome import LATE, TIMED_OUT, Outcome, after_memory_kill, code_of, given_back, lost, settle
+from mesbatch.jobs.patience import Patience
 from mesbatch.jobs.publishing import Publishing
 from mesbatch.jobs.reading import DomainReading
 from mesbatch.jobs.shards import Joining, failure_of, progress_of
 from mesbatch.jobs.spec import JobSpec
-from mesbatch.jobs.status import may_become
-from mesbatch.jobs.stop import Stop, Stopped
+from mesbatch.jobs.stop import INTERRUPTIONS, Stop, Stopped
 from mesbatch.keys.collect import Keys, collect_keys
+from mesbatch.problem import tell
 from mesbatch.store import KeyList, read_keys
 from mesbatch.store.protocol import Facts, Lease, Store
-from mesbatch.units import format_bytes
-
-Outcome = Literal["finished", "failed", "cancelled", "queued", "lost", "not ours"]
 
 MOST_STALLED = 3  # runs in a row that published nothing and died: the fourth would, too
-PATIENCE_SECONDS = 60.0  # for a store that does not answer: a restart of Redis takes less
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0  # seconds between two tries
-
-T = TypeVar("T")
 
 _logger = logging.getLogger(__name__)
 
 
 def run_job(
     store: Store, job_id: str, functions: Functions, worker: str, *, settings: Mapping[str, Any] | None = None,
-    stop: Stop | None = None, permit: Permit | None = None,
+    stop: Stop | None = None, limit: ReadLimit | None = None,
 ) -> Outcome:  # fmt: skip
-    """Do the job *job_id*, or what is left of it, and say what became of it.
+    """Do the job *job_id*, or the rest of it, and return its outcome.
 
-    ``queued`` means that it is to be run again: *stop* asked for a shutdown, or it was too large for the memory and
-    gets half of it. ``not ours`` means that there was nothing to do: it has ended, or another worker is at it. Reads
-    once it has *permit*. Holds what the spec allows in *max_bytes*, one chunk, and what the job's function counts.
+    ``queued`` means that it is to be run again: *stop* asked for that, or it was too large for the memory and gets half
+    of it. ``not ours`` means that there was nothing to do: it has ended, or another worker is at it. Reads while it
+    holds a permit of *limit*. Holds rows of *max_bytes* of the spec, one chunk, and the counts of the job's function.
 
-    Never raises for what goes wrong with the job: that stands in its facts.
+    An error of the job is not raised: it stands in its facts.
+
+    Raises:
+        StoreError: the store is not to be trusted, or has lost a part of the job, so that no worker could do it.
     """
     try:
         lease = store.acquire(job_id, worker)
     except StatusConflict:
-        return settle(store, job_id)
-    except (LeaseHeld, JobNotFound, StoreUnavailable):
+        settle(store, job_id)
+        return "not ours"
+    except (LeaseHeld, JobNotFound):
+        return "not ours"
+    except StoreError as error:
+        if not error.retryable:
+            raise
         return "not ours"
     stop = stop or Stop()
-    run = _Run(store, lease, functions, settings or {}, stop, permit or NoLimit())
+    run = _Run(store, lease, functions, settings or {}, stop, limit or ReadLimit(), Patience(stop))
     try:
         return run.do()
     finally:
-        with suppress(StoreUnavailable):
+        with suppress(StoreError):
             store.release(lease)
-
-
-def settle(store: Store, job_id: str) -> Outcome:
-    """A job whose result is whole is finished, whatever its facts still say."""
-    with suppress(StatusConflict, JobNotFound):
-        if store.manifest(job_id) is not None:
-            store.change(job_id, ending("finished"), only_if=may_become("finished") | {"queued"})
-    return "not ours"
 
 
 @dataclass
@@ -88,33 +85,19 @@ class _Run:
     functions: Functions
     settings: Mapping[str, Any]
     stop: Stop
-    permit: Permit
+    limit: ReadLimit
+    patiently: Patience
     facts: Facts = field(default_factory=dict)
 
     def do(self) -> Outcome:
         try:
             self.facts = self._begin()
-        except (StatusConflict, LeaseLost, JobNotFound, StoreUnavailable):
+        except (StatusConflict, LeaseLost, JobNotFound, StoreError):
             return "not ours"
         try:
             return self._attempt()
         except (LeaseLost, JobNotFound):
             return self._fenced()
-
-    def _attempt(self) -> Outcome:
-        try:
-            if int(self.facts["stalled"]) >= MOST_STALLED:
-                return self._end("failed", "job-keeps-dying", f"{MOST_STALLED} workers in a row died without a new row")
-            spec = JobSpec.decode(self.facts["spec"].encode())
-            with Heart(self.store, self.lease, self.stop, float(self.facts["deadline"]), self.permit):
-                return self._work(spec)
-        except (LeaseLost, JobNotFound):
-            raise
-        except MemoryError:
-            return self._change(after_memory_kill(self.facts))
-        except Exception as error:
-            _logger.exception("job %s failed", self.lease.job_id)
-            return self._give_up(error)
 
     def _begin(self) -> Facts:
         facts = self.store.facts(self.lease.job_id)
@@ -133,6 +116,21 @@ class _Run:
             self.lease.job_id, began, only_if=may_become("started") | {"started"}, token=self.lease.token
         )
 
+    def _attempt(self) -> Outcome:
+        try:
+            if int(self.facts["stalled"]) >= MOST_STALLED:
+                return self._end("failed", "job-keeps-dying", f"{MOST_STALLED} workers in a row died without a new row")
+            spec = JobSpec.decode(self.facts["spec"].encode())
+            with Heart(self.store, self.lease, self.stop, float(self.facts["deadline"]), self.limit):
+                return self._work(spec)
+        except (LeaseLost, JobNotFound):
+            raise
+        except MemoryError:
+            return self._change(after_memory_kill(self.facts))
+        except Exception as error:
+            _logger.exception("job %s failed", self.lease.job_id)
+            return self._give_up(error)
+
     def _work(self, spec: JobSpec) -> Outcome:
         try:
             self.stop.check()
@@ -140,45 +138,47 @@ class _Run:
             function = check_call(self.functions, spec)
             if self.facts.get("children"):
                 return self._join(spec, function)
-            max_bytes = int(self.facts.get("max_bytes") or spec.max_bytes)
-            with closing(self._keys()) as keys, self._permitted():
-                publishing = Publishing(self.store, self.lease, self.facts, spec, len(keys), self._patiently)
-                for domain in spec.domains:
-                    DomainReading(domain, function, spec, keys, max_bytes, publishing, self.stop).read()
-                publishing.finish(time.time() - float(self.facts["created_at"]))
+            self._read(spec, function)
             return self._end("finished")
         except Stopped:
             return self._stopped()
-
-    def _join(self, spec: JobSpec, function: JobFunction) -> Outcome:
-        failure = failure_of(self.store, self.facts)
-        if failure is not None:
-            return self._change(failure)
-        joining = Joining(self.store, self.lease, self.facts, spec, self._patiently)
-        joining.join(function, time.time() - float(self.facts["created_at"]), self.stop.check)
-        _, progress = progress_of(self.store, self.facts)
-        outcome = self._change({**ending("finished"), "progress": msgspec.json.encode(progress).decode()})
-        if outcome == "finished":
-            joining.clean()
-        return outcome
-
-    @contextmanager
-    def _permitted(self) -> Iterator[None]:
-        """While the database is read."""
-        try:
-            self.permit.take(self.stop)
-            yield
-        finally:
-            self.permit.give_back()
-
-    def _keys(self) -> Keys:
-        return collect_keys(read_keys(self.store, msgspec.json.decode(self.facts["keys"], type=KeyList)))
 
     def _check(self, spec: JobSpec) -> None:
         """Refuse a job that was submitted by a process with other settings."""
         for name, value in spec.settings.items():
             if name in self.settings and self.settings[name] != value:
                 raise InvalidJob(f"{name} is {value!r} where the job was submitted and {self.settings[name]!r} here")
+
+    def _read(self, spec: JobSpec, function: JobFunction) -> None:
+        max_bytes = int(self.facts.get("max_bytes") or spec.max_bytes)
+        with closing(self._keys()) as keys, self.limit.held(self.stop):
+            publishing = Publishing(self.store, self.lease, self.facts, spec, len(keys), self.patiently)
+            for domain in spec.domains:
+                DomainReading(domain, function, spec, keys, max_bytes, publishing, self.stop).read()
+            publishing.finish(self._elapsed())
+
+    def _keys(self) -> Keys:
+        stored = msgspec.json.decode(self.facts["keys"], type=KeyList)
+        try:
+            return collect_keys(read_keys(self.store, stored))
+        except InvalidKey:  # of a type that is sorted in memory only, as it was when the job was submitted
+            return collect_keys(list(read_keys(self.store, stored)))
+
+    def _join(self, spec: JobSpec, function: JobFunction) -> Outcome:
+        """Join the results of the shards of this job."""
+        failure = failure_of(self.store, self.facts)
+        if failure is not None:
+            return self._change(failure)
+        joining = Joining(self.store, self.lease, self.facts, spec, self.patiently)
+        joining.join(function, self._elapsed(), self.stop.check)
+        _, progress = progress_of(self.store, self.facts)
+        outcome = self._change({**ending("finished"), "progress": msgspec.json.encode(progress).decode()})
+        if outcome == "finished":
+            joining.clean()
+        return outcome
+
+    def _elapsed(self) -> float:
+        return time.time() - float(self.facts["created_at"])
 
     # -- how it ends
 
@@ -187,31 +187,31 @@ class _Run:
             case "cancel":
                 return self._end("cancelled")
             case "timeout":
-                return self._end("failed", TIMED_OUT, "the job did not end before its deadline")
-            case "shutdown":
-                return self._change({**again(), "resumed_at": "", "interruption": "worker-stopped"})
+                return self._end("failed", TIMED_OUT, LATE)
+            case "shutdown" | "permit-lost" as reason:
+                return self._change(given_back(INTERRUPTIONS[reason]))
             case _:
                 raise LeaseLost(f"job {self.lease.job_id} is no longer ours")
 
     def _give_up(self, error: Exception) -> Outcome:
         if isinstance(error, StoreUnavailable):
             return "not ours"  # nothing can be written; the lease runs out, and another worker tries
-        return self._end("failed", code_of(error), tell(error))
+        return self._end("failed", code_of(error), tell(error, "job"))
 
     def _end(self, status: Literal["finished", "failed", "cancelled"], code: str = "", error: str = "") -> Outcome:
         return self._change(ending(status, code, error))
 
     def _change(self, changes: Facts) -> Outcome:
         try:
-            self._patiently(lambda: self.store.change(self.lease.job_id, changes, token=self.lease.token))
-        except (StatusConflict, StoreUnavailable):
+            self.patiently(lambda: self.store.change(self.lease.job_id, changes, token=self.lease.token))
+        except (StatusConflict, StoreError):
             return "not ours"
         return changes["status"]  # type: ignore[return-value]  # one of ours
 
     def _fenced(self) -> Outcome:
-        """Another worker has the job; or the store lost it, and everybody who asks for it shall be told."""
-        with suppress(StoreUnavailable, StatusConflict):
-            return self._patiently(self._declared_lost, fenced=True)
+        """Leave the job to another worker; where the store lost it, write down that it is lost."""
+        with suppress(StoreError, StatusConflict):
+            return self.patiently(self._declared_lost, fenced=True)
         return "not ours"
 
     def _declared_lost(self) -> Outcome:
@@ -221,35 +221,3 @@ class _Run:
             self.store.create(self.lease.job_id, lost(self.facts))
             return "lost"
         return "not ours"
-
-    def _patiently(self, act: Callable[[], T], *, fenced: bool = False) -> T:
-        """Do what the store may refuse for a while: it is restarted, or the way to it is cut."""
-        until, pause = time.monotonic() + PATIENCE_SECONDS, FIRST_PAUSE
-        while True:
-            try:
-                return act()
-            except StoreUnavailable:
-                if time.monotonic() > until or (self.stop.reason == "fenced" and not fenced):
-                    raise
-                time.sleep(pause)
-                pause = min(LONGEST_PAUSE, 2 * pause)
-
-
-def after_memory_kill(facts: Facts) -> Facts:
-    """What becomes of a job that was too large for the memory: once it gets half the budget, then it fails."""
-    spec = JobSpec.decode(facts["spec"].encode())
-    if facts.get("max_bytes"):
-        budget = format_bytes(int(facts["max_bytes"]))
-        return ending("failed", OUT_OF_MEMORY, f"the job was too large for the memory twice, at last with {budget}")
-    return {**again(), "max_bytes": str(spec.max_bytes // 2), "interruption": OUT_OF_MEMORY}
-
-
-def again() -> Facts:
-    """The facts of a job that waits once more."""
-    return {"status": "queued", "queued_at": f"{time.time():.3f}"}
-
-
-def lost(facts: Facts) -> Facts:
-    """The facts of a job whose result the store has lost."""
-    kept = {name: value for name, value in facts.items() if name not in {"keys", "worker", "token", "progress"}}
-    return {**kept, **ending("lost", "lost", "the store was restarted empty: the result is gone")}

@@ -1,4 +1,4 @@
-"""A job that was split by ranges of keys: jobs for the parts, and one manifest that joins them in key order."""
+"""Shards of a job: jobs for ranges of its keys, and one manifest that joins their results in key order."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from mesbatch.codec.checksum import joined_crc
 from mesbatch.errors import ChunkLost, InvalidJob, JobNotFound, SchemaChanged
 from mesbatch.jobs.function import Aggregation, JobFunction, Work
 from mesbatch.jobs.job import ending
+from mesbatch.jobs.patience import Patience
 from mesbatch.jobs.progress import DomainProgress, Progress
 from mesbatch.jobs.publishing import COUNTED
 from mesbatch.jobs.spec import JobSpec
@@ -22,48 +23,48 @@ from mesbatch.store.protocol import ENDED, Facts, Lease, Store
 from mesbatch.store.writer import read_journal
 
 
-def children_of(facts: Facts) -> list[str]:
-    """The jobs that do the parts of this one, in the order of their keys; empty for a job that is not split."""
+def shards_of(facts: Facts) -> list[str]:
+    """Return the ids of the shards of this job, in the order of their keys; none for a job that is not split."""
     return list(filter(None, facts.get("children", "").split(",")))
 
 
-def all_ended(store: Store, children: Iterable[str]) -> bool:
-    """Whether the parts of a job have ended, or are gone, so that they can be joined or its failure be told."""
-    return all(one is None or one["status"] in ENDED for one in _facts_of(store, children))
+def all_ended(store: Store, shards: Iterable[str]) -> bool:
+    """Return whether all shards have ended, or are gone: then their results are joined, or their job fails."""
+    return all(one is None or one["status"] in ENDED for one in _facts_of(store, shards))
 
 
 def progress_of(store: Store, facts: Facts) -> tuple[bool, dict[str, Any]]:
-    """Whether a part of a job has begun, and how far all of them are."""
+    """Return whether a shard has begun, and the progress of all of them."""
     keys = int(facts["cid_count"])
     total = Progress(keys, {domain: DomainProgress() for domain in facts["domains"].split(",")})
-    parts = [one for one in _facts_of(store, children_of(facts)) if one is not None]
-    told = [msgspec.json.decode(one["progress"]) for one in parts if one["progress"]]
+    shards = [one for one in _facts_of(store, shards_of(facts)) if one is not None]
+    told = [msgspec.json.decode(one["progress"]) for one in shards if one["progress"]]
     for name, domain in total.domains.items():
         shown = [one["domains"][name] for one in told]
         domain.keys, domain.rows = sum(one["keys"] for one in shown), sum(one["rows"] for one in shown)
         domain.nbytes = sum(one["bytes"] for one in shown)
-        domain.done = len(shown) == len(parts) and all(one["done"] for one in shown)
-    return any(one["status"] != "queued" for one in parts), total.as_json()
+        domain.done = len(shown) == len(shards) and all(one["done"] for one in shown)
+    return any(one["status"] != "queued" for one in shards), total.as_json()
 
 
 def failure_of(store: Store, facts: Facts) -> Facts | None:
-    """How a job ends of which a part did not finish; None when all did."""
-    for child, one in zip(children_of(facts), _facts_of(store, children_of(facts))):
+    """Return the facts that end a job because one of its shards did not finish; None when all did."""
+    for shard, one in zip(shards_of(facts), _facts_of(store, shards_of(facts))):
         if one is None:
-            return ending("lost", "lost", f"job {child}, a part of this one, is gone")
+            return ending("lost", "lost", f"job {shard}, a shard of this one, is gone")
         match one["status"]:
             case "finished":
                 continue
             case "cancelled" | "lost" | "failed" as status:
                 return ending(status, one.get("code", ""), one.get("error", ""))
             case status:
-                return ending("failed", "job-failed", f"job {child}, a part of this one, is {status}")
+                return ending("failed", "job-failed", f"job {shard}, a shard of this one, is {status}")
     return None
 
 
 @dataclass
 class _Joined:
-    """What the parts before this one hold of a domain."""
+    """The rows of a domain in the shards before this one."""
 
     rows: int = 0
     checksum: str = "00000000"
@@ -71,34 +72,34 @@ class _Joined:
 
 @dataclass
 class Joining:
-    """Joins the results of the parts: their chunks become those of the whole, without being read.
+    """A join of the results of shards: their chunks become those of the whole job, without being read.
 
-    A worker that dies at it is no loss: the next one goes on with the chunk that follows.
+    The death of a worker meanwhile is no loss: the next one goes on with the chunk that follows.
     """
 
     store: Store
     lease: Lease
     facts: Facts
     spec: JobSpec
-    patiently: Callable[..., Any]
+    patiently: Patience
     _domains: dict[str, _Joined] = field(default_factory=dict)
     _missing: list[MissingKeys] = field(default_factory=list)
     _failed: dict[str, None] = field(default_factory=dict)
 
     def join(self, function: JobFunction, elapsed_seconds: float, check: Callable[[], None]) -> None:
-        """Publish the whole result; *check* raises when that is to stop."""
+        """Publish the whole result; *check* raises when the job is to stop."""
         writer, position = ResultWriter(self.store, self.lease), 0
-        for child in children_of(self.facts):
-            manifest = self.store.manifest(child)
+        for shard in shards_of(self.facts):
+            manifest = self.store.manifest(shard)
             if manifest is None:
-                raise ChunkLost(f"the result of job {child}, a part of this one, is gone")
+                raise ChunkLost(f"the result of job {shard}, a shard of this one, is gone")
             for domain, account in manifest.domains.items():
                 writer.start(domain, account.columns)
                 _check_columns(domain, writer.domains[domain].columns, account.columns)
-            for chunk, account in self._chunks(child, manifest):
+            for chunk, account in self._chunks(shard, manifest):
                 if position >= self.lease.length:
                     check()
-                    self.patiently(lambda: writer.adopt(child, chunk, account))  # noqa: B023  # called at once
+                    self.patiently(lambda: writer.adopt(shard, chunk, account))  # noqa: B023  # called at once
                 position += 1
             self._failed |= dict.fromkeys(manifest.failed_domains)
             self._missing += manifest.missing_keys
@@ -114,15 +115,15 @@ class Joining:
         )  # fmt: skip
 
     def clean(self) -> None:
-        """Remove what is left of the parts."""
-        for child in children_of(self.facts):
-            self.store.delete(child)
+        """Remove the rest of the shards."""
+        for shard in shards_of(self.facts):
+            self.store.delete(shard)
 
-    def _chunks(self, child: str, manifest: ResultManifest) -> Iterator[tuple[Chunk, DomainAccount]]:
-        """The chunks of a part, each with the account of its domain in the whole after it."""
+    def _chunks(self, shard: str, manifest: ResultManifest) -> Iterator[tuple[Chunk, DomainAccount]]:
+        """Give out the chunks of a shard, each with the account of its domain in the whole job after it."""
         lengths: dict[str, int] = {}
         before = {name: self._domains.setdefault(name, _Joined()) for name in manifest.domains}
-        for entry in read_journal(self.store, child, len(manifest.chunks)):
+        for entry in read_journal(self.store, shard, len(manifest.chunks)):
             chunk = entry.chunk
             account = entry.domains[chunk.domain]
             lengths[chunk.domain] = lengths.get(chunk.domain, -1) + chunk.size - 1  # a comma for two brackets
@@ -131,7 +132,7 @@ class Joining:
             yield chunk, joined
 
     def _aggregation(self, function: JobFunction) -> Aggregation | None:
-        """What all parts counted."""
+        """Merge the counts of all shards."""
         made: list[Aggregation] = []
 
         def note(make: Callable[[], Aggregation]) -> None:
@@ -141,8 +142,8 @@ class Joining:
         function(work, **self.spec.arguments).close()
         if not made:
             return None
-        for child in children_of(self.facts):
-            facts = self.store.facts(child)
+        for shard in shards_of(self.facts):
+            facts = self.store.facts(shard)
             counted = [msgspec.json.decode(facts[name]) for name in COUNTED if facts.get(name)]
             if counted:
                 _merge(made[0], max(counted, key=lambda one: one[0])[1])
@@ -150,7 +151,7 @@ class Joining:
 
 
 def _after(before: _Joined, account: DomainAccount, length: int) -> DomainAccount:
-    """The account of the whole after a part whose rows, *length* bytes of them, have this *account*."""
+    """Return the account of the whole after a shard whose rows, *length* bytes of them, have this *account*."""
     checksum = account.checksum
     if before.rows:
         crc = joined_crc(zlib.crc32(b",", int(before.checksum, 16)), int(checksum, 16), length)
@@ -160,7 +161,7 @@ def _after(before: _Joined, account: DomainAccount, length: int) -> DomainAccoun
 
 def _check_columns(domain: str, known: list[dict[str, Any]], columns: list[dict[str, Any]]) -> None:
     if known != columns:
-        raise SchemaChanged(f"the columns of {domain!r} are {known} in one part of the job and {columns} in another")
+        raise SchemaChanged(f"the columns of {domain!r} are {known} in one shard of the job and {columns} in another")
 
 
 def _merge(aggregation: Aggregation, state: Any) -> None:

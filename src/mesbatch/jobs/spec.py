@@ -1,4 +1,4 @@
-"""What a job is to do, as JSON: whatever does not fit is found when it is submitted, before anything is touched."""
+"""The specification of a job, as JSON: mistakes are found when it is submitted, before anything is touched."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class JobSpec:
     """One job: a function of the allow-list, with JSON *arguments*, for some *domains* of a list of keys.
 
     *owner* is the principal that alone may see the job; None lets everybody. *timeout* is in seconds from the
-    submission to the end, with all waiting. *max_bytes* is what the read may hold; *batch_size* the rows of a chunk.
-    With *order* ``any`` the keys are read in ranges that grow from `FIRST_RANGE` on, so that the first rows come at
-    once; with ``key`` in one statement, which takes less time in all. *settings* are compared with those of the worker,
-    which refuses the job where one differs. With *shards* the keys are split over so many jobs.
+    submission to the end, with all waiting. *max_bytes* bounds the rows in memory, *batch_size* those of a chunk.
+    With *order* ``any`` the keys are read in ranges that grow from 1,000 on, so that the first rows come at once; with
+    ``key`` in one statement, which takes less time in all. *settings* are compared with those of the worker, which
+    refuses the job where one differs. With *shards* the keys are split over so many jobs.
 
     Raises:
         InvalidJob: a limit is not positive, a domain repeats or there is none, something is no JSON, or too large.
@@ -61,7 +61,7 @@ class JobSpec:
             _check_json(getattr(self, name), name)
 
     def encode(self) -> bytes:
-        """The spec as JSON.
+        """Return the spec as JSON.
 
         Raises:
             InvalidJob: it has more than `MOST_BYTES`.
@@ -73,7 +73,7 @@ class JobSpec:
 
     @classmethod
     def decode(cls, data: bytes) -> JobSpec:
-        """The spec that `encode` wrote.
+        """Return the spec that `encode` wrote.
 
         Raises:
             InvalidJob: *data* is no JSON, or no spec.
@@ -87,7 +87,7 @@ class JobSpec:
 
 
 def _check_json(value: Any, place: str) -> None:
-    """Only what comes back from JSON as it went in: a date would come back as text."""
+    """Refuse a value that would not come back from JSON as it went in: a date would come back as text."""
     match value:
         case None | bool() | int() | str():
             return

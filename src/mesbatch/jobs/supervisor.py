@@ -1,4 +1,4 @@
-"""The one thread that starts the processes of local jobs, and sees how they end."""
+"""The one thread that starts the processes of local jobs, and accounts for their ends."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from threading import Event, Thread
 
-from mesbatch.errors import StoreUnavailable
-from mesbatch.jobs.memory import count_kills, killed_for_memory
+from mesbatch.errors import StoreError
+from mesbatch.jobs.process import count_kills, killed_for_memory
 from mesbatch.jobs.recovery import after_death, fail, waiting_jobs
 from mesbatch.store import new_job_id
 from mesbatch.store.protocol import Store
 
 SCAN_SECONDS = 2.0  # between two looks for jobs that others left: a dead worker is found within 20 s, its lease is 15
-SWEEP_SECONDS = 60.0  # between two removals of what has expired
+SWEEP_SECONDS = 60.0  # between two removals of expired jobs
 POLL_SECONDS = 0.05  # between two looks at our own processes
 CLOSE_SECONDS = 10.0  # for all processes to stop at a batch
 
@@ -37,7 +37,7 @@ class _Child:
 
 
 class Supervisor:
-    """Runs the jobs of *store*, *workers* at once, each in a process that ends with the thread of this object."""
+    """The processes of the jobs of *store*, *workers* at once, each of which ends with the thread of this object."""
 
     def __init__(self, store: Store, app: str, workers: int, memory_limit: int | None) -> None:
         self._store, self._app, self._workers, self._memory_limit = store, app, workers, memory_limit
@@ -52,7 +52,7 @@ class Supervisor:
         self._thread.start()
 
     def wake(self) -> None:
-        """There is a new job."""
+        """Look at once: there is a new job."""
         self._woken.set()
 
     def close(self) -> None:
@@ -66,24 +66,30 @@ class Supervisor:
             woken = self._woken.wait(POLL_SECONDS if self._children else SCAN_SECONDS)
             self._woken.clear()
             try:
-                freed = self._reap()
-                if woken or freed or time.monotonic() - self._scanned > SCAN_SECONDS:
-                    self._fill()
+                ended = self._reap()
+                if woken or ended or time.monotonic() - self._scanned > SCAN_SECONDS:
+                    self._fill(ended)
                 if time.monotonic() - self._swept > SWEEP_SECONDS:
                     self._swept = time.monotonic()
                     self._store.sweep()
-            except StoreUnavailable as error:
+            except StoreError as error:
                 _logger.warning("no job can be started, and nothing be swept: %s", error)
             except Exception:  # this thread must live: its end would be that of all jobs
                 _logger.exception("no job was started this time")
         self._end_all()
 
-    def _fill(self) -> None:
+    def _fill(self, ended: list[_Child]) -> None:
+        """Start processes for waiting jobs.
+
+        A job whose process *ended* just now, and was not killed, waits for the next look: while the store cannot be
+        written to, as on a full disk, each process gives its job back at once.
+        """
         self._scanned = time.monotonic()
         ours = {child.job_id for child in self._children}
+        given_back = {child.job_id for child in ended if child.process.returncode == 0}
         if len(ours) < self._workers:
             for job_id, _ in waiting_jobs(self._store):
-                if job_id not in ours:
+                if job_id not in ours | given_back:
                     self._children.append(self._started(job_id))
                 if len(self._children) >= self._workers:
                     break
@@ -107,14 +113,14 @@ class Supervisor:
             process.stdin.flush()  # and stays open: its end tells the process that we are gone
         return _Child(job_id, worker, process, kills)
 
-    def _reap(self) -> bool:
-        """See to the processes that ended; whether there were any."""
+    def _reap(self) -> list[_Child]:
+        """Account for the processes that ended, and return them."""
         ended = [child for child in self._children if child.process.poll() is not None]
         for child in ended:
             self._children.remove(child)
             _close(child.process)
             self._account_for(child, child.process.returncode)
-        return bool(ended)
+        return ended
 
     def _account_for(self, child: _Child, status: int) -> None:
         if status < 0:
@@ -136,7 +142,7 @@ class Supervisor:
                 child.process.wait()
         try:
             self._reap()
-        except StoreUnavailable as error:
+        except StoreError as error:
             _logger.warning("what became of the last jobs could not be written down: %s", error)
 
 

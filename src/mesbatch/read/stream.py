@@ -167,7 +167,7 @@ class Reading:
         if examined.padded:
             keys = self._strip(keys)
             if not len(keys):
-                return Inline(_nothing())
+                return Inline(_nothing(), self._lanes[0])
         whole = request.consistent and not source.owned
         strategy, query = choose(
             session, examined, keys, request.strategy, request.order, whole=whole, parallel=request.parallel

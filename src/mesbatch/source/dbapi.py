@@ -62,6 +62,11 @@ class DbapiDriver:
     def cost_of(self, session: Session, sql: str, params: Params) -> float | None:
         return None
 
+    def fetch_all(self, session: Session, sql: str, params: Params) -> list[Row]:
+        with closing(session.connection.cursor()) as cursor:
+            cursor.execute(sql) if params is None else cursor.execute(sql, params)
+            return list(map(tuple, cursor.fetchall()))
+
     def run(self, session: Session, sql: str) -> None:
         with closing(session.connection.cursor()) as cursor:
             cursor.execute(sql)

@@ -18,7 +18,7 @@ from mesbatch.sql.per_key import judge_distinct, judge_groups, judge_windows
 from mesbatch.sql.query import check_reads, find_keys
 from mesbatch.sql.select import Select, check_ending, check_rownum, read_select
 from mesbatch.sql.stable import check_clear, check_stable
-from mesbatch.sql.tokens import significant_tokens
+from mesbatch.sql.tokens import tokenize, without_space
 from mesbatch.sql.tree import Parens, enclosing_query, query_around, read_tree
 from mesbatch.sql.withs import Use, Withs, find_use, index_uses
 
@@ -39,13 +39,14 @@ class Judgement:
     refusal: str | None
 
 
-def judge(sql: str, columns: Sequence[str] | None) -> Judgement:
+def judge(sql: str, columns: Sequence[str] | None, *, splittable: bool = False) -> Judgement:
     """Judge *sql*, whose result has *columns* as the database describes them; None when the driver cannot tell them.
 
     The statement may be cut when running it for parts of the keys gives together the rows of running it once, for any
     parts: ``IN (:keys)`` must be one of the conditions that a WHERE joins by AND, in the statement itself, in a derived
     table at the beginning of its FROM, or in a WITH that is used once, there. DISTINCT, GROUP BY and PARTITION BY must
-    have the column of the keys.
+    have the column of the keys. With *splittable* the caller swears that it may: there is no *refusal*, and no function
+    that is not known aggregates, which would make a row without a key.
 
     Takes on trust, because no text tells it: that two different keys never equal the same value (as they do under a
     case-insensitive collation); that functions of unknown names in WHERE and FROM are no more volatile than the data;
@@ -66,12 +67,12 @@ def judge(sql: str, columns: Sequence[str] | None) -> Judgement:
     """
     text = check_reads(sql)
     keys = len(find_keys(text).before)
-    judgement = _Judge(text)
+    judgement = _Judge(text, is_sworn=splittable)
     try:
         judgement.judge_text()
         positions = judgement.follow(keys).find_keys(columns)
     except Doubt as doubt:
-        return Judgement((), str(doubt), judgement.refusal or str(doubt))
+        return Judgement((), str(doubt), None if splittable else judgement.refusal or str(doubt))
     except Unproved as reason:
         return Judgement((), str(reason), judgement.refusal)
     return Judgement(positions, None, judgement.refusal)
@@ -103,9 +104,10 @@ class _Origin:
 class _Judge:
     """One statement under judgement; *refusal* is the first reason against cutting it."""
 
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._root = read_tree(significant_tokens(text))
+    def __init__(self, text: str, *, is_sworn: bool) -> None:
+        self._tokens = tokenize(text)
+        self._root = read_tree(without_space(self._tokens))
+        self._is_sworn = is_sworn
         self._withs: dict[int, Withs] = {}
         self.refusal: str | None = None
 
@@ -115,7 +117,7 @@ class _Judge:
         Raises:
             Doubt: databases read the text in different ways.
         """
-        check_clear(self._text)
+        check_clear(self._tokens)
         with self._refusing():
             check_stable(self._root)
 
@@ -155,19 +157,23 @@ class _Judge:
             check_rownum(select)
         with self._refusing():
             judge_distinct(select, column, outputs)
-        with self._refusing():
+        with self._refusing(ends=True):
             judge_groups(select, column, outputs)
         with self._refusing():
             judge_windows(select, column)
         return outputs
 
     @contextmanager
-    def _refusing(self) -> Iterator[None]:
-        """Take a `Doubt` as a reason not to cut the statement, and go on: its outputs can still be followed."""
+    def _refusing(self, *, ends: bool = False) -> Iterator[None]:
+        """Take a `Doubt` as a reason not to cut the statement; go on, unless it *ends* what is known of the outputs."""
         try:
             yield
         except Doubt as doubt:
+            if self._is_sworn:
+                return
             self.refusal = self.refusal or str(doubt)
+            if ends:
+                raise
 
     @cached_property
     def _uses(self) -> Mapping[str, Sequence[Use]]:

@@ -112,8 +112,9 @@ class ColumnOfSubquery(KeyColumn):
     def star(self, qualifier: Path | None) -> Star:
         certain = frozenset(name for name in self.inner.certain if self._is_first(qualifier or (), name))
         perhaps = frozenset(name for name in self.inner.perhaps if self._is_first(qualifier or (), name))
-        is_alone = qualifier is not None or len(self.scope.sources) == 1
-        return Star(certain, perhaps, perhaps) if is_alone else Star(certain)
+        if qualifier is None and len(self.scope.sources) > 1:
+            perhaps &= certain  # other sources may have the rest; of two columns of one name the first is taken
+        return Star(certain, perhaps, perhaps)
 
     def _is_first(self, qualifier: Path, name: Name) -> bool:
         if not qualifier:

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from mesbatch.sql.names import Name, fold, possible_names, read_name, read_path
 from mesbatch.sql.tree import Node
 
-_POSTFIX_OPERATORS = frozenset({"ISNULL", "NOTNULL"})
+_NO_ALIASES = frozenset({"ISNULL", "NOTNULL", "END"})
 _UNITS = frozenset({"YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND"})  # the last word of an interval
-_CONSTANTS = frozenset({"END", "NULL", "TRUE", "FALSE"})
+_ENDS_OF_OPERANDS = frozenset({"END", "NULL", "TRUE", "FALSE", "PRECISION", "VARYING"})
 _BEFORE_AN_OPERAND = frozenset(
     {"NOT", "IS", "COLLATE", "OVER", "TO", "ZONE", "PRIOR", "DATE", "TIME", "TIMESTAMP", "INTERVAL", "BINARY"}
 )
@@ -66,15 +66,16 @@ class Outputs:
         )
         self._perhaps = frozenset[Name]().union(*(star.perhaps for star in self._stars))
         others = [item for item in outputs if not item.is_key]
-        self._other_names = {item.name.loose for item in others if item.name}.union(*(item.words for item in others))
+        self._other_names = {item.name.loose for item in others if item.name}
+        self._other_words = frozenset[str]().union(*(item.words for item in others))
         self._has_unnamed = any(item.name is None for item in others)
         self._has_spread = any(item.is_spread for item in others)
         self._only = frozenset.intersection(*(star.only for star in self._stars)) if self._stars else None
 
     @property
     def certain(self) -> frozenset[Name]:
-        """The names under which the column of the keys surely comes out, and nothing else that is listed."""
-        return frozenset(name for name in self.keys if not self.may_list_other(name))
+        """The names under which the column of the keys surely comes out, and nothing else that is given the name."""
+        return frozenset(name for name in self.keys if name.loose not in self._other_names and not self._has_spread)
 
     @property
     def perhaps(self) -> frozenset[Name]:
@@ -91,7 +92,7 @@ class Outputs:
 
     def has_name(self, name: Name) -> bool:
         """Tell whether some output is listed with *name*, or may be given it by the database."""
-        return name.loose in self._other_names or name.loose in {key.loose for key in self.keys}
+        return name.loose in self._other_names | self._other_words or name.loose in {key.loose for key in self.keys}
 
     def rename(self, names: Sequence[Name]) -> Outputs:
         """The outputs under *names*, from the first on; unknown ones where a ``*`` hides how many there are."""
@@ -118,8 +119,8 @@ class Outputs:
 
     def may_list_other(self, name: Name) -> bool:
         """Tell whether an output other than the column of the keys, and no ``*``, could have *name*."""
-        is_listed = name.loose in self._other_names or (self._has_unnamed and not name.is_word)
-        return is_listed or self._has_spread
+        is_listed = name.loose in self._other_names or name.loose in self._other_words
+        return is_listed or (self._has_unnamed and not name.is_word) or self._has_spread
 
     def _find_by_position(self, columns: Sequence[str] | None) -> tuple[int, ...]:
         if columns is not None and len(columns) != len(self.items):
@@ -181,7 +182,7 @@ def describe_output(item: Sequence[Node], *, is_key: bool) -> Output:
 
 def _has_alias(item: Sequence[Node]) -> bool:
     """Tell whether the last node of *item* is a name for what stands before it, without AS."""
-    if len(item) < 2 or not item[-1].identity or item[-1].word in _POSTFIX_OPERATORS:
+    if len(item) < 2 or not item[-1].identity or item[-1].word in _NO_ALIASES:
         return False
     last, before = item[-2], item[-3] if len(item) > 2 else None
     if last.kind == "string":
@@ -191,4 +192,4 @@ def _has_alias(item: Sequence[Node]) -> bool:
     if last.word in _BEFORE_AN_OPERAND:
         return False
     is_operand = before is None or before.kind == "operator" or before.text == "." or before.word in _BEFORE_AN_OPERAND
-    return is_operand or last.word in _CONSTANTS
+    return is_operand or last.word in _ENDS_OF_OPERANDS

@@ -138,9 +138,11 @@ def _check_closed(tokens: Sequence[Token]) -> None:
 
 
 def _check_head(nodes: Sequence[Node]) -> None:
+    if nodes[0].word == "EXPLAIN":
+        nodes = _explained(nodes)
     head = nodes[0]
-    while head.word == "EXPLAIN" or (isinstance(head, Parens) and head.nodes):
-        nodes = head.nodes if isinstance(head, Parens) else _explained(nodes)
+    while isinstance(head, Parens) and head.nodes:
+        nodes = head.nodes
         head = nodes[0]
     if head.word not in READING:
         raise StatementError(f"wanted a statement that returns rows, such as SELECT, got {write_nodes(nodes)!r}")

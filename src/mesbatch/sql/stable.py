@@ -3,35 +3,36 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from mesbatch.sql.doubt import Doubt
 from mesbatch.sql.functions import VOLATILE_FUNCTIONS, VOLATILE_NAMES
-from mesbatch.sql.tokens import Token, tokenize, unquote
+from mesbatch.sql.tokens import Token, unquote
 from mesbatch.sql.tree import Node, Parens, levels
 
 # A nested comment, one that ends at a carriage return somewhere, one that MySQL runs.
 _UNCLEAR_COMMENT = re.compile(r"/\*.*/\*|--.*\r(?!\n)|/\*M?!", re.DOTALL)
 # MySQL ends 'x\\' elsewhere; SQLite reads q'..' and e'..' as a name and a string, and $$ as a name.
-_UNCLEAR_STRING = re.compile(r"(?:'|[nN]').*\\'.|[eE]'.*\\'|[nN]?[qQ]'.*'.*'|\$.*['\"]", re.DOTALL)
-_UNCLEAR_NAME = re.compile(r"\[.*['\"]", re.DOTALL)  # DuckDB reads a list of strings in it
+_UNCLEAR_STRING = re.compile(r"(?:'|[nNeE]').*\\'|[nN]?[qQ]'.*'.*'|\$.*['\"]", re.DOTALL)
 _JSON_OPERATORS = (">", "-", "#", "=")  # after a hash, which begins a comment for MySQL
 
 
-def check_clear(text: str) -> None:
+def check_clear(tokens: Sequence[Token]) -> None:
     """Raise `Doubt` where databases disagree on the end of a comment, a string or a name.
 
     What one of them takes for a string may have a clause for another.
     """
-    tokens = tokenize(text)
+    escapes = False
     for token, following in zip(tokens, [*tokens[1:], None]):
         if token.kind == "comment" and _UNCLEAR_COMMENT.match(token.text):
             raise Doubt("databases disagree on where this comment ends", [token])
-        if token.kind == "string" and _UNCLEAR_STRING.match(token.text):
+        if token.kind == "string" and _UNCLEAR_STRING.match(token.text) and not escapes:
             raise Doubt("databases disagree on where this string ends", [token])
-        if token.kind == "quoted" and _UNCLEAR_NAME.match(token.text):
+        if token.text[0] == "[" and (token.text.count("'") % 2 or token.text.count('"') % 2):  # DuckDB: a list
             raise Doubt("databases disagree on where this name ends", [token])
-        if _is_unclear_operator(token, following, text):
+        if _is_unclear_operator(token, following):
             raise Doubt("databases disagree on what follows", [token])
+        escapes = token.word == "ESCAPE" or (escapes and token.kind == "space")  # ESCAPE '\\' stands in many statements
 
 
 def check_stable(root: Parens) -> None:
@@ -48,8 +49,8 @@ def _is_volatile(node: Node) -> bool:
     return node.word == "SAMPLE" or unquote(node.text).upper() in VOLATILE_FUNCTIONS
 
 
-def _is_unclear_operator(token: Token, following: Token | None, text: str) -> bool:
+def _is_unclear_operator(token: Token, following: Token | None) -> bool:
     """Tell a hash as MySQL's comment, and PostgreSQL's names with escapes: ``U&"..."``."""
     if token.text == "#" and token.kind == "operator":
         return following is None or following.text not in _JSON_OPERATORS
-    return token.word == "U" and text[token.end : token.end + 2] in ("&'", '&"')
+    return token.word == "U" and following is not None and following.text == "&"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from string import ascii_lowercase, ascii_uppercase
 from typing import Literal, NamedTuple, cast
 
@@ -105,7 +106,12 @@ def tokenize(sql: str) -> list[Token]:
 
 def significant_tokens(sql: str) -> list[Token]:
     """List the tokens of *sql* without white space and comments."""
-    return [token for token in tokenize(sql) if token.kind not in ("space", "comment")]
+    return without_space(tokenize(sql))
+
+
+def without_space(tokens: Sequence[Token]) -> list[Token]:
+    """List *tokens* without white space and comments."""
+    return [token for token in tokens if token.kind not in ("space", "comment")]
 
 
 def unquote(text: str) -> str:

@@ -40,7 +40,8 @@ class Parens:
 
     @property
     def end(self) -> int:
-        return self.closing.end if self.closing else self.start + 1
+        last = self.closing or (self.nodes[-1] if self.nodes else self.opening)
+        return last.end if last else 0
 
     @property
     def is_query(self) -> bool:

@@ -1,4 +1,4 @@
-"""What of a job outlives its process: chunks, the manifest, a lease, small facts; this loads no server's driver."""
+"""Persistent state of a job: chunks, the manifest, a lease, small facts. No server's driver is loaded from here."""
 
 from mesbatch.store.account import Chunk, DomainAccount, Entry, MissingKeys, ResultManifest
 from mesbatch.store.directory import DirectoryStore

@@ -1,4 +1,4 @@
-"""What is written down about a result: each chunk, the domains after it, and the manifest that comes last."""
+"""The account of a result: its chunks, its domains after each of them, and the manifest that comes last."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from typing import Any
 import msgspec
 
 from mesbatch.codec.rows import Shape
+from mesbatch.keys.resume import EncodedKey
 from mesbatch.manifest import Status
-
-Key = str | int | float | None
 
 
 class Chunk(msgspec.Struct, frozen=True, array_like=True):
-    """One stored JSON array of rows: where it stands, and what its bytes must be.
+    """One stored JSON array of rows: its place, and the size and checksum of its bytes.
 
     *position* counts the chunks of a job in the order of their publication, *number* those of its domain, both from 0;
     *size* is bytes; *crc* is the CRC-32 of them; *token* is that of the lease under which it was published.
@@ -31,30 +30,30 @@ class Chunk(msgspec.Struct, frozen=True, array_like=True):
 
 
 class DomainAccount(msgspec.Struct, frozen=True):
-    """What came of one domain so far.
+    """The account of one domain so far.
 
-    *columns* are those of `RowEncoder.columns`. *checksum* is that of all rows so far, joined by commas. When
-    *ends_key*, all rows of *last_key* are there.
+    *columns* are those of `RowEncoder.columns`. *checksum* is that of all rows so far, joined by commas. *last_key* is
+    the key of the last row, as it was asked for; with *ends_key* all its rows are there.
     """
 
     columns: list[dict[str, Any]]
     chunks: int = 0
     rows: int = 0
     checksum: str = "00000000"
-    last_key: Key = None
+    last_key: EncodedKey | None = None
     ends_key: bool = True
     status: Status = "reading"
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """A line of the journal: a *chunk* that was published, and every domain that had begun by then."""
+    """An entry of the journal: a *chunk* that was published, and every domain that had begun by then."""
 
     chunk: Chunk
     domains: dict[str, DomainAccount]
 
     @property
     def ends_keys(self) -> bool:
-        """Whether no domain stops in the middle of a key here, so that a retry may go on from it."""
+        """True if no domain stops in the middle of a key here, so that a retry may go on from it."""
         return all(domain.ends_key for domain in self.domains.values())
 
 
@@ -62,8 +61,8 @@ class MissingKeys(msgspec.Struct, frozen=True):
     """A range of keys whose rows are not in the result."""
 
     domain: str
-    first: Key
-    last: Key
+    first: EncodedKey | None
+    last: EncodedKey | None
     count: int
 
 

@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from mesbatch.errors import ResultStoreFull, StoreRefused, StoreUnavailable
+from mesbatch.errors import ResultStoreFull, StoreError, StoreRefused, StoreUnavailable
 from mesbatch.group.spill.unlinked import distrust
 from mesbatch.store.protocol import LEASE_SECONDS, TTL_SECONDS
 from mesbatch.store.write_once import WriteOnceStore
 
-UNFINISHED = ".unfinished"  # what is being written; no job has this name
+UNFINISHED = ".unfinished"  # a folder of files that are being written; no job has this name
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -94,7 +94,7 @@ class DirectoryObjects:
                 return None
 
     def now(self) -> float:
-        """The file system's clock, which may be another machine's."""
+        """Return the time by the file system's clock, which may be another machine's."""
         probe = self.root / UNFINISHED / f"clock-{os.getpid()}"
         with _typed("cannot read the clock"):
             probe.touch()
@@ -150,7 +150,7 @@ def _refuse_others(root: Path) -> None:
     if stat.S_ISLNK(status.st_mode):
         raise StoreRefused(f"refused to keep jobs in {root}: it is a symbolic link")
     refusal = distrust(status, os.geteuid())
-    if refusal is None and status.st_mode & stat.S_IWOTH:  # the sticky bit would not help: we read back what lies there
+    if refusal is None and status.st_mode & stat.S_IWOTH:  # the sticky bit would not help: we read these files
         refusal = f"anybody may write to it (mode {stat.S_IMODE(status.st_mode):o})"
     if refusal is not None:
         raise StoreRefused(f"refused to keep jobs in {root}: {refusal}")
@@ -179,7 +179,7 @@ def _sync(path: Path) -> None:
 def _typed(attempt: str) -> Iterator[None]:
     try:
         yield
-    except (StoreRefused, ResultStoreFull, StoreUnavailable):
+    except StoreError:
         raise
     except OSError as error:
         kind = ResultStoreFull if error.errno in FULL else StoreUnavailable

@@ -1,4 +1,4 @@
-"""The ids of jobs: 128 random bits in a fixed alphabet, so that nothing else can become part of a name."""
+"""Ids of jobs: 128 random bits in a fixed alphabet, so that nothing else can become part of a name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ JOB_ID = re.compile(r"[0-9a-f]{32}|trace-evt-[0-9a-f]{12}")
 
 
 def new_job_id() -> str:
-    """An id that nobody can guess.
+    """Make an id that nobody can guess.
 
     >>> check_job_id(new_job_id()) != check_job_id(new_job_id())
     True
@@ -21,7 +21,7 @@ def new_job_id() -> str:
 
 
 def check_job_id(job_id: str) -> str:
-    """*job_id*, if it can be one.
+    """Return *job_id* if it can be one.
 
     Raises:
         InvalidJobId: it has other characters, or more or fewer.

@@ -1,13 +1,16 @@
-"""The list of keys of a job: stored once, read back part by part."""
+"""The keys of a job: stored once, and read back part by part."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from itertools import islice
+from typing import Any
 
 import msgspec
 
-from mesbatch.errors import ChunkLost, InvalidKey
+from mesbatch.errors import ChunkLost, CorruptChunk, InvalidKey
+from mesbatch.keys.resume import EncodedKey, decode_key, encode_key
 from mesbatch.store.protocol import Store
 from mesbatch.store.sealed import seal, unseal
 
@@ -15,35 +18,34 @@ KEYS_PER_PART = 10_000  # about 200 KB of lot ids
 
 
 class KeyList(msgspec.Struct, frozen=True):
-    """Where a job's keys are: *count* of them in *parts* parts. Small enough for a queue."""
+    """A handle for the stored keys of a job: *count* keys in *parts* parts. Small enough for a queue."""
 
     job_id: str
     count: int
     parts: int
 
 
-def store_keys(store: Store, job_id: str, keys: Iterable[str | int]) -> KeyList:
+def store_keys(store: Store, job_id: str, keys: Iterable[Any]) -> KeyList:
     """Store *keys* with the job, in their order, and return the handle for `read_keys`. Holds 10,000 of them.
 
     Raises:
-        InvalidKey: a key is neither text nor an integer, or holds a lone surrogate.
+        InvalidKey: a key has none of the types that keys have, equals nothing (NaN), or holds a lone surrogate.
         ResultStoreFull, StoreUnavailable: as the store.
 
+    >>> from datetime import date
     >>> from tempfile import TemporaryDirectory
     >>> from mesbatch.store import DirectoryStore, new_job_id
     >>> with TemporaryDirectory() as folder:
     ...     store, job_id = DirectoryStore(folder), new_job_id()
     ...     store.create(job_id, {"status": "queued"})
-    ...     handle = store_keys(store, job_id, ["a", "b"])
+    ...     handle = store_keys(store, job_id, [date(2026, 2, 25), date(2026, 2, 26)])
     ...     handle.count, list(read_keys(store, handle))
-    (2, ['a', 'b'])
+    (2, [datetime.date(2026, 2, 25), datetime.date(2026, 2, 26)])
     """
     remaining, count, parts = iter(keys), 0, 0
     while part := list(islice(remaining, KEYS_PER_PART)):
-        if unfit := {type(key).__name__ for key in part if type(key) not in (str, int)}:
-            raise InvalidKey(f"a job's keys are text or integers, got {', '.join(sorted(unfit))}")
         try:
-            store.put_keys(job_id, parts, seal(part))
+            store.put_keys(job_id, parts, seal(_encoded(part)))
         except UnicodeEncodeError as error:
             raise InvalidKey(f"a key holds {error.object[error.start : error.end]!r}, which is no character") from error
         count += len(part)
@@ -51,12 +53,12 @@ def store_keys(store: Store, job_id: str, keys: Iterable[str | int]) -> KeyList:
     return KeyList(job_id, count, parts)
 
 
-def read_keys(store: Store, keys: KeyList) -> Iterator[str | int]:
-    """The keys in the order in which they were stored. Holds 10,000 of them.
+def read_keys(store: Store, keys: KeyList) -> Iterator[Any]:
+    """Read the keys, equal and of the same types, in the order in which they were stored. Holds 10,000 of them.
 
     Raises:
         ChunkLost: a part is gone.
-        CorruptChunk: a part is not what was stored.
+        CorruptChunk: a part is not as it was stored.
     """
     count = 0
     for number in range(keys.parts):
@@ -64,8 +66,25 @@ def read_keys(store: Store, keys: KeyList) -> Iterator[str | int]:
         sealed = store.keys(keys.job_id, number)
         if sealed is None:
             raise ChunkLost(f"{name} is gone")
-        part = unseal(sealed, list[str | int], name)
+        part = unseal(sealed, list[EncodedKey], name)
         count += len(part)
-        yield from part
+        try:
+            yield from map(decode_key, part)
+        except ValueError as error:
+            raise CorruptChunk(f"{name} is whole, but not all of it are keys: {error}") from error
     if count != keys.count:
         raise ChunkLost(f"{count:,} of {keys.count:,} keys of job {keys.job_id} are there")
+
+
+def _encoded(keys: list[Any]) -> list[EncodedKey]:
+    types = set(map(type, keys))
+    if types == {str}:
+        return keys
+    if bool in types:
+        raise InvalidKey("a bool is no key")
+    if any(key.is_nan() if isinstance(key, Decimal) else key != key for key in keys):
+        raise InvalidKey("a key is not a number (NaN): no row can have it")
+    try:
+        return [encode_key(key) for key in keys]
+    except TypeError as error:
+        raise InvalidKey(str(error)) from error

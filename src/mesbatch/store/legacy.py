@@ -1,4 +1,4 @@
-"""Results that the first implementation left in Redis, given the account that ours have, and its account of ours."""
+"""Translation between our account of a result and that of the first implementation, in both directions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mesbatch.store.account import Chunk, DomainAccount, Entry, ResultManifest
 
 @dataclass(frozen=True)
 class LegacyResult:
-    """What a result would have beside it, had it been written by us."""
+    """The manifest and the journal that a result of the first implementation would have if we had written it."""
 
     manifest: ResultManifest
     journal: list[Entry]
@@ -47,17 +47,17 @@ Document = TypeVar("Document")
 
 
 def contract_meta(manifest: ResultManifest) -> bytes:
-    """The account of *manifest* as the first implementation wrote it."""
+    """Return the account of *manifest* as the first implementation wrote it."""
     domains = {name: _Domain(domain.chunks, domain.rows) for name, domain in manifest.domains.items()}
     return msgspec.json.encode(_Meta(manifest.profile, domains, manifest.failed_domains))
 
 
 def account_of_chunks(meta: bytes, read: Callable[[Chunk], bytes | None], aggregation: bytes | None) -> LegacyResult:
-    """The account of a result in chunks; reads each of them once, as nobody wrote down how many rows it has.
+    """Make the account of a result in chunks; reads each of them once, since their numbers of rows stand nowhere.
 
     Raises:
         ChunkLost: a chunk is gone, or there are fewer rows than *meta* says.
-        CorruptChunk: what is there is no such result.
+        CorruptChunk: it is no such result.
     """
     expected = _decode(meta, _Meta)
     account = _Account()
@@ -72,7 +72,7 @@ def account_of_chunks(meta: bytes, read: Callable[[Chunk], bytes | None], aggreg
 
 
 def account_of_whole(whole: bytes) -> LegacyResult:
-    """The account of a result in one piece: each domain is one chunk.
+    """Make the account of a result in one piece: each domain is one chunk.
 
     Raises:
         CorruptChunk: it is no such result.
@@ -85,7 +85,7 @@ def account_of_whole(whole: bytes) -> LegacyResult:
 
 
 def rows_of_whole(whole: bytes) -> dict[str, bytes]:
-    """The rows of each domain as a JSON array."""
+    """Return the rows of each domain as a JSON array."""
     return {name: bytes(domain.data) for name, domain in _decode(whole, _Whole).results.items()}
 
 
@@ -95,7 +95,7 @@ def aggregation_of_whole(whole: bytes) -> bytes | None:
 
 
 class _Account:
-    """Counts the rows of one chunk after the other."""
+    """The account of a result under construction, chunk by chunk."""
 
     def __init__(self) -> None:
         self.domains: dict[str, DomainAccount] = {}

@@ -16,15 +16,15 @@ from mesbatch.store.protocol import LEASE_SECONDS, TTL_SECONDS
 from mesbatch.store.write_once import WriteOnceStore
 
 CLOCK_SECONDS = 60.0  # between two looks at the storage's clock: each is two requests
-FULL = ("No space left", "StorageFull", "QuotaExceeded")  # what file systems and S3-compatible servers say
+FULL = ("No space left", "StorageFull", "QuotaExceeded")  # words of file systems and S3-compatible servers
 
 
 class ObjectStore(WriteOnceStore):
     """Jobs in *storage*, which `obstore.store.from_url`, ``S3Store`` and others make.
 
     The storage must be able to create an object only if there is none (S3 and its kind can since 2024), and show a new
-    object at once. There are no locks: what fences off a late writer is that nobody looks at the names it writes to.
-    Holds one chunk. Every look at a job is one to four requests, so let readers ask less often than 0.2 s.
+    object at once. There are no locks: a late writer is fenced off because nobody looks at the names that it writes to.
+    Holds one chunk. Every look at a job is one to four requests, so let readers ask less often than every 0.2 s.
 
     >>> from obstore.store import MemoryStore
     >>> store = ObjectStore(MemoryStore())
@@ -99,7 +99,7 @@ class StoredObjects:
         return nullcontext()
 
     def sweep(self, age: float) -> None:
-        """An object storage shows nothing that is half written."""
+        """Do nothing: an object storage shows nothing that is half written."""
 
 
 @contextmanager
@@ -110,5 +110,5 @@ def _typed(attempt: str) -> Iterator[None]:
         raise
     except (BaseError, OSError) as error:
         full = any(word in str(error) for word in FULL)
-        message = f"{attempt}: {str(error).partition(chr(10))[0]}"  # what follows is the library's own structure
+        message = f"{attempt}: {str(error).partition(chr(10))[0]}"  # the library's own structure follows
         raise (ResultStoreFull if full else StoreUnavailable)(message) from error

@@ -1,13 +1,15 @@
-"""Named bytes in folders: what `WriteOnceStore` needs of a file system or of an object storage."""
+"""Named bytes in folders: the part of a file system or an object storage that `WriteOnceStore` needs."""
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from mesbatch.store.sealed import Document, unseal
+
 
 class Objects(Protocol):
-    """Names are parts joined by ``/``. Reading raises `StoreUnavailable`, writing `ResultStoreFull` as well."""
+    """Objects by name, in folders that ``/`` ends. Reading raises `StoreUnavailable`, writing `ResultStoreFull` too."""
 
     def create(self, name: str, data: bytes) -> bool:
         """Write a new object, whole or not at all; False, and nothing written, when there is one of this name."""
@@ -16,19 +18,19 @@ class Objects(Protocol):
         """Write an object, whole or not at all, whether there is one or not."""
 
     def copy(self, source: str, name: str) -> bool:
-        """Let *name* be what *source* is; False when there is no *source*. What is there already stays."""
+        """Let *name* have the bytes of *source*; False when there is no *source*. An object of this name stays."""
 
     def read(self, name: str) -> bytes | None:
-        """All bytes of an object; None when there is none."""
+        """Return all bytes of an object; None when there is none."""
 
     def names(self, folder: str) -> list[str]:
-        """The last parts of the names of what lies directly in *folder*, sorted."""
+        """Return the names of the objects and folders directly in *folder*, without its own, sorted."""
 
     def modified(self, name: str) -> float | None:
-        """When an object was last written, in seconds of the clock of `now`; None when there is none."""
+        """Return the time of the last write of an object, by the clock of `now`; None when there is none."""
 
     def now(self) -> float:
-        """The storage's own clock, in seconds."""
+        """Return the storage's own time, in seconds."""
 
     def remove(self, name: str) -> None:
         """Remove an object, or a folder and all in it, if it is there."""
@@ -37,4 +39,28 @@ class Objects(Protocol):
         """Keep every other process out of this block where the storage can do that."""
 
     def sweep(self, age: float) -> None:
-        """Remove what was left half written longer than *age* seconds ago."""
+        """Remove objects that were left half written longer than *age* seconds ago."""
+
+
+def numbered(job_id: str, kind: str, number: int) -> str:
+    """Return the name of the object *number* of some *kind* of a job.
+
+    >>> numbered("0" * 4, "facts", 7)
+    '0000/facts/00000007'
+    """
+    return f"{job_id}/{kind}/{number:08d}"
+
+
+def of_token(job_id: str, kind: str, token: int, position: int) -> str:
+    """Return the name of an object that the holder of the lease *token* writes."""
+    return f"{job_id}/{kind}/{token:08d}/{position:08d}"
+
+
+def read_document(objects: Objects, name: str, kind: type[Document]) -> Document | None:
+    """Read a sealed document of some *kind*; None when there is none.
+
+    Raises:
+        CorruptChunk: it is damaged.
+    """
+    sealed = objects.read(name)
+    return None if sealed is None else unseal(sealed, kind, name)

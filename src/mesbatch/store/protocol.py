@@ -1,4 +1,4 @@
-"""What a store of jobs can do: everything of a job that outlives a process."""
+"""The interface of every store of jobs: everything of a job that outlives a process."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ LEASE_SECONDS = 15.0  # three heartbeats of 5 s: a dead worker is found within 2
 TTL_SECONDS = 3_600.0  # TRACE_JOB_TTL_SECONDS
 ENDED = frozenset({"finished", "failed", "cancelled", "lost"})  # statuses that nothing follows
 
-# What a stream reads of them: profile, cid_count, domains (joined by commas), status, progress (a JSON object), error,
-# and shape. The names of the contract are these but the last, and created_at and completed_at; any other is ours.
+# A stream reads profile, cid_count, domains (joined by commas), status, progress (a JSON object), error and shape. The
+# names of the contract are these but the last, and created_at and completed_at; any other is ours.
 Facts = dict[str, str]
 CONTRACT_FACTS = frozenset(
     {"profile", "cid_count", "domains", "status", "progress", "created_at", "completed_at", "error"}
@@ -24,8 +24,8 @@ CONTRACT_FACTS = frozenset(
 class Lease:
     """The right to publish for a job, until a worker with a higher *token* comes.
 
-    *length* chunks of the journal are kept, the last of them ends a key in every domain, and *domains* is what they
-    hold: there a retry goes on.
+    *length* chunks of the journal are kept, and the last of them ends a key in every domain; *domains* is the account
+    after them, from which a retry goes on.
     """
 
     job_id: str
@@ -38,14 +38,14 @@ class Lease:
 class Store(Protocol):
     """Jobs by id: small facts, a lease, the list of keys, and the result.
 
-    Every method first checks the id (`InvalidJobId`). What takes a `Lease` or a token checks it in the same step as it
-    writes: once another worker has acquired the job, it raises `LeaseLost` and nothing is written. Any method may raise
-    `StoreUnavailable`, and what writes `ResultStoreFull`. May be used from several threads.
+    Every method first checks the id (`InvalidJobId`). A method with a `Lease` or a token checks it in the same step as
+    it writes: once another worker has acquired the job, it raises `LeaseLost` and nothing is written. Any method may
+    raise `StoreUnavailable`, and one that writes `ResultStoreFull`. May be used from several threads.
     """
 
     @property
     def ttl(self) -> float:
-        """Seconds for which a job is kept after the last sign of life of it."""
+        """Seconds for which a job is kept after its last sign of life."""
 
     @property
     def lease_seconds(self) -> float:
@@ -54,14 +54,14 @@ class Store(Protocol):
     # -- the job
 
     def create(self, job_id: str, facts: Mapping[str, str]) -> None:
-        """A new job with its first *facts*, ``status`` among them.
+        """Create a job with its first *facts*, ``status`` among them.
 
         Raises:
             StatusConflict: there is a job of this id.
         """
 
     def facts(self, job_id: str) -> Facts:
-        """All facts.
+        """Return all facts.
 
         Raises:
             JobNotFound: there is no such job, or it has expired.
@@ -75,7 +75,7 @@ class Store(Protocol):
         only_if: Collection[str] | None = None,
         token: int | None = None,
     ) -> Facts:
-        """Set the facts in *changes* at once and return all; with *token* only for the worker that holds that lease.
+        """Set the facts in *changes* at once and return all; with *token* only for the holder of that lease.
 
         Raises:
             StatusConflict: the status is none of *only_if*, or *changes* has a ``status`` and the job has ended.
@@ -83,18 +83,18 @@ class Store(Protocol):
         """
 
     def job_ids(self) -> Iterator[str]:
-        """The jobs that are there, in no order."""
+        """Give out the ids of the jobs that are there, in no order."""
 
     def delete(self, job_id: str) -> None:
-        """Remove all of a job, if there is any."""
+        """Remove a job with everything of it, if it is there."""
 
     def sweep(self) -> int:
-        """Remove what has expired and what dead writers left, but nothing that is being read; returns how many jobs."""
+        """Remove expired jobs and leftovers of dead writers, nothing that is being read; return the number of jobs."""
 
     # -- its lease
 
     def acquire(self, job_id: str, owner: str) -> Lease:
-        """Become the one worker of the job, and cut what was published after the last end of a key.
+        """Become the one worker of the job, and drop the chunks that were published after the last end of a key.
 
         Raises:
             LeaseHeld: the lease of another worker has not run out.
@@ -109,7 +109,7 @@ class Store(Protocol):
         """Let the next worker in at once; nothing happens when the lease is already lost."""
 
     def holder(self, job_id: str) -> str | None:
-        """The owner of the lease; None when nobody has it or it ran out."""
+        """Return the owner of the lease; None when nobody has it or it ran out."""
 
     # -- its keys
 
@@ -117,15 +117,15 @@ class Store(Protocol):
         """Store a part of the list of keys."""
 
     def keys(self, job_id: str, number: int) -> bytes | None:
-        """A part of the list of keys, as it was stored."""
+        """Return a part of the list of keys, as it was stored; None when it is gone."""
 
     # -- its result
 
     def append(self, lease: Lease, entry: Entry, data: bytes) -> Chunk:
-        """Publish a chunk: *data*, and then *entry* at the end of the journal; returns where it lies."""
+        """Publish a chunk: *data*, and then *entry* at the end of the journal; return the chunk as it was stored."""
 
     def adopt(self, lease: Lease, entry: Entry, source: str, chunk: Chunk) -> Chunk:
-        """Publish *chunk* of the job *source* as that of *entry*; its bytes do not pass here, and may leave *source*.
+        """Publish *chunk* of the job *source* as that of *entry*; its bytes stay in the store, and may leave *source*.
 
         Raises:
             ChunkLost: it is gone.
@@ -135,22 +135,22 @@ class Store(Protocol):
         """Publish *aggregation* and then *manifest*; the result is kept for another `ttl`."""
 
     def journal(self, job_id: str, first: int, count: int) -> Sequence[Entry]:
-        """At most *count* entries from position *first* on, as far as there are any."""
+        """Return at most *count* entries from position *first* on, as far as there are any."""
 
     def chunk(self, job_id: str, chunk: Chunk) -> bytes | None:
-        """The bytes of a chunk as they lie there, unchecked; None when they are gone."""
+        """Return the bytes of a chunk, unchecked; None when they are gone."""
 
     def manifest(self, job_id: str) -> ResultManifest | None:
-        """The manifest, once the result is finished."""
+        """Return the manifest, once the result is finished."""
 
     def aggregation(self, job_id: str) -> bytes | None:
-        """The aggregation of a finished result, a JSON object."""
+        """Return the aggregation of a finished result, a JSON object."""
 
     def whole_result(self, job_id: str) -> bytes | None:
-        """A result that the first implementation left in one piece, where this store can have any."""
+        """Return a result that the first implementation left in one piece, where this store can have any."""
 
     def hold(self, job_id: str, reader: str) -> None:
-        """Keep the job's result for ten minutes, whatever its time, because *reader* (an id like a job's) reads it."""
+        """Keep the job's result for ten minutes, also past its time, for *reader*, an id like a job's."""
 
     def let_go(self, job_id: str, reader: str) -> None:
-        """*reader* is done."""
+        """Keep the result for *reader* no longer."""

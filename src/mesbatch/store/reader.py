@@ -24,9 +24,9 @@ _rows = msgspec.json.Decoder(list[msgspec.Raw])
 
 @dataclass(frozen=True)
 class Page:
-    """*count* of the *total* rows of a *domain*; *data* gives one JSON array, a chunk of it at a time.
+    """A page of *count* of the *total* rows of a *domain*; *data* gives one JSON array, a chunk of it at a time.
 
-    *data* raises `ChunkLost` or `CorruptChunk` where a chunk is not what was published: then the array stays open.
+    *data* raises `ChunkLost` or `CorruptChunk` where a chunk is not as it was published: then the array stays open.
     """
 
     domain: str
@@ -36,7 +36,7 @@ class Page:
 
 
 class ResultReader:
-    """Reads the result of a job. Holds the manifest, about 100 bytes a chunk, and one chunk.
+    """A reader of the result of a job. Holds the manifest, about 100 bytes a chunk, and one chunk.
 
     Raises:
         InvalidJobId: *job_id* cannot be one; nothing was asked.
@@ -60,9 +60,9 @@ class ResultReader:
         return self._manifest
 
     def page(self, domain: str, *, offset: int = 0, limit: int = 0) -> Page:
-        """Rows *offset* to *offset* + *limit* of *domain* in the order of their publication; 0 means all that follow.
+        """Return rows *offset* to *offset* + *limit* of *domain* in their published order; 0 means all that follow.
 
-        Reads the chunks that these rows lie in, one after the other, as *data* is read.
+        The chunks that hold these rows are read one after the other, as *data* is read.
 
         Raises:
             InvalidPage: a negative number, an *offset* beyond the end, or no such domain.
@@ -82,10 +82,10 @@ class ResultReader:
         return Page(domain, end - offset, account.rows, ByteStream(self._array(chunks, offset, end), None))
 
     def aggregation(self) -> bytes | None:
-        """The aggregation as JSON, if there is one.
+        """Return the aggregation as JSON, if there is one.
 
         Raises:
-            ChunkLost, CorruptChunk: it is not what was published.
+            ChunkLost, CorruptChunk: it is not as it was published.
         """
         expected = self.manifest.aggregation
         if expected is None:
@@ -94,11 +94,11 @@ class ResultReader:
         if data is None:
             raise ChunkLost(f"the aggregation of job {self._job_id} is gone")
         if zlib.crc32(data) != expected:
-            raise CorruptChunk(f"the aggregation of job {self._job_id} is not what was published")
+            raise CorruptChunk(f"the aggregation of job {self._job_id} is not as it was published")
         return data
 
     def read(self, chunk: Chunk) -> bytes:
-        """The bytes of *chunk*, as they were published.
+        """Return the bytes of *chunk*, as they were published.
 
         Raises:
             ChunkLost: it is gone.
@@ -117,7 +117,7 @@ class ResultReader:
 
     @contextmanager
     def held(self) -> Iterator[_Hold]:
-        """Keep the result from being swept; call *renew* of what this gives at least once a minute."""
+        """Keep the result from being swept; call *renew* of the yielded hold at least once a minute."""
         hold = _Hold(self._store, self._job_id)
         try:
             hold.renew()
@@ -148,7 +148,7 @@ class ResultReader:
 
 
 class _Hold:
-    """A reader's word that it reads."""
+    """A reader's hold on a result, renewed as long as it reads."""
 
     def __init__(self, store: Store, job_id: str, clock: Callable[[], float] = time.monotonic) -> None:
         self.reader = new_job_id()
@@ -162,7 +162,7 @@ class _Hold:
 
 
 def _cut(data: bytes, first: int, end: int, rows: int) -> bytes:
-    """The rows from *first* to *end* of the JSON array *data*, without the brackets."""
+    """Return the rows from *first* to *end* of the JSON array *data*, without the brackets."""
     if first == 0 and end == rows:
         return data[1:-1]
     return b",".join(_rows.decode(data)[first:end])

@@ -1,7 +1,7 @@
-"""What RedisStore does in one step: Lua, which Redis runs while nobody else writes.
+"""Lua scripts of `RedisStore`, each of which Redis runs in one step, while nobody else writes.
 
-Each script answers a list whose first word says how it went. A script whose answer was lost on the way may run again:
-*nonce*, or what is there already, tells that it has run.
+The answer is a list whose first word says how it went. A script whose answer was lost on the way may run again: the
+*nonce*, or the data themselves, show that it has run.
 """
 
 from __future__ import annotations

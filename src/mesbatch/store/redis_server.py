@@ -22,10 +22,10 @@ _logger = logging.getLogger(__name__)
 
 
 class RedisServer:
-    """The server at *url*; every question is asked again for *patience* seconds while it is away.
+    """The server at *url*; a command is sent again for *patience* seconds while it is away.
 
     Raises:
-        ResultStoreFull: it has no memory for what it should keep.
+        ResultStoreFull: it has no memory for more.
         StoreUnavailable: it did not answer in time, or refused.
     """
 
@@ -41,15 +41,15 @@ class RedisServer:
         self.client.close()
 
     def run(self, script: str, keys: Sequence[str], *arguments: Any) -> Any:
-        """What the Lua *script* answers."""
+        """Run the Lua *script*, and return its answer."""
         return self.ask(lambda: self.client.eval(script, len(keys), *keys, *arguments))
 
     def __call__(self, command: str, *arguments: Any, **options: Any) -> Any:
-        """What the server answers to one command of the client, such as ``server("get", key)``."""
+        """Send one command of the client, such as ``server("get", key)``, and return the answer."""
         return self.ask(lambda: getattr(self.client, command)(*arguments, **options))
 
     def ask(self, question: Callable[[], Any]) -> Any:
-        """What *question* returns; it may be asked more than once."""
+        """Return the answer to *question*, which may be asked more than once."""
         until, pause = time.monotonic() + self._patience, FIRST_PAUSE
         while True:
             try:

@@ -15,15 +15,15 @@ from mesbatch.trace.json import failure_members
 def result_json(
     reader: ResultReader, domains: Sequence[str] | None = None, *, offset: int = 0, limit: int = 0
 ) -> ByteStream:
-    """``{"stage":"events","results":{domain:{"data":[...],"count":...,"total":...}},"aggregation":...}``.
+    """Write ``{"stage":"events","results":{domain:{"data":[...],"count":...,"total":...}},"aggregation":...}``.
 
     *domains* None means all; *offset* and *limit* (0: no limit) hold for each of them. A partial result also has
-    ``error``, ``code`` and ``failed_domains``. Holds one chunk. A chunk that is lost or damaged raises while this is
-    read, and leaves the object open, so that no client can parse it.
+    ``error``, ``code`` and ``failed_domains``. Holds one chunk. A chunk that is lost or damaged raises while the stream
+    is read, and leaves the object open, so that no client can parse it.
 
     Raises:
         InvalidPage, JobNotFound, JobNotComplete, ResultExpired: as `ResultReader.page`, before the first byte.
-        ChunkLost, CorruptChunk: the aggregation is not what was published.
+        ChunkLost, CorruptChunk: the aggregation is not as it was published.
     """
     manifest, aggregation = reader.manifest, reader.aggregation()
     names = list(manifest.domains) if domains is None else domains

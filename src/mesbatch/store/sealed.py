@@ -14,7 +14,7 @@ CRC_DIGITS = 8
 
 
 def seal(document: object) -> bytes:
-    """*document* as JSON, behind the CRC-32 of it.
+    """Return *document* as JSON, behind the CRC-32 of it.
 
     >>> seal({"a": 1})
     b'561bacaf{"a":1}'
@@ -24,7 +24,7 @@ def seal(document: object) -> bytes:
 
 
 def unseal(sealed: bytes, kind: type[Document], name: str) -> Document:
-    """The *kind* of document that was sealed; *name* is for the message.
+    """Return the document of some *kind* that was sealed; *name* is for the message.
 
     Raises:
         CorruptChunk: these are not the bytes that were written, or another kind of document was.

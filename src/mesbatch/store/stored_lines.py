@@ -18,7 +18,7 @@ from mesbatch.store.protocol import ENDED, Facts, Store
 from mesbatch.store.reader import ResultReader
 from mesbatch.trace import lines
 
-POLL_SECONDS = 0.2  # how late a chunk is seen, against what asking costs the store
+POLL_SECONDS = 0.2  # a chunk is seen so late, and the store is asked so often
 PROGRESS_SECONDS = 5.0  # the contract's longest silence
 ENTRIES = 32  # of the journal, read at a time
 
@@ -40,7 +40,7 @@ def stored_lines(
     While the job runs, the store is asked for more every *poll* seconds, and a ``progress`` line is sent when there
     was no line for *progress* seconds. Stored bytes become part of their line without being parsed. Holds one chunk,
     32 entries of the journal and, at the end, the manifest. With *from_* = n the stream begins with ``meta``, and does
-    not repeat what stood before the n-th ``records`` line.
+    not repeat the lines before the n-th ``records`` line.
 
     Once the stream has begun, nothing is raised: a chunk that is lost or damaged, a job that ends without a result, or
     a retry that gave other rows than were sent, end it with an ``error`` line.
@@ -64,7 +64,7 @@ def stored_lines(
 
 
 class _Pace:
-    """When to ask again, and when to say that we still wait."""
+    """The pace of a stream: the wait between two questions, and the silence after which it says that it waits."""
 
     def __init__(
         self, poll: float, progress: float, clock: Callable[[], float], sleep: Callable[[float], None]
@@ -88,7 +88,7 @@ class _Pace:
 
 
 class _StoredStream:
-    """The lines of one job, and what this stream has sent of it."""
+    """The lines of one job, and the account of those that this stream has sent."""
 
     def __init__(
         self, store: Store, job_id: str, facts: Facts, manifest: ResultManifest | None, first: int, pace: _Pace
@@ -127,7 +127,7 @@ class _StoredStream:
         )
 
     def _skipped(self) -> Iterator[bytes]:
-        """Wait for what the client has already, and take over its account."""
+        """Wait for the chunks that the client has already, and take over their account."""
         while self._position and not (last := self._before()):
             if self._is_whole() and not self._before():  # asked again: it may have come just before the manifest
                 raise ChunkLost(f"entry {self._position - 1} of the journal of job {self._job_id} is gone")
@@ -146,7 +146,7 @@ class _StoredStream:
         return list(self._store.journal(self._job_id, self._position, ENTRIES))
 
     def _is_whole(self) -> bool:
-        """Whether nothing more will come; raises when what should have come did not, and never will."""
+        """Return whether nothing more will come; raise when a chunk is missing that never will."""
         if self._manifest is None:
             self._manifest = self._store.manifest(self._job_id)
         if self._manifest is None:
@@ -159,7 +159,7 @@ class _StoredStream:
         return self._position == length
 
     def _silence(self) -> Iterator[bytes]:
-        """Nothing new: look whether the job still lives, say so now and then, and wait."""
+        """Look whether the job still lives, say so now and then, and wait."""
         facts = self._store.facts(self._job_id)
         if facts.get("status") in ENDED and self._store.manifest(self._job_id) is None:
             raise JobFailed(f"the job ended as {facts['status']}, without a result{_because(facts)}")
@@ -232,7 +232,7 @@ def _one(line: bytes) -> Generator[bytes]:
 
 
 def _look(store: Store, job_id: str) -> tuple[Facts, ResultManifest | None]:
-    """The facts and then the manifest: a job is called finished after its manifest is there."""
+    """Return the facts and the manifest, asked for in this order: a job is finished after its manifest is there."""
     try:
         facts, missing = store.facts(job_id), None
     except JobNotFound as error:
@@ -248,7 +248,7 @@ def _shape(facts: Facts) -> Shape:
 
 
 def _progress(facts: Facts) -> dict[str, Any]:
-    """What the worker wrote of its progress; the first implementation wrote a text."""
+    """Return the progress that the worker wrote; the first implementation wrote a text, which is passed over."""
     try:
         told = msgspec.json.decode(facts.get("progress", ""))
     except msgspec.DecodeError:

@@ -1,4 +1,4 @@
-"""The writing side of a result: chunks, what the domains are, the manifest last."""
+"""The writing side of a result: chunks, the account of each domain, the manifest last."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from mesbatch.codec.checksum import Checksum
 from mesbatch.codec.column_rules import write_decimal
 from mesbatch.codec.rows import Shape
 from mesbatch.errors import InvalidDomain, JobNotComplete
-from mesbatch.store.account import Chunk, DomainAccount, Entry, Key, MissingKeys, ResultManifest
+from mesbatch.keys.resume import encode_key
+from mesbatch.store.account import Chunk, DomainAccount, Entry, MissingKeys, ResultManifest
 from mesbatch.store.protocol import Lease, Store
 
 DOMAIN = re.compile(r"[A-Za-z0-9_.-]{1,64}")  # a domain is part of Redis keys and of a comma-separated fact
@@ -23,11 +24,11 @@ _encoder = msgspec.json.Encoder(decimal_format=write_decimal)
 
 
 class ResultWriter:
-    """Publishes the result of the job whose *lease* this worker holds.
+    """A writer of the result of the job whose *lease* this worker holds.
 
-    *domains* is what is there already: empty, or where a worker before us got to, each domain up to the end of a key.
-    Holds about 150 bytes a chunk. Every method that publishes may raise `LeaseLost`, `ResultStoreFull` and
-    `StoreUnavailable`; then nothing of that call can be read.
+    *domains* is the account of the chunks that a worker before us left, each domain up to the end of a key. Holds about
+    150 bytes a chunk. Every method that publishes may raise `LeaseLost`, `ResultStoreFull` and `StoreUnavailable`; then
+    nothing of that call can be read.
 
     >>> from tempfile import TemporaryDirectory
     >>> from mesbatch.store import DirectoryStore, ResultReader, new_job_id
@@ -55,7 +56,7 @@ class ResultWriter:
         self._aggregation: bytes | None = None
 
     def start(self, domain: str, columns: Sequence[Mapping[str, Any]]) -> None:
-        """*domain* begins, with the *columns* of its `RowEncoder`; not again when a worker before us began it.
+        """Begin *domain*, with the *columns* of its `RowEncoder`, unless a worker before us began it.
 
         Raises:
             InvalidDomain: a name with other characters than letters, digits, ``_.-``, or of more than 64.
@@ -66,17 +67,18 @@ class ResultWriter:
             self.domains[domain] = DomainAccount([dict(column) for column in columns])
             self._checksums[domain] = Checksum()
 
-    def publish(self, domain: str, data: bytes, rows: int, last_key: Key = None, *, ends_key: bool = True) -> None:
+    def publish(self, domain: str, data: bytes, rows: int, last_key: Any = None, *, ends_key: bool = True) -> None:
         """Publish a chunk: *data*, a compact JSON array of *rows* rows of a *domain* that was started.
 
-        *ends_key* says that all rows of *last_key* are there after it, so that a retry may begin with the next key.
+        *last_key* is the key of the last row, as it was asked for. *ends_key* says that all its rows are there after
+        this chunk, so that a retry may begin with the next key.
         """
         checksum = self._checksums[domain]
         before, account = checksum.hexdigest(), self.domains[domain]
         checksum.update_list(data)
         after = msgspec.structs.replace(
             account, chunks=account.chunks + 1, rows=account.rows + rows, checksum=checksum.hexdigest(),
-            last_key=last_key, ends_key=ends_key,
+            last_key=None if last_key is None else encode_key(last_key), ends_key=ends_key,
         )  # fmt: skip
         chunk = Chunk(
             len(self._chunks), domain, account.chunks, rows, len(data), zlib.crc32(data), self._lease.token
@@ -102,11 +104,11 @@ class ResultWriter:
         self.domains[chunk.domain] = after
 
     def end(self, domain: str, status: Literal["complete", "partial", "truncated"] = "complete") -> None:
-        """All rows of *domain* were published; readers learn of it with the next chunk."""
+        """End *domain*: all its rows are published. Readers learn of it with the next chunk."""
         self.domains[domain] = msgspec.structs.replace(self.domains[domain], status=status)
 
     def aggregate(self, aggregation: Mapping[str, Any]) -> None:
-        """What was counted on the way; published by `finish`."""
+        """Take the counts that were made on the way; `finish` publishes them."""
         self._aggregation = _encoder.encode(aggregation)
 
     def finish(
@@ -118,7 +120,7 @@ class ResultWriter:
         shape: Shape = "objects",
         elapsed_seconds: float = 0.0,
     ) -> ResultManifest:
-        """Publish the manifest: from here on the result is whole, with what *failed_domains* and *missing_keys* lack.
+        """Publish the manifest: the result is whole then, but for *failed_domains* and *missing_keys*.
 
         Raises:
             JobNotComplete: a domain was started and did not end.
@@ -134,6 +136,6 @@ class ResultWriter:
 
 
 def read_journal(store: Store, job_id: str, length: int) -> Iterable[Entry]:
-    """The first *length* entries, 256 held at a time."""
+    """Give out the first *length* entries, 256 held at a time."""
     for first in range(0, length, JOURNAL_PART):
         yield from store.journal(job_id, first, min(JOURNAL_PART, length - first))

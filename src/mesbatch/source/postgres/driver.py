@@ -12,7 +12,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
-from mesbatch.batch import Column
+from mesbatch.batch import Column, Row
 from mesbatch.errors import (
     ConnectionClosed,
     ConnectionLost,
@@ -94,9 +94,13 @@ class PsycopgDriver(DbapiDriver):
             return describe(cursor)
 
     def cost_of(self, session: Session, sql: str, params: Params) -> float | None:
-        with session.connection.cursor(row_factory=tuple_row) as cursor:
-            (plan,) = cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", params).fetchone()
+        ((plan,),) = self.fetch_all(session, f"EXPLAIN (FORMAT JSON) {sql}", params)
         return float(plan[0]["Plan"]["Total Cost"])
+
+    def fetch_all(self, session: Session, sql: str, params: Params) -> list[Row]:
+        with session.connection.cursor(row_factory=tuple_row) as cursor:
+            rows: list[Row] = cursor.execute(sql, params).fetchall()
+            return rows
 
     def begin_snapshot(self, session: Session, snapshot: str | None) -> str | None:
         connection = session.connection

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from mesbatch.source.key_forms import FilterColumn, KeyedQuery
-from mesbatch.source.session import Params
+from mesbatch.source.session import Session
 
 # Types whose equal values are the same characters or numbers, and which are ordered as Python orders them.
 BY_CODE_POINT = frozenset(
@@ -37,10 +34,8 @@ FROM (
 ) AS described
 """
 
-Fetch = Callable[[str, Params], list[tuple[Any, ...]]]
 
-
-def describe_filter(fetch: Fetch, query: KeyedQuery, names: int, oid: int) -> FilterColumn:
+def describe_filter(session: Session, query: KeyedQuery, names: int, oid: int) -> FilterColumn:
     """The filter's column: its type from *oid*, or from the output that it is, and its collation from that.
 
     citext reports the default collation, so its type is looked at, too. *oid* is 0 where no bind was described.
@@ -50,9 +45,9 @@ def describe_filter(fetch: Fetch, query: KeyedQuery, names: int, oid: int) -> Fi
         sql, params = query.statement.with_keys("NULL")
         columns = [f"c{i}" for i in range(1, names + 1)]
         text = OUTPUT.format(sql=sql, column=columns[query.position - 1], columns=", ".join(columns))
-        ((output, deterministic),) = fetch(text, params)
+        ((output, deterministic),) = session.driver.fetch_all(session, text, params)
         oid = oid or output
-    rows = fetch(TYPE.format(oid=oid), None) if oid else []
+    rows = session.driver.fetch_all(session, TYPE.format(oid=oid), None) if oid else []
     if not rows:
         return FilterColumn()
     name, kind, schema = rows[0]

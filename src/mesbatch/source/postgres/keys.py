@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from contextlib import closing
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -21,7 +20,7 @@ from mesbatch.source.key_forms import (
     new_table_name,
 )
 from mesbatch.source.postgres.filter_column import describe_filter
-from mesbatch.source.session import Params, Session
+from mesbatch.source.session import Session
 
 TEXTS = frozenset({"text", "varchar", "bpchar", "name", "citext"})
 NUMBERS = frozenset({"int2", "int4", "int8", "numeric", "float4", "float8"})
@@ -66,13 +65,7 @@ class PostgresKeys(KeyForms):
     padded_types = frozenset({"bpchar"})
 
     def describe_filter(self, session: Session, query: KeyedQuery, names: int) -> FilterColumn:
-        def fetch(sql: str, params: Params) -> list[tuple[Any, ...]]:
-            with closing(session.connection.cursor()) as cursor:
-                cursor.execute(sql, params)
-                rows: list[tuple[Any, ...]] = cursor.fetchall()
-                return rows
-
-        return describe_filter(fetch, query, names, 0)
+        return describe_filter(session, query, names, 0)
 
     def check_type(self, query: KeyedQuery, key_type: type) -> None:
         kind = _kind(query) or ""

@@ -6,28 +6,22 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from psycopg import pq
+from psycopg import generators, pq
 from psycopg._queries import PostgresQuery
 from psycopg.adapt import Transformer
-from psycopg.rows import tuple_row
 
 from mesbatch.source.key_forms import FilterColumn, KeyedQuery
 from mesbatch.source.postgres.filter_column import describe_filter
 from mesbatch.source.postgres.keys import PostgresKeys
-from mesbatch.source.session import Params, Session
+from mesbatch.source.session import Session
 
 
 class PsycopgKeys(PostgresKeys):
     """`PostgresKeys`, with the filter's type from the description of its bind."""
 
     def describe_filter(self, session: Session, query: KeyedQuery, names: int) -> FilterColumn:
-        def fetch(sql: str, params: Params) -> list[tuple[Any, ...]]:
-            with session.connection.cursor(row_factory=tuple_row) as cursor:
-                rows: list[tuple[Any, ...]] = cursor.execute(sql, params).fetchall()
-                return rows
-
         with _protected(session.connection):
-            return describe_filter(fetch, query, names, _type_of_bind(session, query))
+            return describe_filter(session, query, names, _type_of_bind(session, query))
 
 
 def _type_of_bind(session: Session, query: KeyedQuery) -> int:
@@ -41,9 +35,16 @@ def _type_of_bind(session: Session, query: KeyedQuery) -> int:
         index = list(converted._order or ()).index(statement.bind_name(0))
     else:
         index = statement.count_binds_before()
-    if connection.prepare(b"", converted.query, converted.types).status != pq.ExecStatus.COMMAND_OK:
+    connection.send_prepare(b"", converted.query, converted.types)
+    if _result(session.connection).status != pq.ExecStatus.COMMAND_OK:
         return 0
-    return int(connection.describe_prepared(b"").param_type(index))
+    connection.send_describe_prepared(b"")
+    return int(_result(session.connection).param_type(index) or 0)
+
+
+def _result(connection: Any) -> Any:
+    """The answer to what was sent, waited for as psycopg waits: libpq's own calls could not be interrupted."""
+    return connection.wait(generators.execute(connection.pgconn))[-1]
 
 
 def _protected(connection: Any) -> AbstractContextManager[Any]:

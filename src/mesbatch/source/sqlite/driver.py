@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Generator
+from contextlib import closing
 from functools import partial
 from typing import Any
 
@@ -21,6 +22,7 @@ from mesbatch.source.sqlite.rows import (
     raw_rows_of_sqlite3,
     result_code,
 )
+from mesbatch.sql.query import find_order_by
 
 RESULT_CODES: dict[int, type[MesbatchError]] = {  # https://www.sqlite.org/rescode.html
     5: DatabaseBusy,  # SQLITE_BUSY
@@ -65,9 +67,17 @@ class SqliteDriver(DbapiDriver):
         return raw_rows_of_sqlite3(cursor)
 
     def columns_of(self, session: Session, sql: str, params: Params) -> tuple[Column, ...] | None:
-        rows = self.execute(session, f"SELECT * FROM (\n{sql}\n) LIMIT 0", params, MAX_LENGTH)
+        """A derived table would give repeated names a number each, so it is used only where a LIMIT stands already."""
+        text = f"SELECT * FROM (\n{sql}\n) LIMIT 0" if find_order_by(sql).is_limited else f"{sql}\nLIMIT 0"
+        rows = self.execute(session, text, params, MAX_LENGTH)
         rows.close()
         return rows.columns
+
+    def fetch_all(self, session: Session, sql: str, params: Params) -> list[Row]:
+        with closing(session.connection.cursor()) as cursor:
+            self._start(cursor, sql, () if params is None else params)
+            rows: list[Row] = cursor.fetchall()
+            return rows
 
     def begin_snapshot(self, session: Session, snapshot: str | None) -> str | None:
         self.run(session, "BEGIN")

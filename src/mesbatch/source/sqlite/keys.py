@@ -101,14 +101,9 @@ def _comparisons(session: Session, query: KeyedQuery, names: int, ending: str) -
     """Collation and flags of each comparison in the program of the key's output, with *ending* after it."""
     sql, params = query.statement.with_keys("NULL")
     columns = ", ".join(f"c{i}" for i in range(1, names + 1))
-    cursor = session.connection.cursor()
-    try:
-        cursor.row_factory = None
-        explained = f"EXPLAIN WITH r ({columns}) AS (\n{sql}\n) SELECT c{query.position}{ending} FROM r"
-        program = cursor.execute(explained, () if params is None else params)
-        return Counter((str(row[5] or ""), int(row[6])) for row in program if row[1] in ("Eq", "Ne"))
-    finally:
-        cursor.close()
+    explained = f"EXPLAIN WITH r ({columns}) AS (\n{sql}\n) SELECT c{query.position}{ending} FROM r"
+    program = session.driver.fetch_all(session, explained, params)
+    return Counter((str(row[5] or ""), int(row[6])) for row in program if row[1] in ("Eq", "Ne"))
 
 
 def _is_kept(keys: KeysOfRead, types: Any) -> bool:
