@@ -11,6 +11,7 @@ import pytest
 
 from mesbatch import group_by_key, read_sql_iter
 from mesbatch.errors import InvalidText
+from mesbatch.events import PartRetried
 from mesbatch.export import export, verify
 from mesbatch.sink.ndjson import ndjson_lines
 
@@ -112,6 +113,47 @@ def test_no_parquet_file_is_made_that_nobody_could_read(odd, tmp_path):
     with pytest.raises(InvalidText, match="column 's' of row 8"):
         export(SQL, odd, tmp_path / "odd.parquet")
     assert not (tmp_path / "odd.parquet").exists()
+
+
+def test_the_key_is_named_and_no_other_key_is_lost(odd):
+    with pytest.raises(InvalidText, match=r"column 's' of row \d+: .*its key is 'k07'"):
+        rows_of(odd, KEYED, keys=KEYS)
+
+    heard: list[Any] = []
+    with read_sql_iter(KEYED, odd, keys=KEYS, on_failure="partial", on_event=heard.append) as reader:
+        rows = [row for batch in reader for row in batch.rows]
+    assert rows == [row for number, row in enumerate(expected("replace")) if number not in WRONG]
+    assert [(failed.first, failed.last, failed.count) for failed in reader.manifest.failed] == [
+        (KEYS[number], KEYS[number], 1) for number in WRONG
+    ]
+    assert (reader.manifest.status, reader.manifest.keys_read) == ("partial", ROWS - len(WRONG))
+    assert [type(event).__name__ for event in heard].count("KeyRefused") == len(WRONG)
+    assert not [event for event in heard if isinstance(event, PartRetried)]
+
+
+@pytest.mark.parametrize("max_bytes", [1_000, 8_000_000])
+def test_all_rows_of_such_a_key_are_left_out(odd_file, max_bytes):
+    with closing(sqlite3.connect(odd_file)) as con, con:
+        con.executemany("insert into odd values (?, ?, null)", [(key, "more") for key in KEYS] * 3)
+    sql = f"{KEYED} order by k, length(s)"
+    with read_sql_iter(sql, f"sqlite:///{odd_file}", keys=KEYS, on_failure="partial", max_bytes=max_bytes) as reader:
+        rows = [row for batch in reader for row in batch.rows]
+    assert {key for key, _ in rows} == {key for number, key in enumerate(KEYS) if number not in WRONG}
+    assert len(rows) == 4 * (ROWS - len(WRONG))
+
+
+def test_a_time_that_python_has_not_costs_its_key_as_well(postgres, postgres_schema_url):
+    postgres.execute("create table late (k int, at timestamp)")
+    values = "select n % 10, case n when 25 then 'infinity' else now() end from generate_series(0, 99) n"
+    postgres.execute(f"insert into late {values}")
+    postgres.commit()
+    for con in (postgres_schema_url, postgres):
+        sql = "select k, at from late where k in (:keys)"
+        with read_sql_iter(sql, con, keys=list(range(10)), on_failure="partial") as reader:
+            rows = [row for batch in reader for row in batch.rows]
+        assert {key for key, _ in rows} == set(range(10)) - {5}
+        assert [(failed.first, failed.count) for failed in reader.manifest.failed] == [(5, 1)]
+        assert 'CAST("at" AS VARCHAR)' in reader.manifest.failed[0].error
 
 
 def test_bytes_of_a_blob_are_no_text(odd_file):

@@ -99,6 +99,7 @@ class PsycopgDriver(DbapiDriver):
 
     def fetch_all(self, session: Session, sql: str, params: Params) -> list[Row]:
         with session.connection.cursor(row_factory=tuple_row) as cursor:
+            prepare(cursor, session)
             rows: list[Row] = cursor.execute(sql, params).fetchall()
             return rows
 
