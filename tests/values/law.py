@@ -23,13 +23,15 @@ _INVALID = re.compile(r"on_invalid_text=['\"](\w+)['\"]")
 class Type:
     """A type of a database: its *literals*, and the *kind* by which they are compared.
 
-    *readers* names those of the Parquet files that cannot hold it, and the kind by which theirs are compared, or None.
+    *readers* names those of the Parquet files that cannot hold it, and the kind by which theirs are compared, or None;
+    *as_text* is the kind of a cast to text.
     """
 
     name: str
     literals: Sequence[Any]
     kind: Kind
     readers: Mapping[str, Kind | None] = field(default_factory=dict)
+    as_text: Kind = TEXT
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,7 @@ class _Judge:
     def _ways_out(self, message: str, sql: Any) -> Iterator[tuple[str, Any, dict[str, Any], Kind]]:
         """What *message* advises, the statement and the options of it, and what the values then are."""
         if cast := _CAST.search(message):
-            yield cast[0], self.database.cast(sql, cast[0]), {}, TEXT
+            yield cast[0], self.database.cast(sql, cast[0]), {}, self.type.as_text
         if schema := _SCHEMA.search(message):
             declared = {"v": eval(schema[1], {"pa": pa})}  # of our own message
             yield schema[0], sql, {"schema": declared}, self.type.kind.or_text()

@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from mesbatch.batch import Column, Row, find_column
 from mesbatch.errors import (
+    InvalidText,
     KeyColumnError,
     KeyMismatch,
     ReadInterrupted,
@@ -135,6 +136,9 @@ class PartReader:
             except Exception as error:  # noqa: BLE001 - raised again, or kept in the manifest
                 lane.spend()
                 rest = progress.not_given_out(rest, error)
+                if isinstance(error, InvalidText) and self.on_failure == "partial" and not lane.careful:
+                    lane.careful = True  # the driver then looks at each text, and goes on
+                    continue
                 if rest.count and (attempt > len(PAUSES) or not lane.is_transient(error)):
                     before = {key: refusal for key, refusal in refused.items() if key < rest.first}
                     yield from _refusals(before)
@@ -203,7 +207,7 @@ class _Progress:
         if self.keys is None or refusal.row is None:
             raise refusal
         key = self.keys.key_of(refusal.row)
-        if not go_on:
+        if not (go_on and refusal.goes_on):
             raise type(refusal)(f"{refusal} (its key is {key!r})") from refusal
         self.keys.refuse(refusal.row)
         self.refused[key] = refusal

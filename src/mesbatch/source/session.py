@@ -93,7 +93,7 @@ class Session:
     how many bytes the driver may hold while somebody reads; it may change meanwhile. *is_snapshot* says that its
     transaction was begun to see one state of the data, and *columnar* asks for record batches where the driver has
     them, for which the caller declares the types of *schema*. *on_invalid_text* says what becomes of text that is no
-    UTF-8.
+    UTF-8; *careful* asks a driver that fails on it without naming it to look at each text, and to go on.
     """
 
     driver: Driver
@@ -107,6 +107,7 @@ class Session:
     columnar: bool = False
     schema: Any = None
     on_invalid_text: OnInvalidText = "raise"
+    careful: bool = False
 
     def execute(self, sql: str, params: Params, max_bytes: int) -> Rows:
         return self.driver.execute(self, sql, params, max_bytes)

@@ -53,6 +53,6 @@ def decode_row(raw: Row, columns: Sequence[Column], number: int, on_invalid_text
             values.append(bytes(value))
             refused = refused or refuse(column, number, value, error)
     if refused is not None:
-        refused.row = tuple(values)
+        refused.row, refused.goes_on = tuple(values), True
         raise refused
     return tuple(values)

@@ -49,5 +49,5 @@ def refusal_of(transformer: Any, position: int, columns: Sequence[Column], row: 
             refused = refused or refuse(column, row, data, error)
     if refused is None:
         raise RuntimeError(f"row {row:,} could not be loaded, and each of its values can")
-    refused.row = tuple(values)
+    refused.row, refused.goes_on = tuple(values), True
     return refused
