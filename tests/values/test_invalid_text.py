@@ -3,10 +3,11 @@ from __future__ import annotations
 import base64
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
 
+import oracledb
 import pytest
 
 from mesbatch import group_by_key, read_sql_iter
@@ -14,12 +15,14 @@ from mesbatch.errors import InvalidText
 from mesbatch.events import PartRetried
 from mesbatch.export import export, verify
 from mesbatch.sink.ndjson import ndjson_lines
+from tests.oracle.rig import OracleServer
 
 LATIN, SURROGATE = b"caf\xe9", b"ab\xed\xa0\x80"  # text of another encoding, and half a surrogate pair
 ROWS = 20
 WRONG = {7: LATIN, 8: SURROGATE, 15: LATIN}  # by the number of their row
 SQL = "select k, s from odd"
 KEYED = "select k, s from odd where k in (:keys)"
+KINDS = {"postgres": "odd_postgres", "psycopg": "odd_postgres", "racle": "odd_oracle"}
 KEYS = [f"k{number:02}" for number in range(ROWS)]
 
 
@@ -66,12 +69,30 @@ def odd_postgres(postgres_server: Any) -> Iterator[str]:
         admin.execute("drop database odd with (force)")
 
 
-@pytest.fixture(params=["sqlite3", "apsw", "sqlite URL", "postgres URL", "psycopg"])
+@pytest.fixture(scope="module")
+def odd_oracle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Any]]:
+    """What connects to the stand-in, which sends the bytes that lie in its file."""
+    path = tmp_path_factory.mktemp("oracle") / "oracle.db"
+    with OracleServer(path) as server:
+        with oracledb.connect(**server.credentials) as connection:
+            connection.cursor().execute("create table odd (k varchar2(3), s varchar2(9))")
+        with closing(sqlite3.connect(path)) as con, con:
+            rows = [(key, WRONG.get(number, f"s{number}")) for number, key in enumerate(KEYS)]
+            con.executemany("insert into odd values (?, ?)", rows)
+        yield lambda: oracledb.connect(**server.credentials)
+
+
+@pytest.fixture(params=["sqlite3", "apsw", "sqlite URL", "postgres URL", "psycopg", "Oracle", "oracledb"])
 def odd(request: pytest.FixtureRequest) -> Iterator[Any]:
     """Whatever can be read whose table has three texts that are no UTF-8."""
-    in_postgres = "p" in request.param.partition(" ")[0] and request.param != "apsw"
-    place = request.getfixturevalue("odd_postgres" if in_postgres else "odd_file")
+    kind = next((kind for word, kind in KINDS.items() if word in request.param), "odd_file")
+    place = request.getfixturevalue(kind)
     match request.param:
+        case "Oracle":
+            yield place
+        case "oracledb":
+            with place() as con:
+                yield con
         case "sqlite URL":
             yield f"sqlite:///{place}"
         case "postgres URL":
@@ -83,12 +104,18 @@ def odd(request: pytest.FixtureRequest) -> Iterator[Any]:
                 yield con
 
 
-def test_the_column_and_the_row_are_named_and_the_rows_before_it_came(odd):
+def take_all(reader: Any, rows: list[Any]) -> None:
+    for batch in reader:
+        rows += batch.rows
+
+
+def test_the_column_and_the_row_are_named_and_rows_before_it_are_as_they_are(odd):
+    rows: list[Any] = []
     with read_sql_iter(SQL, odd, batch_size=1) as reader:
-        rows = [next(reader).rows[0] for _ in range(7)]
-        with pytest.raises(InvalidText, match=r"^column 's' of row 8: b'caf\\xe9' is no valid UTF-8"):
-            next(reader)
-    assert rows == expected("replace")[:7]
+        with pytest.raises(InvalidText, match=r"(?i)^column 's' of row 8: b'caf\\xe9' is no valid UTF-8"):
+            take_all(reader, rows)
+        assert rows == expected("replace")[: len(rows)]
+        assert len(rows) in {7, 2}  # python-oracledb fails on a whole array of rows
     assert reader.manifest.status == "failed"
 
 
@@ -110,13 +137,13 @@ def test_such_text_is_replaced_or_written_in_base64_on_every_way(odd, tmp_path, 
 
 def test_no_parquet_file_is_made_that_nobody_could_read(odd, tmp_path):
     pytest.importorskip("pyarrow", reason="no pyarrow: the extra arrow is not installed")
-    with pytest.raises(InvalidText, match="column 's' of row 8"):
+    with pytest.raises(InvalidText, match="(?i)column 's' of row 8"):
         export(SQL, odd, tmp_path / "odd.parquet")
     assert not (tmp_path / "odd.parquet").exists()
 
 
 def test_the_key_is_named_and_no_other_key_is_lost(odd):
-    with pytest.raises(InvalidText, match=r"column 's' of row \d+: .*its key is 'k07'"):
+    with pytest.raises(InvalidText, match=r"(?i)column 's' of row \d+: .*its key is 'k07'"):
         rows_of(odd, KEYED, keys=KEYS)
 
     heard: list[Any] = []
