@@ -20,6 +20,7 @@ BINDS = {
     "pyformat": ("%s", "%({})s"),
     "qmark_dollar": ("?", "${}"),  # DuckDB, whose module calls it qmark
 }
+PERCENT = frozenset({"format", "pyformat"})  # a percent sign that is no bind is written twice
 NUMBERED = "numeric_dollar"  # ADBC's PostgreSQL; not a word of PEP 249
 
 
@@ -43,9 +44,13 @@ class KeyedStatement:
             raise StatementError(
                 f"keys need a driver whose paramstyle is one of {', '.join(BINDS)}; this one's is {paramstyle!r}"
             )
-        if params is None and paramstyle in {"format", "pyformat"}:
+        if params is None and paramstyle in PERCENT:
             text = text.replace("%", "%%")  # nothing was to be bound, so a percent sign was only itself
         return cls(text, params, find_keys(text), paramstyle)
+
+    def written(self, text: str) -> str:
+        """*text* that has no binds, as it stands in a statement of this driver."""
+        return text.replace("%", "%%") if self.paramstyle in PERCENT else text
 
     def placeholders(self, count: int) -> list[str]:
         """*count* binds for keys, as they are written in the text."""
