@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack
 from pathlib import Path
+from typing import get_args
 
 import click
 
@@ -14,6 +15,7 @@ from mesbatch.cli.options import (
     find_password,
     parse_size,
     read_parameters,
+    read_schema,
     with_password,
 )
 from mesbatch.cli.problems import explained
@@ -23,6 +25,7 @@ from mesbatch.export import export as write_export
 from mesbatch.export.keys_file import key_maker, read_keys
 from mesbatch.keys.collect import Keys, collect_keys
 from mesbatch.memory import peak_rss
+from mesbatch.source.session import OnInvalidText
 from mesbatch.units import format_bytes
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -38,6 +41,16 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--out", required=True, help="A file, a directory of parts (ends with /), or - for standard output.")
 @click.option("--max-bytes", default="64MiB", show_default=True, callback=parse_size, help="Held at a time, in all.")
 @click.option("--parallel", type=click.IntRange(min=1), default=1, show_default=True, help="Connections, with --keys.")
+@click.option(
+    "--schema", "types", multiple=True, metavar="COLUMN=TYPE", help="A column's type in Parquet and Arrow; repeatable."
+)
+@click.option(
+    "--on-invalid-text",
+    type=click.Choice(get_args(OnInvalidText)),
+    default="raise",
+    show_default=True,
+    help="For text that is no UTF-8.",
+)
 @click.option("--compress", is_flag=True, help="gzip for NDJSON, zstd for Parquet and Arrow.")
 @click.option("--resume", is_flag=True, help="Go on after the last whole part.")
 @click.option("--force", is_flag=True, help="Replace what is there.")
@@ -55,6 +68,8 @@ def export(
     out: str,
     max_bytes: int,
     parallel: int,
+    types: tuple[str, ...],
+    on_invalid_text: OnInvalidText,
     compress: bool,
     resume: bool,
     force: bool,
@@ -66,7 +81,7 @@ def export(
     A manifest beside the file says that all rows came, and `mesbatch verify` checks it later. Fails unless they did.
     """
     sql = sql_file.read_text(encoding="utf-8-sig")
-    params = read_parameters(pairs, sql, check_no_password(url))
+    params, schema = read_parameters(pairs, sql, check_no_password(url)), read_schema(types)
     con = with_password(url, find_password(os.environ.get(PASSWORD_VARIABLE), password_file, ask=ask_password))
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # gives back what was freed: 27 MiB less at the peak
     with ExitStack() as closed, explained(sql):
@@ -79,7 +94,8 @@ def export(
         closed.callback(progress.close)
         summary = write_export(
             sql, con, out, format=format_, params=params, keys=keys, key=key, max_bytes=max_bytes, parallel=parallel,
-            compress=compress, resume=resume, force=force, on_event=progress,
+            schema=schema, on_invalid_text=on_invalid_text, compress=compress, resume=resume, force=force,
+            on_event=progress,
         )  # fmt: skip
     click.echo(_tell(summary), err=True)
     if not summary.manifest.complete:
