@@ -27,6 +27,10 @@ POSTGRES = {
     "timestamptz": AWARE,
     "interval": pa.duration("us"),
 }
+_ORACLE_TEXTS = (
+    *("char", "nchar", "varchar", "nvarchar", "clob", "nclob", "long", "long nvarchar"),
+    *("rowid", "urowid", "json", "xmltype"),
+)
 ORACLE = {
     "binary_integer": pa.int64(),
     "binary_float": pa.float32(),
@@ -40,10 +44,7 @@ ORACLE = {
     "raw": pa.binary(),
     "long raw": pa.binary(),
     "blob": pa.binary(),
-    **dict.fromkeys(
-        ("char", "nchar", "varchar", "nvarchar", "clob", "nclob", "long", "long nvarchar", "rowid", "urowid"),
-        pa.string(),
-    ),
+    **dict.fromkeys(_ORACLE_TEXTS, pa.string()),
 }
 DUCKDB = {
     "boolean": pa.bool_(),

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import pyarrow as pa
 
-from mesbatch.arrow.forms import Form, accepted_kinds, forms_for, is_bytes, scalar_kinds
+from mesbatch.arrow.forms import Form, accepted_kinds, forms_for, scalar_kinds
 from mesbatch.arrow.types import AWARE, LARGEST_DECIMAL128, LARGEST_DECIMAL256, TIMESTAMP
 
 SPARE_DIGITS = 10  # after the point, in a declaration that is advised: averages differ in their length
@@ -90,7 +90,7 @@ def decimal_digits(value: Decimal) -> tuple[int, int]:
 
 def fitting_type(type_: pa.DataType | None, value: Any) -> pa.DataType | None:
     """A type for a column of *type_* that holds *value*, too; None where only its text does."""
-    if isinstance(value, bytes) or (type_ is not None and is_bytes(type_)):
+    if isinstance(value, bytes):
         return pa.binary()
     if isinstance(value, Decimal) and value.is_finite() and (type_ is None or pa.types.is_decimal(type_)):
         before, after = decimal_digits(value)
