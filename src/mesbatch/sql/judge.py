@@ -118,7 +118,7 @@ class _Judge:
             Doubt: databases read the text in different ways.
         """
         check_clear(self._tokens)
-        with self._refusing():
+        with self._refusing(ends=True):
             check_stable(self._root)
 
     def follow(self, keys: int) -> Outputs:

@@ -25,10 +25,11 @@ class KeyColumn(ABC):
 
     def outputs(self, items: Sequence[Sequence[Node]]) -> Outputs:
         """Read the outputs *items* of the SELECT."""
-        return Outputs([self._read_item(item) for item in items])
+        stars: dict[tuple[str, ...] | None, Star] = {}
+        return Outputs([self._read_item(item, stars) for item in items])
 
     def is_listed(self, path: Path) -> bool:
-        """Tell whether *path* is known to be a column of a subquery."""
+        """Tell whether *path* is a column of a subquery that names it."""
         return False
 
     @abstractmethod
@@ -39,13 +40,16 @@ class KeyColumn(ABC):
     def star(self, qualifier: Path | None) -> Star:
         """Tell what a ``*`` gives; with a *qualifier*, what ``qualifier.*`` gives."""
 
-    def _read_item(self, item: Sequence[Node]) -> Output | Star:
+    def _read_item(self, item: Sequence[Node], stars: dict[tuple[str, ...] | None, Star]) -> Output | Star:
         if not is_star(item):
             return describe_output(item, is_key=self.is_written(read_output(item)[0]))
-        if len(item) == 1:
-            return self.star(None)
         qualifier = read_path(item[:-2]) if item[-1].text == "*" else ()
-        return self.star(qualifier) if qualifier else Star()
+        if len(item) > 1 and not qualifier:
+            return Star()
+        written = exact_path(qualifier) or None
+        if written not in stars:
+            stars[written] = self.star(qualifier or None)
+        return stars[written]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from mesbatch.sql.names import Name, fold, possible_names, read_name, read_path
 from mesbatch.sql.tree import Node
@@ -60,11 +61,12 @@ class Outputs:
                 break
             self.countable.append(item)
         outputs = [item for item in items if isinstance(item, Output)]
-        self._stars = [item for item in items if isinstance(item, Star)]
+        self._stars = list(dict.fromkeys(item for item in items if isinstance(item, Star)))
         self.keys = {item.name for item in outputs if item.is_key and item.name}.union(
             *(star.keys for star in self._stars)
         )
         self._perhaps = frozenset[Name]().union(*(star.perhaps for star in self._stars))
+        self._key_names = {name.loose for name in self.keys}
         others = [item for item in outputs if not item.is_key]
         self._other_names = {item.name.loose for item in others if item.name}
         self._other_words = frozenset[str]().union(*(item.words for item in others))
@@ -72,12 +74,12 @@ class Outputs:
         self._has_spread = any(item.is_spread for item in others)
         self._only = frozenset.intersection(*(star.only for star in self._stars)) if self._stars else None
 
-    @property
+    @cached_property
     def certain(self) -> frozenset[Name]:
         """The names under which the column of the keys surely comes out, and nothing else that is given the name."""
         return frozenset(name for name in self.keys if name.loose not in self._other_names and not self._has_spread)
 
-    @property
+    @cached_property
     def perhaps(self) -> frozenset[Name]:
         """The names under which, if anything comes out, it is the column of the keys."""
         return frozenset(name for name in self.keys | self._perhaps if not self.may_have_other(name))
@@ -91,8 +93,8 @@ class Outputs:
         return self.may_list_other(name) or (self._only is not None and name not in self._only)
 
     def has_name(self, name: Name) -> bool:
-        """Tell whether some output is listed with *name*, or may be given it by the database."""
-        return name.loose in self._other_names | self._other_words or name.loose in {key.loose for key in self.keys}
+        """Tell whether some output is given *name* by the text."""
+        return name.loose in self._other_names or name.loose in self._key_names
 
     def rename(self, names: Sequence[Name]) -> Outputs:
         """The outputs under *names*, from the first on; unknown ones where a ``*`` hides how many there are."""

@@ -41,17 +41,17 @@ class Source:
 
 @dataclass(slots=True)
 class Scope:
-    """The sources of one FROM, in its order, and the columns that its joins merge into one."""
+    """The sources of one FROM, and the columns that its joins merge into one.
+
+    The first source is the first in the text. Unless *is_known*, something is left that could give a source another
+    name.
+    """
 
     sources: list[Source] = field(default_factory=list)
+    is_known: bool = True
     is_natural: bool = False
     _merged: set[str] = field(default_factory=set)
     _by_name: dict[str, list[Source]] = field(default_factory=lambda: defaultdict(list))
-
-    @property
-    def is_known(self) -> bool:
-        """Nothing in the FROM is left that could give a source another name."""
-        return not any(source.rest for source in self.sources)
 
     def merges(self, name: Name) -> bool:
         """Tell whether a column of this name may be one that NATURAL or USING makes of two."""
@@ -70,6 +70,7 @@ class Scope:
 
     def add(self, source: Source) -> None:
         self.sources.append(source)
+        self.is_known = self.is_known and not source.rest
         if source.name:
             self._by_name[source.name[-1].loose].append(source)
 
