@@ -242,6 +242,9 @@ REFUSED = [  # statement, words of the reason
         "is used 2 times",
     ),
     ("with d as (select k from d where k in (:keys)) select k from d", "is used 2 times"),
+    ("with d as (select k from t where k in (:keys)) select k from d where 1 in (select 1 union table d)", "is used 2"),
+    ("with d as (select k from t where k in (:keys)) select k, (select 1 from e, D x) from d", "is used 2 times"),
+    ("with d as (select k from t where k in (:keys)) select k from d left join (e cross join d) on 1 = 1", "is used 2"),
     (
         "with d as (select k from t where k in (:keys)) select * from (with d as (select 1) select * from d) e",
         "is used 2",
@@ -310,6 +313,7 @@ NAMES_NOT_CLAUSES = [
     "select x.n, x.max from (select k as n, a as max from t where k in (:keys)) x",
     "select k, doc #>> '{a}', doc ? 'b' from t where k in (:keys)",
     "select k, a::timestamp with time zone, b::double precision x, interval '1' day from t where k in (:keys)",
+    "select k, interval '1' day i, a mod 2, a div 2 from t where k in (:keys)",
     "select k, not a n, a is null, (a || b) c, case a when 1 then 2 end d from t where k in (:keys) and (a || b) = 'x'",
 ]
 

@@ -23,7 +23,7 @@ NUMBERED = "numeric_dollar"  # ADBC's PostgreSQL; not a word of PEP 249
 
 @dataclass(frozen=True)
 class KeyedStatement:
-    """A query with one ``IN (:keys)``; *paramstyle* is DB-API's word for how the driver writes binds."""
+    """A statement with one ``IN (:keys)``; *paramstyle* is DB-API's word for the way to write binds."""
 
     text: str
     params: Params
@@ -46,7 +46,7 @@ class KeyedStatement:
         return cls(text, params, find_keys(text), paramstyle)
 
     def placeholders(self, count: int) -> list[str]:
-        """*count* binds for keys, as they are written in the text."""
+        """Write *count* binds for keys."""
         if self.paramstyle == NUMBERED:  # counts on after the caller's own
             first = len(self.params or ()) + 1
             return [f"${i}" for i in range(first, first + count)]
@@ -57,7 +57,7 @@ class KeyedStatement:
     def with_keys(
         self, inside: str, values: Sequence[Any] = (), *, head: str = "", tail: str = ""
     ) -> tuple[str, Params]:
-        """The text with *inside* in place of ``:keys``, *head* before and *tail* after it, and all parameters.
+        """Write the text with *inside* in place of ``:keys``, *head* before and *tail* after it, and all parameters.
 
         The *values* belong to the placeholders in *head* when it has any, else to those in *inside*.
         """
@@ -72,6 +72,6 @@ class KeyedStatement:
         return text, (*given[:split], *values, *given[split:])
 
     def _count_binds(self, text: str) -> int:
-        """The driver's own binds in *text*: for psycopg a question mark is an operator, and ``[1:2]`` a slice."""
+        """Count the driver's own binds in *text*: for psycopg a question mark is an operator, and ``[1:2]`` a slice."""
         mark = BINDS[self.paramstyle][0][0]
         return sum(token.kind == "bind" and token.text.startswith(mark) for token in tokenize(text))

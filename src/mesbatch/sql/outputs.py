@@ -1,4 +1,4 @@
-"""Outputs of one SELECT: which of them are the column of the keys, and under which names others could come out."""
+"""Outputs of one SELECT: those that are the column of the keys, and the names under which others could come out."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class Outputs:
         return name.loose in self._other_names or name.loose in self._key_names
 
     def rename(self, names: Sequence[Name]) -> Outputs:
-        """The outputs under *names*, from the first on; unknown ones where a ``*`` hides how many there are."""
+        """Give the outputs other *names*, from the first on; they become unknown where a ``*`` hides their number."""
         if not names:
             return self
         if self._stars or self._has_spread or len(names) > len(self.items):
@@ -106,7 +106,7 @@ class Outputs:
         return Outputs([*renamed, *self.items[len(names) :]])
 
     def find_keys(self, columns: Sequence[str] | None) -> tuple[int, ...]:
-        """The positions of the column of the keys in a result with *columns*.
+        """Find the positions of the column of the keys in a result with *columns*.
 
         Raises:
             Unproved: there is none.
@@ -132,7 +132,7 @@ class Outputs:
         return tuple(i for i, item in enumerate(self._listed()) if item.is_key)
 
     def _find_by_name(self, columns: Sequence[str] | None) -> tuple[int, ...]:
-        """Exactly one column has the name, so that it is the one which the text proves to be there."""
+        """Find names that exactly one column has: it must be the one which the text proves to be there."""
         certain, perhaps = self.certain, self.perhaps
         names = certain | perhaps
         if columns is None and names:
@@ -193,5 +193,7 @@ def _has_alias(item: Sequence[Node]) -> bool:
         return last.kind not in ("operator", "punctuation")
     if last.word in _BEFORE_AN_OPERAND:
         return False
-    is_operand = before is None or before.kind == "operator" or before.text == "." or before.word in _BEFORE_AN_OPERAND
+    if before is None or before.kind == "string":
+        return before is None or last.word in _UNITS
+    is_operand = before.kind == "operator" or before.text == "." or before.word in _BEFORE_AN_OPERAND
     return is_operand or last.word in _ENDS_OF_OPERANDS
