@@ -26,7 +26,7 @@ NUMBERED = "numeric_dollar"  # ADBC's PostgreSQL; not a word of PEP 249
 
 @dataclass(frozen=True)
 class KeyedStatement:
-    """A query with one ``IN (:keys)``; *paramstyle* is DB-API's word for how the driver writes binds."""
+    """A statement with one ``IN (:keys)``; *paramstyle* is DB-API's word for the way to write binds."""
 
     text: str
     params: Params
@@ -53,7 +53,7 @@ class KeyedStatement:
         return text.replace("%", "%%") if self.paramstyle in PERCENT else text
 
     def placeholders(self, count: int) -> list[str]:
-        """*count* binds for keys, as they are written in the text."""
+        """Write *count* binds for keys."""
         if self.paramstyle == NUMBERED:  # counts on after the caller's own
             first = len(self.params or ()) + 1
             return [f"${i}" for i in range(first, first + count)]
@@ -73,7 +73,7 @@ class KeyedStatement:
     def with_keys(
         self, inside: str, values: Sequence[Any] = (), *, head: str = "", tail: str = ""
     ) -> tuple[str, Params]:
-        """The text with *inside* in place of ``:keys``, *head* before and *tail* after it, and all parameters.
+        """Write the text with *inside* in place of ``:keys``, *head* before and *tail* after it, and all parameters.
 
         The *values* belong to the placeholders in *head* when it has any, else to those in *inside*.
         """
