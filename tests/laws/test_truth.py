@@ -66,7 +66,9 @@ class Postgres:
         self.errors = (psycopg.Error, ValueError)
         self.url, self.admin = url, psycopg.connect(url, autocommit=True)
         if collation:
-            self.admin.execute("create collation ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false)")
+            self.admin.execute(
+                "create collation ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false)"
+            )
         for name, columns in TABLES.items():
             text = ", ".join(column.replace(" text", f" text {collation}") for column in columns)
             self.admin.execute(f"create table {name} ({text})")
@@ -156,7 +158,7 @@ parameters = {
 quiet = [HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much, HealthCheck.too_slow]
 
 
-@settings(max_examples=100, suppress_health_check=quiet)
+@settings(max_examples=50, suppress_health_check=quiet)
 @given(**parameters)
 def test_a_read_gives_one_statements_rows_or_an_error(place, sql, rows, read, fail_at):
     check(place, sql, rows, read, fail_at)
