@@ -82,7 +82,7 @@ class PsycopgDriver(DbapiDriver):
         alone = connection.autocommit and connection.info.transaction_status == TransactionStatus.IDLE
         cursor = connection.cursor(f"mesbatch_{next(_numbers)}", row_factory=tuple_row, withhold=alone)
         try:
-            prepare(cursor, session)
+            prepare(cursor, session, columnar=session.columnar)
             cursor.execute(sql, params)
             return NamedRows(cursor, describe(cursor))
         except BaseException:
@@ -99,7 +99,7 @@ class PsycopgDriver(DbapiDriver):
 
     def fetch_all(self, session: Session, sql: str, params: Params) -> list[Row]:
         with session.connection.cursor(row_factory=tuple_row) as cursor:
-            prepare(cursor, session)
+            prepare(cursor, session, columnar=False)
             rows: list[Row] = cursor.execute(sql, params).fetchall()
             return rows
 
