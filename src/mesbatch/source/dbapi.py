@@ -13,6 +13,7 @@ from mesbatch.batch import Column, Row
 from mesbatch.errors import MesbatchError, StatementError
 from mesbatch.source.key_forms import KeyForms
 from mesbatch.source.session import Params, Session
+from mesbatch.source.tuples import as_tuples
 
 TRANSIENT = {"OperationalError", "InterfaceError"}  # DB-API's names for "the database", as opposed to "the statement"
 
@@ -25,8 +26,7 @@ class CursorRows:
         self._cursor = cursor
 
     def fetch(self, size: int) -> list[Row]:
-        rows = self._cursor.fetchmany(size)
-        return rows if type(rows) is list and (not rows or type(rows[0]) is tuple) else list(map(tuple, rows))
+        return as_tuples(self._cursor.fetchmany(size), self.columns)
 
     def close(self) -> None:
         self._cursor.close()
@@ -65,7 +65,7 @@ class DbapiDriver:
     def fetch_all(self, session: Session, sql: str, params: Params) -> list[Row]:
         with closing(session.connection.cursor()) as cursor:
             cursor.execute(sql) if params is None else cursor.execute(sql, params)
-            return list(map(tuple, cursor.fetchall()))
+            return as_tuples(cursor.fetchall(), describe(cursor.description))
 
     def run(self, session: Session, sql: str) -> None:
         with closing(session.connection.cursor()) as cursor:
