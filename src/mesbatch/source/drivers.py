@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mesbatch.errors import UnknownSource
-from mesbatch.source.databases import database_of, modules_of
+from mesbatch.source.databases import database_of
 from mesbatch.source.dbapi import DbapiDriver
 from mesbatch.source.session import Driver, Session
 from mesbatch.source.unwrap import Pool, borrow, pool_of, unwrap
@@ -29,7 +29,7 @@ def driver_of(connection: Any) -> Driver:
         return database.driver(module, connection)
     if not hasattr(connection, "cursor"):
         raise UnknownSource(f"con must be {WANTED}; got a function that returned {type(connection).__qualname__}")
-    return DbapiDriver(modules_of(connection)[0])
+    return DbapiDriver(connection)
 
 
 def owned_session(connection: Any, release: Callable[[], None], discard: Callable[[], None]) -> Session:
@@ -55,7 +55,9 @@ def session_of(connect: Callable[[], Any]) -> Session:
     if (found := pool_of(lender)) is not None:
         return _lent_session(*found, opened)
     try:
-        return owned_session(unwrap(opened), opened.close, getattr(opened, "invalidate", opened.close))
+        connection = unwrap(opened)
+        driver = driver_of(connection)
+        return Session(driver, connection, True, opened.close, getattr(opened, "invalidate", opened.close))
     except BaseException:
         if hasattr(opened, "close"):
             opened.close()

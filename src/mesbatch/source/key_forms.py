@@ -156,8 +156,9 @@ class KeyForms:
             return sql
         name = '"' + key.name.replace('"', '""') + '"'
         collation = self.collation(query) if query.column.by_code_point else ""
+        # A name may be ambiguous among joined tables, and not every database quotes one as the standard does.
+        term = str(query.position) if query.position and self.extends_order(collation) else name
         if order.is_one_select and not order.is_limited and not order.is_locking and self.extends_order(collation):
-            term = str(query.position) if query.position else name  # a name may be ambiguous among joined tables
             terms = f", {order.terms}" if order.terms else ""
             return f"{order.before}\nORDER BY {term}{collation}{terms} {order.after}"
         if order.terms and not self.extends_order(collation):
@@ -165,7 +166,7 @@ class KeyForms:
                 "only strategy 'look-up' keeps the statement's own ORDER BY within a key here: leave it out, or read "
                 "with order='any' and strategy 'temporary-table', which keeps it as a whole"
             )
-        return f"SELECT * FROM (\n{sql}\n) mesbatch_rows ORDER BY {name}{collation}"
+        return f"SELECT * FROM (\n{sql}\n) mesbatch_rows ORDER BY {term}{collation}"
 
     def collation(self, query: KeyedQuery) -> str:
         """The words after a term of ORDER BY that make the key ascend by code point."""
