@@ -32,6 +32,7 @@ DECIDED = {
     "UnencodableValue": (500, "UNENCODABLE_VALUE"),
     "BudgetError": (500, "BUDGET_ERROR"),
     "RowTooLarge": (500, "ROW_TOO_LARGE"),
+    "UnboundedDriver": (500, "UNBOUNDED_DRIVER"),
     "SpillError": (500, "SPILL_ERROR"),
     "GroupsClosed": (500, "GROUPS_CLOSED"),
     "AdmissionError": (500, "ADMISSION_ERROR"),

@@ -130,6 +130,10 @@ class RowTooLarge(BudgetError):
     """One row alone is larger than everything the reader may hold."""
 
 
+class UnboundedDriver(BudgetError, UserWarning):
+    """A warning: a driver held far more of a result in memory than the reader may, before it gave the first row."""
+
+
 class SpillError(BudgetError, OSError):
     """Groups could not be moved to disk: the directory is full, unwritable or not ours to trust."""
 
