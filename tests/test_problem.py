@@ -72,6 +72,7 @@ DECIDED = {
     "NotAcceptable": (406, "NOT_ACCEPTABLE"),
     "NoPrincipal": (401, "NO_PRINCIPAL"),
     "ClientTooSlow": (500, "CLIENT_TOO_SLOW"),
+    "ResponseIsStreamed": (500, "RESPONSE_IS_STREAMED"),
     "InvalidSetting": (500, "INVALID_SETTING"),
 }
 

@@ -321,6 +321,10 @@ class ClientTooSlow(ClientError, TimeoutError):
     """The client did not take the answer within the time that a response may last."""
 
 
+class ResponseIsStreamed(ClientError, RuntimeError):
+    """The bytes of a response were asked for before it was sent, while they are made only as it is sent."""
+
+
 # -- settings ---------------------------------------------------------------------------------------
 
 
