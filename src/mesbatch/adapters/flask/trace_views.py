@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from inspect import signature
+from typing import Any
 
 from flask import Blueprint, Response
 
@@ -58,7 +59,7 @@ def trace_blueprint(
         raise InvalidJob(f"the function {function!r} is not allowed; allowed are {', '.join(jobs.functions)}")
     blueprint = guarded_blueprint("mesbatch_trace", url_prefix, dialect)
     route = _EventsRoute(
-        trace, Admission(policy, limiter), learned or LearnedBytes(), jobs, principal, function, url_prefix, enqueue,
+        trace, Admission(policy, limiter), learned or LearnedBytes(), jobs, principal, function, enqueue,
         dialect, limits,
     )  # fmt: skip
     blueprint.add_url_rule("/events", "events", route.answer, methods=["POST"])
@@ -84,12 +85,11 @@ class _EventsRoute:
     jobs: Jobs
     principal: Principal
     function: str
-    url_prefix: str
     enqueue: bool
     dialect: Dialect
     limits: Limits
 
-    def answer(self) -> Response:
+    def answer(self, **variables: Any) -> Response:
         asked = self._read_request()
         try:
             return self._decide(asked, worker_listens=self._worker_listens())
@@ -106,7 +106,7 @@ class _EventsRoute:
                 with decision.permit:
                     return self._read_now(asked, decision)
             case Enqueue():
-                return job_started(self.jobs.submit(asked.spec, asked.keys), prefix=self.url_prefix)
+                return job_started(self.jobs.submit(asked.spec, asked.keys))
             case Reject():
                 return rejected(decision, dialect=self.dialect)
 
