@@ -313,6 +313,10 @@ class NotAcceptable(InvalidRequest):
     """None of the media types that the client accepts can be served."""
 
 
+class UnsupportedMediaType(InvalidRequest):
+    """A request that changes something does not say that its body is JSON; browsers let other sites send such ones."""
+
+
 class NoPrincipal(ClientError):
     """The application named nobody on whose behalf a request is made."""
 

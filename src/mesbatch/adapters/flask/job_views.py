@@ -9,9 +9,9 @@ from flask import Blueprint, Response, current_app, request, url_for
 from flask.blueprints import BlueprintSetupState
 
 from mesbatch.adapters.flask.answers import JSON, answer_json
-from mesbatch.adapters.flask.guarded import guarded_blueprint
+from mesbatch.adapters.flask.guarded import METHODS, OWN_OPTIONS, guarded_blueprint, refuse_other_methods
 from mesbatch.adapters.flask.options import Dialect
-from mesbatch.adapters.flask.request import Principal, name_principal, negotiate, read_count
+from mesbatch.adapters.flask.request import Principal, name_lines, name_principal, negotiate, read_count
 from mesbatch.adapters.flask.response import NDJSON
 from mesbatch.adapters.flask.stored import page, stream_job
 from mesbatch.admission.http import POLL_SECONDS
@@ -92,31 +92,34 @@ def add_job_routes(blueprint: Blueprint, jobs: Jobs, principal: Principal) -> No
     """Add the four routes of jobs to *blueprint*, whose prefix may have variables: the views pay no heed to them."""
     blueprint.record(_remember)
 
-    @blueprint.get("/job/<job_id>")
+    @blueprint.get("/job/<job_id>", **OWN_OPTIONS)
     def show_job(job_id: str, **variables: Any) -> Response:
         negotiate(JSON)
         return answer_json(jobs.get(job_id, owner=name_principal(principal)).as_json())
 
-    @blueprint.delete("/job/<job_id>")
+    @blueprint.delete("/job/<job_id>", **OWN_OPTIONS)
     def cancel_job(job_id: str, **variables: Any) -> Response:
         negotiate(JSON)
         return answer_json(jobs.cancel(job_id, owner=name_principal(principal)).as_json(), 202)
 
-    @blueprint.get("/job/<job_id>/result")
+    @blueprint.get("/job/<job_id>/result", **OWN_OPTIONS)
     def show_result(job_id: str, **variables: Any) -> Response:
         negotiate(JSON)
         offset, limit = read_count("offset"), read_count("limit")
         check_visible(jobs, job_id, name_principal(principal))
         return page(ResultReader(jobs.store, job_id), domain=request.args.get("domain", ""), offset=offset, limit=limit)
 
-    @blueprint.get("/job/<job_id>/stream")
+    @blueprint.get("/job/<job_id>/stream", **OWN_OPTIONS)
     def follow_job(job_id: str, **variables: Any) -> Response:
-        negotiate(NDJSON)
+        mimetype = negotiate(NDJSON)
         first = read_count("from")
         check_visible(jobs, job_id, name_principal(principal))
-        return stream_job(jobs.store, job_id, from_=first)
+        return name_lines(stream_job(jobs.store, job_id, from_=first), mimetype)
 
-    @blueprint.route("/job/<path:job_id>", methods=["GET", "DELETE"])
+    for part, methods in (("", ("GET", "DELETE")), ("/result", ("GET",)), ("/stream", ("GET",))):
+        refuse_other_methods(blueprint, f"/job/<job_id>{part}", *methods)
+
+    @blueprint.route("/job/<path:job_id>", methods=list(METHODS), **OWN_OPTIONS)
     def find_no_job(job_id: str, **variables: Any) -> Response:
         """Refuse an id with a slash in it, which Flask would answer with HTML of its own."""
         raise InvalidJobId(f"{job_id[:60]!r} is no job id, nor a part of a job")

@@ -11,11 +11,19 @@ from flask import Blueprint, Response
 
 from mesbatch.adapters.flask.answers import JSON, rejected
 from mesbatch.adapters.flask.function_read import FunctionRead
-from mesbatch.adapters.flask.guarded import guarded_blueprint
+from mesbatch.adapters.flask.guarded import OWN_OPTIONS, guarded_blueprint, refuse_other_methods
 from mesbatch.adapters.flask.job_views import PREFIX, add_job_routes, job_started
 from mesbatch.adapters.flask.live import stream_json, stream_ndjson
 from mesbatch.adapters.flask.options import Dialect, Limits
-from mesbatch.adapters.flask.request import EventsRequest, Principal, name_principal, negotiate, read_events, read_shape
+from mesbatch.adapters.flask.request import (
+    EventsRequest,
+    Principal,
+    name_lines,
+    name_principal,
+    negotiate,
+    read_events,
+    read_shape,
+)
 from mesbatch.adapters.flask.response import NDJSON
 from mesbatch.admission import Admission, AdmissionPolicy, Admitted, Cost, Enqueue, LearnedBytes, Limiter, Reject
 from mesbatch.codec.rows import Shape
@@ -62,7 +70,8 @@ def trace_blueprint(
         trace, Admission(policy, limiter), learned or LearnedBytes(), jobs, principal, function, enqueue,
         dialect, limits,
     )  # fmt: skip
-    blueprint.add_url_rule("/events", "events", route.answer, methods=["POST"])
+    blueprint.add_url_rule("/events", "events", route.answer, methods=["POST"], **OWN_OPTIONS)
+    refuse_other_methods(blueprint, "/events", "POST")
     add_job_routes(blueprint, jobs, principal)
     return blueprint
 
@@ -124,9 +133,10 @@ class _EventsRoute:
         )  # fmt: skip
         if as_json:
             return stream_json(read, permit=admitted, dialect=self.dialect, limits=self.limits)
-        return stream_ndjson(
+        response = stream_ndjson(
             read, permit=admitted, profile=spec.profile, shape=spec.shape, dialect=self.dialect, limits=self.limits
         )
+        return name_lines(response, asked.mimetype)
 
     def _read_request(self) -> _Asked:
         mimetype, shape = negotiate(JSON, NDJSON), read_shape()
