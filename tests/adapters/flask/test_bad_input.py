@@ -90,7 +90,8 @@ def test_a_body_that_is_not_said_to_be_json_starts_nothing(application, kind):
 
 
 def test_json_may_have_a_charset(application):
-    assert post(application, json.dumps(GOOD).encode(), "Application/JSON; charset=utf-8").status_code == 200
+    with post(application, json.dumps(GOOD).encode(), "Application/JSON; charset=utf-8") as answer:
+        assert answer.status_code == 200
 
 
 @pytest.mark.parametrize("member", ["params", "container_ids", "unknown"])

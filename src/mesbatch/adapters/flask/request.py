@@ -17,14 +17,16 @@ from mesbatch.errors import BodyTooLarge, InvalidPage, InvalidRequest, NoPrincip
 
 LINES = (NDJSON, "application/jsonl", "application/ndjson")  # names of one format, none of them registered
 
+READ_BYTES = 64 * 1024
+
 Principal = Callable[[], str]
 
 
 class EventsRequest(msgspec.Struct):
-    """Body of ``POST /events``; unknown members are ignored, as older servers did."""
+    """Body of ``POST /events``, with its ids as they stand in it; unknown members are ignored, as older servers did."""
 
     profile: str
-    container_ids: list[str | int]
+    container_ids: msgspec.Raw
     domains: list[str]
     params: dict[str, Any] = {}  # msgspec copies it
 
@@ -80,8 +82,6 @@ def read_events(max_body: int, known: Collection[str]) -> EventsRequest:
         events = msgspec.json.decode(_read_body(max_body), type=EventsRequest)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # a validation error is a decode error
         raise InvalidRequest(f"the body is not what this route takes: {error}") from error
-    if not events.container_ids:
-        raise InvalidRequest("container_ids is empty: there is nothing to look for")
     if not events.domains:
         raise InvalidRequest(f"domains is empty; known are {', '.join(known)}")
     if unknown := [domain for domain in events.domains if domain not in known]:
@@ -114,12 +114,21 @@ def read_shape() -> Shape:
     return cast("Shape", shape)
 
 
-def _read_body(max_body: int) -> bytes:
-    length = request.content_length or 0
-    if length > max_body:
+def _read_body(max_body: int) -> bytes | bytearray:
+    length = request.content_length
+    if (length or 0) > max_body:
         raise BodyTooLarge(f"the body has {length:,} bytes, the limit is {max_body:,}")
     request.max_content_length = max_body  # a body without a length is counted as it comes
     try:
-        return request.get_data(cache=False)
+        return request.get_data(cache=False) if length is None else _read_in_place(length)
     except RequestEntityTooLarge as error:
         raise BodyTooLarge(f"the body has more bytes than the limit of {max_body:,}") from error
+
+
+def _read_in_place(length: int) -> bytearray:
+    """Read the body into memory once: werkzeug holds it twice for a moment."""
+    body, at = bytearray(length), 0
+    with memoryview(body) as view:
+        while at < length and (count := request.stream.readinto(view[at : at + READ_BYTES])):  # type: ignore[attr-defined]
+            at += count
+    return body[:at] if at < length else body

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import cache
 from inspect import signature
 from typing import Any
 
@@ -12,6 +13,7 @@ from flask import Blueprint, Response
 from mesbatch.adapters.flask.answers import JSON, rejected
 from mesbatch.adapters.flask.function_read import FunctionRead
 from mesbatch.adapters.flask.guarded import OWN_OPTIONS, guarded_blueprint, refuse_other_methods
+from mesbatch.adapters.flask.ids import collect_ids, slice_ids
 from mesbatch.adapters.flask.job_views import PREFIX, add_job_routes, job_started
 from mesbatch.adapters.flask.live import stream_json, stream_ndjson
 from mesbatch.adapters.flask.options import Dialect, Limits
@@ -30,7 +32,7 @@ from mesbatch.codec.rows import Shape
 from mesbatch.errors import InvalidJob, InvalidRequest, NoWorker, StoreError
 from mesbatch.jobs import Jobs, JobSpec
 from mesbatch.jobs.function import check_call
-from mesbatch.keys.collect import Keys, collect_keys
+from mesbatch.keys.collect import Keys
 from mesbatch.trace.read import Trace
 
 _logger = logging.getLogger(__name__)
@@ -100,6 +102,8 @@ class _EventsRoute:
 
     def answer(self, **variables: Any) -> Response:
         asked = self._read_request()
+        if isinstance(asked, Reject):
+            return rejected(asked, dialect=self.dialect)
         try:
             return self._decide(asked, worker_listens=self._worker_listens())
         except NoWorker as error:  # the last one left between the decision and the submission
@@ -108,7 +112,10 @@ class _EventsRoute:
 
     def _decide(self, asked: _Asked, *, worker_listens: bool) -> Response:
         decision = self.admission.admit(
-            self._cost(asked), worker_listens=worker_listens, principal=asked.owner, timeout=self.limits.wait
+            self._cost(asked.spec, len(asked.keys)),
+            worker_listens=worker_listens,
+            principal=asked.owner,
+            timeout=self.limits.wait,
         )
         match decision:
             case Admitted():
@@ -119,11 +126,10 @@ class _EventsRoute:
             case Reject():
                 return rejected(decision, dialect=self.dialect)
 
-    def _cost(self, asked: _Asked) -> Cost:
+    def _cost(self, spec: JobSpec, keys: int) -> Cost:
         """Make the cost of a streamed answer, which holds *max_bytes* in memory, however large it is."""
-        keys = len(asked.keys)
-        nbytes = self.learned.estimate(asked.spec.domains, keys=keys)
-        return Cost(asked.spec.profile or "", keys, nbytes, self.limits.max_bytes, streamed=True)
+        nbytes = self.learned.estimate(spec.domains, keys=keys)
+        return Cost(spec.profile or "", keys, nbytes, self.limits.max_bytes, streamed=True)
 
     def _read_now(self, asked: _Asked, admitted: Admitted) -> Response:
         spec, as_json = asked.spec, asked.mimetype == JSON
@@ -138,7 +144,7 @@ class _EventsRoute:
         )
         return name_lines(response, asked.mimetype)
 
-    def _read_request(self) -> _Asked:
+    def _read_request(self) -> _Asked | Reject:
         mimetype, shape = negotiate(JSON, NDJSON), read_shape()
         if shape == "arrays" and mimetype == JSON:
             raise InvalidRequest(f"shape=arrays is for Accept: {NDJSON}; the JSON object has objects")
@@ -146,8 +152,20 @@ class _EventsRoute:
         events = read_events(self.limits.max_body, self.trace.queries)
         if "profile" in events.params:
             raise InvalidRequest("params must not hold profile, which has a member of its own")
-        keys = collect_keys(events.container_ids)
-        return _Asked(self._specify(events, shape, owner), keys, mimetype, owner)
+        spec = self._specify(events, shape, owner)
+        keys = self._collect(events, spec)
+        return keys if isinstance(keys, Reject) else _Asked(spec, keys, mimetype, owner)
+
+    def _collect(self, events: EventsRequest, spec: JobSpec) -> Keys | Reject:
+        worker_listens = cache(self._worker_listens)
+
+        def refuse(keys: int) -> Reject | None:
+            return self.admission.refuse_early(self._cost(spec, keys), worker_listens=worker_listens())
+
+        keys = collect_ids(slice_ids(memoryview(events.container_ids)), refuse)
+        if not isinstance(keys, Reject) and len(keys) == 0:
+            raise InvalidRequest("container_ids is empty: there is nothing to look for")
+        return keys
 
     def _specify(self, events: EventsRequest, shape: Shape, owner: str) -> JobSpec:
         try:
