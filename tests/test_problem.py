@@ -71,8 +71,10 @@ DECIDED = {
     "InvalidRequest": (400, "INVALID_PARAMS"),
     "BodyTooLarge": (413, "BODY_TOO_LARGE"),
     "NotAcceptable": (406, "NOT_ACCEPTABLE"),
+    "UnsupportedMediaType": (415, "UNSUPPORTED_MEDIA_TYPE"),
     "NoPrincipal": (401, "NO_PRINCIPAL"),
     "ClientTooSlow": (500, "CLIENT_TOO_SLOW"),
+    "ResponseIsStreamed": (500, "RESPONSE_IS_STREAMED"),
     "InvalidSetting": (500, "INVALID_SETTING"),
 }
 

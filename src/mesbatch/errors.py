@@ -327,12 +327,20 @@ class NotAcceptable(InvalidRequest):
     """None of the media types that the client accepts can be served."""
 
 
+class UnsupportedMediaType(InvalidRequest):
+    """A request that changes something does not say that its body is JSON; browsers let other sites send such ones."""
+
+
 class NoPrincipal(ClientError):
     """The application named nobody on whose behalf a request is made."""
 
 
 class ClientTooSlow(ClientError, TimeoutError):
     """The client did not take the answer within the time that a response may last."""
+
+
+class ResponseIsStreamed(ClientError, RuntimeError):
+    """The bytes of a response were asked for before it was sent, while they are made only as it is sent."""
 
 
 # -- settings ---------------------------------------------------------------------------------------
