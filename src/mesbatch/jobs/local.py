@@ -31,10 +31,11 @@ class LocalJobs(Jobs):
         *,
         app: str,
         settings: Mapping[str, Any] | None = None,
+        unmarked: bool = True,
         workers: int = 1,
         memory_limit: int | None = None,
     ) -> None:
-        super().__init__(functions, store, app=app, settings=settings)
+        super().__init__(functions, store, app=app, settings=settings, unmarked=unmarked)
         if workers < 1:
             raise ValueError(f"workers must be at least 1, got {workers}")
         self._workers, self._memory_limit = workers, memory_limit

@@ -47,9 +47,10 @@ class RQJobs(Jobs):
         url: str,
         queue: str = QUEUE,
         settings: Mapping[str, Any] | None = None,
+        unmarked: bool = True,
         max_connections: int | None = None,
     ) -> None:
-        super().__init__(functions, store, app=app, settings=settings)
+        super().__init__(functions, store, app=app, settings=settings, unmarked=unmarked)
         if max_connections is not None and max_connections < 1:
             raise ValueError(f"max_connections must be at least 1, got {max_connections}")
         self._url, self._max_connections = url, max_connections

@@ -18,6 +18,8 @@ Facts = dict[str, str]
 CONTRACT_FACTS = frozenset(
     {"profile", "cid_count", "domains", "status", "progress", "created_at", "completed_at", "error"}
 )
+# Ours, and kept beside those of the contract: they tell whether the other facts of a job are still there.
+MARK, OWNER_DIGEST = "mesbatch", "owner_digest"
 
 
 @dataclass(frozen=True, slots=True)

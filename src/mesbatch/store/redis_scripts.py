@@ -19,6 +19,13 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 """
 
+# KEYS: meta, facts. One step and no MULTI, which a full server refuses. Facts that are no hash are none.
+READ = """
+local ours = redis.pcall('HGETALL', KEYS[2])
+if ours['err'] then ours = {} end
+return {redis.call('HGETALL', KEYS[1]), ours}
+"""
+
 # KEYS: meta, facts. ARGV: contract's facts, ours (both JSON), nonce, milliseconds.
 CREATE = """
 if redis.call('EXISTS', KEYS[1]) == 1 then
