@@ -110,6 +110,10 @@ class Jobs(ABC):
         self._facts(job_id, owner)
         return stored_lines(self.store, job_id, from_=from_)
 
+    def attend(self) -> None:
+        """Begin with the part of a web process in these jobs, before its first request; may be called twice."""
+        return
+
     @abstractmethod
     def check_listening(self) -> None:
         """Raise `NoWorker` when a job that is submitted now would wait for nobody."""

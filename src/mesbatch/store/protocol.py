@@ -87,6 +87,15 @@ class Store(Protocol):
     def job_ids(self) -> Iterator[str]:
         """Give out the ids of the jobs that are there, in no order."""
 
+    def open_jobs(self, *, unlisted: bool = False) -> Iterator[str]:
+        """Give out the ids of the jobs that may not have ended; the cost does not grow with those that have.
+
+        With *unlisted* all jobs are gone through, for those that an older version stored without listing them.
+        """
+
+    def unlist(self, job_id: str) -> None:
+        """Note that `open_jobs` need not name the job any more."""
+
     def delete(self, job_id: str) -> None:
         """Remove a job with everything of it, if it is there."""
 

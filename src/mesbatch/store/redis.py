@@ -95,6 +95,14 @@ class RedisStore:
     def job_ids(self) -> Iterator[str]:
         return self._facts.job_ids()
 
+    def open_jobs(self, *, unlisted: bool = False) -> Iterator[str]:
+        """Give out all ids: RQ's workers have a list of their own; see `mesbatch.jobs.listening`."""
+        return self.job_ids()
+
+    def unlist(self, job_id: str) -> None:
+        """Do nothing: there is no list here."""
+        check_job_id(job_id)
+
     def delete(self, job_id: str) -> None:
         chunks = [self._names.of_chunk(job_id, entry.chunk) for entry in self._entries(job_id)]
         members = ["meta", "facts", "lease", "journal", "result", "result:meta", "result:index", "result:aggregation"]
