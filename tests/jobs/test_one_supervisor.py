@@ -269,12 +269,9 @@ def test_a_job_survives_the_web_processes_though_nobody_posts(tmp_path, database
                 site.ask("GET", f"/api/trace/job/{job_id}")
         until(lambda: not any(map(is_alive, before)), 20, "the end of the old processes")
 
-        def ended():
-            if options != HOOKED:  # else not even a GET is needed
-                site.ask("GET", f"/api/trace/job/{job_id}")
-            return site.jobs.get(job_id, owner="ann").ended
-
-        until(ended, 60)
+        if options != HOOKED:  # else not even a GET is needed
+            site.ask("GET", f"/api/trace/job/{job_id}")
+        until(lambda: site.jobs.get(job_id, owner="ann").ended, 60)
         assert site.jobs.get(job_id, owner="ann").status == "finished"
         assert rows_of_owner(site.jobs, job_id) == expected(database)
     finally:
