@@ -59,6 +59,7 @@ DECIDED = {
     "NoWorker": (503, "BUSY"),
     "JobNotComplete": (409, "JOB_NOT_COMPLETE"),
     "JobFailed": (500, "JOB_FAILED"),
+    "NotResumable": (500, "NOT_RESUMABLE"),
     "StatusConflict": (500, "STATUS_CONFLICT"),
     "LeaseHeld": (500, "LEASE_HELD"),
     "LeaseLost": (500, "LEASE_LOST"),

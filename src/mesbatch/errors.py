@@ -211,7 +211,7 @@ class ResultStoreFull(StoreError, OSError):
 
 
 class StoreRefused(StoreError, PermissionError):
-    """A directory that is not ours alone: others could change what is read back from it."""
+    """A place that cannot be used: a directory that others could change, or a client that cannot keep jobs."""
 
 
 class ChunkLost(StoreError):
@@ -263,6 +263,12 @@ class JobNotComplete(JobError):
 
 class JobFailed(JobError):
     """The job whose result was being followed ended without one."""
+
+
+class NotResumable(JobError):
+    """A worker stopped within rows that one statement gave for all keys: submit the job anew."""
+
+    retryable = True
 
 
 class StatusConflict(JobError):
