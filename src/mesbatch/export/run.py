@@ -65,7 +65,7 @@ def export(
     ``csv``, ``ndjson``, ``parquet`` or ``arrow``; without it, the file's name tells it. *con*, *params*, *keys*, *key*
     and *on_invalid_text* are those of `read_sql_iter`. *schema* declares the types of some or all columns of Parquet
     and Arrow, as in `BatchReader.arrow`. *max_bytes* covers everything that is held at a time, read and written.
-    *compress* is gzip for CSV and NDJSON and zstd for the others; a name that ends with ``.gz`` or ``.zst`` says it too.
+    *compress* is gzip for CSV and NDJSON and zstd for the others; a name that ends with ``.gz`` or ``.zst`` says so.
 
     A journal stands beside the output until it is whole, then its manifest. With *resume* a file of lines or a
     folder goes on after its last whole part, whose checksum is compared. With keys, reading goes on after the
