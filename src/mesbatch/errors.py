@@ -302,6 +302,10 @@ class ExportError(MesbatchError):
     """An export cannot begin, go on or end; the message says what is whole of it."""
 
 
+class InvalidExport(ExportError, ValueError):
+    """Options of an export that do not go together, or an output that cannot be; nothing was touched."""
+
+
 class OutputExists(ExportError):
     """Something lies where the output is to be."""
 
