@@ -77,8 +77,6 @@ class PsycopgDriver(ServerDriver):
         with _described(session.connection, sql, params) as cursor:
             return describe(cursor)
 
-<<<<<<< HEAD
-=======
     def fetch_all(self, session: Session, sql: str, params: Params) -> list[Row]:
         with session.connection.cursor(row_factory=tuple_row) as cursor:
             prepare(cursor, session, columnar=False)
