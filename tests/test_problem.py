@@ -68,6 +68,7 @@ DECIDED = {
     "NoWorker": (503, "BUSY"),
     "JobNotComplete": (409, "JOB_NOT_COMPLETE"),
     "JobFailed": (500, "JOB_FAILED"),
+    "NotResumable": (500, "NOT_RESUMABLE"),
     "StatusConflict": (500, "STATUS_CONFLICT"),
     "LeaseHeld": (500, "LEASE_HELD"),
     "LeaseLost": (500, "LEASE_LOST"),
@@ -80,8 +81,10 @@ DECIDED = {
     "InvalidRequest": (400, "INVALID_PARAMS"),
     "BodyTooLarge": (413, "BODY_TOO_LARGE"),
     "NotAcceptable": (406, "NOT_ACCEPTABLE"),
+    "UnsupportedMediaType": (415, "UNSUPPORTED_MEDIA_TYPE"),
     "NoPrincipal": (401, "NO_PRINCIPAL"),
     "ClientTooSlow": (500, "CLIENT_TOO_SLOW"),
+    "ResponseIsStreamed": (500, "RESPONSE_IS_STREAMED"),
     "InvalidSetting": (500, "INVALID_SETTING"),
 }
 

@@ -137,7 +137,7 @@ def test_such_text_is_replaced_or_written_in_base64_on_every_way(odd, tmp_path, 
 
 def test_no_parquet_file_is_made_that_nobody_could_read(odd, tmp_path):
     pytest.importorskip("pyarrow", reason="no pyarrow: the extra arrow is not installed")
-    with pytest.raises(InvalidText, match="(?i)column 's' of row 8"):
+    with pytest.raises(InvalidText, match=r"(?i)column 's' of row 8"):
         export(SQL, odd, tmp_path / "odd.parquet")
     assert not (tmp_path / "odd.parquet").exists()
 

@@ -212,9 +212,11 @@ class BatchReader(Iterator[Batch]):
         self._reading.interrupt()
 
     def __del__(self) -> None:
-        if not getattr(self, "_closed", True) and self._reading.stream is not None:
+        if getattr(self, "_closed", True):
+            return
+        if self._reading.stream is not None:
             warn("a BatchReader was neither read to its end nor closed: use it in a with statement", ResourceWarning, 2)
-            self.close()
+        self.close()  # where nothing was read, too: keys may lie on disk
 
     def _advance(self) -> Batch | None:
         """The next batch, or None at the end; whatever comes on the way is accounted for."""

@@ -87,6 +87,9 @@ class DbapiDriver:
     def cost_of(self, session: Session, sql: str, params: Params) -> float | None:
         return None
 
+    def estimate(self, session: Session, sql: str, params: Params) -> int | None:
+        return None
+
     def fetch_all(self, session: Session, sql: str, params: Params) -> list[Row]:
         with closing(session.connection.cursor()) as cursor:
             cursor.execute(sql) if params is None else cursor.execute(sql, params)

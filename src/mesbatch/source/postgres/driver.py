@@ -64,7 +64,7 @@ class PsycopgDriver(ServerDriver):
         hold = alone and not session.owned
         cursor = connection.cursor(f"mesbatch_{next(_numbers)}", row_factory=tuple_row, withhold=hold)
         try:
-            prepare(cursor, session)
+            prepare(cursor, session, columnar=session.columnar)
             cursor.execute(sql, params)
             return NamedRows(cursor, describe(cursor), connection.rollback if alone and session.owned else None)
         except BaseException:
@@ -79,7 +79,7 @@ class PsycopgDriver(ServerDriver):
 
     def fetch_all(self, session: Session, sql: str, params: Params) -> list[Row]:
         with session.connection.cursor(row_factory=tuple_row) as cursor:
-            prepare(cursor, session)
+            prepare(cursor, session, columnar=False)
             rows: list[Row] = cursor.execute(sql, params).fetchall()
             return rows
 

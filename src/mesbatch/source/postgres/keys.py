@@ -152,7 +152,7 @@ def _look_ups_pay(session: Session, query: KeyedQuery, keys: KeysOfRead) -> bool
     """
     statement = query.statement
     column = _TRAILING_COLUMN.search(statement.filter.before_in)
-    if column is None or not len(keys):
+    if statement.filter.column is None or column is None or not len(keys):  # a cast ends with a name, too
         return False
     (bind,) = statement.placeholders(1)
     ends = session.driver.keys.bound(query, [keys.first(), keys.last()])

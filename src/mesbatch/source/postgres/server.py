@@ -28,8 +28,15 @@ class ServerDriver(DbapiDriver):
     moves_between_threads = True
 
     def cost_of(self, session: Session, sql: str, params: Params) -> float | None:
+        return float(self._plan(session, sql, params)["Total Cost"])
+
+    def estimate(self, session: Session, sql: str, params: Params) -> int | None:
+        return int(self._plan(session, sql, params)["Plan Rows"])
+
+    def _plan(self, session: Session, sql: str, params: Params) -> dict[str, Any]:
         ((plan,),) = self.fetch_all(session, f"EXPLAIN (FORMAT JSON) {sql}", params)
-        return float(plan[0]["Plan"]["Total Cost"])
+        found: dict[str, Any] = plan[0]["Plan"]
+        return found
 
     def begin_snapshot(self, session: Session, snapshot: str | None) -> str | None:
         # A driver that does not commit by itself has begun the transaction already.
