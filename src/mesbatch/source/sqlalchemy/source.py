@@ -13,6 +13,7 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.pool import NullPool
 
 from mesbatch.errors import ConnectionClosed, UnknownSource
+from mesbatch.source.asynchronous import check_is_ordinary
 from mesbatch.source.drivers import driver_of, owned_session
 from mesbatch.source.labels import label_of
 from mesbatch.source.session import Session, Source
@@ -33,6 +34,7 @@ def connect_url(url: str) -> Session:
         engine = sqlalchemy.create_engine(make_url(url), poolclass=NullPool)
     except sqlalchemy.exc.ArgumentError as error:
         raise UnknownSource(f"SQLAlchemy does not know such a URL: {type(error).__name__}") from None
+    check_is_ordinary(engine)
     return _checkout(engine)
 
 
