@@ -70,6 +70,7 @@ DATABASES = (
     ),
     Database("oracle", {"oracledb": "OracleDriver"}, sqlalchemy="oracle+oracledb://"),
     Database("duckdb", {"duckdb": "DuckdbDriver", "_duckdb": "DuckdbDriver"}),
+    Database("odbc", {"pyodbc": "OdbcDriver"}),
     Database("adbc", {"adbc_driver_manager": "make_driver"}),
 )
 
