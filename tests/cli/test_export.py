@@ -251,7 +251,7 @@ def test_a_connection_that_fails_tells_no_password(files):
     )
 
     assert result.exit_code == 1
-    assert "cannot connect to postgresql://me:***@127.0.0.1:1/x" in result.output
+    assert "cannot connect to postgresql://127.0.0.1:1/x" in result.output
     assert "s3cret" not in result.output
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mesbatch.errors import UnknownSource
+from mesbatch.source.asynchronous import check_is_ordinary
 from mesbatch.source.databases import database_of
 from mesbatch.source.dbapi import DbapiDriver
 from mesbatch.source.session import Driver, Session
@@ -51,6 +52,7 @@ def pooled_session(pool: Any, known: Pool) -> Session:
 def session_of(connect: Callable[[], Any]) -> Session:
     """A session on a new connection, which ends with it; one that a pool lent goes back to the pool."""
     opened = connect()
+    check_is_ordinary(opened)
     lender = getattr(opened, "_pool", None)
     if (found := pool_of(lender)) is not None:
         return _lent_session(*found, opened)
