@@ -5,7 +5,10 @@ from __future__ import annotations
 import gc
 import logging
 import sqlite3
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +22,7 @@ from mesbatch.adapters.flask import stream_json, stream_ndjson, untaken
 from mesbatch.adapters.flask.reads import HeldRead, OneDomain
 from mesbatch.errors import ClientTooSlow, PermitReleased, ResponseIsStreamed
 from tests.adapters.flask.application import ROWS, Application
+from tests.rig.site import ROOT
 from tests.rig.until import until
 
 SOON = 0.1  # seconds, in place of the usual patience
@@ -293,3 +297,32 @@ def test_one_thread_watches_over_all_answers(application):
     for _ in range(2):
         call(application, "/plain").close()
     assert [thread.name for thread in threading.enumerate()].count("mesbatch-untaken") == 1
+
+
+def test_a_forked_process_has_a_thread_of_its_own(application):
+    call(application, "/plain").close()
+    code = f"""
+import multiprocessing, sys
+from pathlib import Path
+from tests.adapters.flask.test_untaken import answer_that_nobody_takes
+folder = Path({application.path!r}).parent
+multiprocessing.set_start_method("fork")
+answer_that_nobody_takes(folder / "parent")
+child = multiprocessing.Process(target=answer_that_nobody_takes, args=(folder / "child",))
+child.start(); child.join(); sys.exit(child.exitcode)
+"""
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], cwd=ROOT, timeout=60, check=False)
+    assert done.returncode == 0
+
+
+def answer_that_nobody_takes(folder: Path) -> None:
+    """Make an answer, and wait until its permit is back; a process that waits in vain fails."""
+    folder.mkdir()
+    untaken.TAKE_SECONDS = SOON
+    application = Application(folder)
+    application.flask.add_url_rule(
+        "/plain", view_func=lambda: stream_ndjson(reader_of(application), permit=application.limiter.permit(10))
+    )
+    kept = call(application, "/plain")
+    until(lambda: all_given_back(application), 10)
+    kept.close()
