@@ -22,6 +22,7 @@ from mesbatch.errors import (
     MesbatchError,
     NoPrincipal,
     NotAcceptable,
+    NotResumable,
     NoWorker,
     PermitLost,
     PermitTooLarge,
@@ -60,6 +61,7 @@ _TABLE: dict[type, tuple[HTTPStatus, str | None]] = {
     ReadInterrupted: (HTTPStatus.INTERNAL_SERVER_ERROR, None),
     PermitLost: (HTTPStatus.INTERNAL_SERVER_ERROR, None),
     LeaseHeld: (HTTPStatus.INTERNAL_SERVER_ERROR, None),
+    NotResumable: (HTTPStatus.INTERNAL_SERVER_ERROR, None),
     ResultChanged: (HTTPStatus.INTERNAL_SERVER_ERROR, None),
 }
 

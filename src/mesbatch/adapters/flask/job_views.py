@@ -124,6 +124,8 @@ def add_job_routes(blueprint: Blueprint, jobs: Jobs, principal: Principal) -> No
         """Refuse an id with a slash in it, which Flask would answer with HTML of its own."""
         raise InvalidJobId(f"{job_id[:60]!r} is no job id, nor a part of a job")
 
+    blueprint.before_app_request(jobs.attend)
+
 
 def check_visible(jobs: Jobs, job_id: str, owner: str) -> None:
     """Raise `JobNotFound` unless *owner* may see the job, or only a result of the oldest layout is left of it.
