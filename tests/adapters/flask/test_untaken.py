@@ -14,7 +14,7 @@ import pytest
 
 pytest.importorskip("flask", reason="no web framework: flask is not installed")
 
-from flask import Response, request
+from flask import Flask, Response, request
 from werkzeug.test import EnvironBuilder
 
 from mesbatch import read_sql_iter
@@ -38,11 +38,12 @@ def application(tmp_path):
     application = Application(tmp_path)
     application.gate.set()
 
-    @application.flask.get("/plain")
-    def plain():
-        return stream_ndjson(reader_of(application), permit=application.limiter.permit(10))
-
+    application.flask.add_url_rule("/plain", view_func=plain_of(application))
     return application
+
+
+def plain_of(application: Application):
+    return lambda: stream_ndjson(reader_of(application), permit=application.limiter.permit(10))
 
 
 def reader_of(application: Application):
@@ -136,6 +137,7 @@ def test_a_read_that_is_interrupted_because_nobody_takes_it_gives_back_too(appli
 
 def test_a_response_that_nobody_knows_any_more_gives_back_at_once(application, monkeypatch):
     monkeypatch.setattr(untaken, "TAKE_SECONDS", 60)
+    without_jobs(application)
     application.flask.after_request(replace)
     assert application.client.get("/plain").status_code == 503
     gc.collect()
@@ -143,7 +145,14 @@ def test_a_response_that_nobody_knows_any_more_gives_back_at_once(application, m
     until(no_thread_is_left)
 
 
+def without_jobs(application: Application) -> None:
+    """Leave only the route of this module: pytest keeps logged errors, whose frames keep the response alive."""
+    application.flask = Flask("plain")
+    application.flask.add_url_rule("/plain", view_func=plain_of(application))
+
+
 def test_a_body_that_is_dropped_in_its_middle_gives_back_at_once(application):
+    without_jobs(application)
     application.flask.after_request(wrap)
     pieces = call(application, "/plain")
     next(iter(pieces))
@@ -320,9 +329,7 @@ def answer_that_nobody_takes(folder: Path) -> None:
     folder.mkdir()
     untaken.TAKE_SECONDS = SOON
     application = Application(folder)
-    application.flask.add_url_rule(
-        "/plain", view_func=lambda: stream_ndjson(reader_of(application), permit=application.limiter.permit(10))
-    )
+    application.flask.add_url_rule("/plain", view_func=plain_of(application))
     kept = call(application, "/plain")
     until(lambda: all_given_back(application), 10)
     kept.close()
