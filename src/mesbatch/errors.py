@@ -106,7 +106,17 @@ class SchemaChanged(DataError):
 
 
 class UnencodableValue(DataError, TypeError):
-    """A value that has no place in the output; the message names its column and row."""
+    """A value that has no place in the output; the message names its column and row, and a way to read it.
+
+    *row* has the values of its row where they are known, and *goes_on* says that reading can go on after it.
+    """
+
+    row: tuple[object, ...] | None = None
+    goes_on: bool = False
+
+
+class InvalidText(UnencodableValue):
+    """A text of the database that is no valid UTF-8."""
 
 
 # -- budget: what may be held -----------------------------------------------------------------------
@@ -118,6 +128,10 @@ class BudgetError(MesbatchError):
 
 class RowTooLarge(BudgetError):
     """One row alone is larger than everything the reader may hold."""
+
+
+class UnboundedDriver(BudgetError, UserWarning):
+    """A warning: a driver held far more of a result in memory than the reader may, before it gave the first row."""
 
 
 class SpillError(BudgetError, OSError):
@@ -288,6 +302,10 @@ class ExportError(MesbatchError):
     """An export cannot begin, go on or end; the message says what is whole of it."""
 
 
+class InvalidExport(ExportError, ValueError):
+    """Options of an export that do not go together, or an output that cannot be; nothing was touched."""
+
+
 class OutputExists(ExportError):
     """Something lies where the output is to be."""
 
@@ -319,12 +337,20 @@ class NotAcceptable(InvalidRequest):
     """None of the media types that the client accepts can be served."""
 
 
+class UnsupportedMediaType(InvalidRequest):
+    """A request that changes something does not say that its body is JSON; browsers let other sites send such ones."""
+
+
 class NoPrincipal(ClientError):
     """The application named nobody on whose behalf a request is made."""
 
 
 class ClientTooSlow(ClientError, TimeoutError):
     """The client did not take the answer within the time that a response may last."""
+
+
+class ResponseIsStreamed(ClientError, RuntimeError):
+    """The bytes of a response were asked for before it was sent, while they are made only as it is sent."""
 
 
 # -- settings ---------------------------------------------------------------------------------------

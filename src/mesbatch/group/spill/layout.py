@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from functools import partial
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from operator import attrgetter
+from struct import Struct
 from types import GenericAlias, NoneType
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -21,6 +23,8 @@ EMPTY: type = NoneType  # only None so far
 NATIVE: type = object  # values that MessagePack tells apart itself
 TAGGED: type = list  # each value says its type: they differ, are lists, or do not fit the column otherwise
 
+ARRAY, ARRAY_32 = Struct(">BI"), 0xDD  # MessagePack's header of an array, so that many rows are decoded in one call
+
 NATIVE_TYPES = frozenset({bool, int, float, str, bytes})
 TYPED = frozenset({Decimal, date, datetime, time, timedelta, UUID})  # written as text, read back by the column's type
 # The zone and fold that msgspec keeps: any other offset becomes UTC.
@@ -33,7 +37,8 @@ class _Layout(NamedTuple):
 
 
 class RowLayouts:
-    """An encoder and decoder of rows of *columns* that keeps the type and value of everything that can be spilled.
+    """Writes and reads rows of *columns*: None, bool, int, float, str, bytes, Decimal, date, time, datetime, timedelta,
+    UUID, network addresses, and lists, tuples and dicts of these come back with the same type and value.
 
     That is None, bool, int, float, str, bytes, Decimal, date, time, datetime, timedelta, UUID and lists of these; a
     time zone comes back as its offset from UTC. Rows that need no tags are written without a step of Python for each
@@ -49,7 +54,7 @@ class RowLayouts:
     def __init__(self, columns: tuple[str, ...]) -> None:
         self._columns = columns
         self._encoder = Encoder()
-        self._written = bytearray()  # a new buffer for the rows of every key takes twice as long as encoding them
+        self._written = bytearray()  # the bytes that `Encoder.encode` gives hold 512 in memory at least
         self._kinds: list[type] = [EMPTY] * len(columns)
         self._layouts = [_layout(self._kinds)]
 
@@ -65,18 +70,22 @@ class RowLayouts:
             raise SchemaChanged(f"a row has {width} values for the {len(self._columns)} columns")
         self._widen([_kind(values, name) for name, values in zip(self._columns, zip(*rows))])
 
-    def encode(self, rows: Sequence[Row]) -> tuple[int, bytes]:
-        """Encode *rows* that were learned, as layout and bytes; raises as `learn` does for values in lists."""
+    def encode(self, rows: Sequence[Row]) -> tuple[int, list[bytes]]:
+        """Encode *rows* that were learned: their layout, and a piece each; raises as `learn` for values in lists."""
         try:
             return self._encode(rows)
         except (OverflowError, UnicodeEncodeError):  # an int of over 64 bits, a lone surrogate: rarely worth a look
             self._widen([TAGGED if not self._fits(values) else EMPTY for values in zip(*rows)])
             return self._encode(rows)
 
-    def decode(self, layout: int, payload: bytes) -> list[Row]:
-        """Decode the rows of *payload*."""
+    def decode(self, layout: int, pieces: Sequence[bytes]) -> list[Row]:
+        """Decode the rows of *pieces*."""
+        return self.decode_payload(layout, len(pieces), b"".join(pieces))
+
+    def decode_payload(self, layout: int, num_rows: int, payload: bytes) -> list[Row]:
+        """Decode the *num_rows* rows of *payload*, pieces one after the other."""
         decoder, tagged = self._layouts[layout]
-        rows = decoder.decode(payload)
+        rows = decoder.decode(ARRAY.pack(ARRAY_32, num_rows) + payload)
         if not tagged:
             return rows
         columns: list[Any] = list(zip(*rows))
@@ -84,10 +93,13 @@ class RowLayouts:
             columns[position] = map(_untag, columns[position])
         return list(zip(*columns))
 
-    def _encode(self, rows: Sequence[Row]) -> tuple[int, bytes]:
+    def _encode(self, rows: Sequence[Row]) -> tuple[int, list[bytes]]:
         tagged = self._layouts[-1].tagged
-        self._encoder.encode_into(self._tag_columns(rows, tagged) if tagged else rows, self._written)
-        return len(self._layouts) - 1, bytes(self._written)
+        encode_into, written, pieces = self._encoder.encode_into, self._written, []
+        for row in self._tag_columns(rows, tagged) if tagged else rows:
+            encode_into(row, written)
+            pieces.append(bytes(written))
+        return len(self._layouts) - 1, pieces
 
     def _tag_columns(self, rows: Sequence[Row], positions: tuple[int, ...]) -> list[Row]:
         columns: list[Any] = list(zip(*rows))
@@ -176,6 +188,10 @@ def _unzoned(read: Callable[[str], Any], packed: tuple[str, int, tuple[int, int,
     return read(text).replace(fold=fold, tzinfo=None if offset is None else timezone(timedelta(*offset)))
 
 
+def _tag_members(members: dict[Any, Any]) -> list[tuple[Any, Any]]:
+    return [(_tag(name), _tag(value)) for name, value in members.items()]
+
+
 # By tag: a type, how its values are written, how they are read.
 _PACKINGS: tuple[tuple[type, Callable[[Any], Any], Callable[[Any], Any]], ...] = (
     (int, "{:x}".format, lambda digits: int(digits, 16)),
@@ -187,6 +203,9 @@ _PACKINGS: tuple[tuple[type, Callable[[Any], Any], Callable[[Any], Any]], ...] =
     (timedelta, _parts, lambda parts: timedelta(*parts)),
     (UUID, str, UUID),
     (list, lambda values: [_tag(value) for value in values], lambda values: [_untag(value) for value in values]),
+    (tuple, lambda values: [_tag(value) for value in values], lambda values: tuple(map(_untag, values))),
+    (dict, _tag_members, lambda members: {_untag(name): _untag(value) for name, value in members}),
+    *((kind, str, kind) for kind in (IPv4Address, IPv6Address, IPv4Interface, IPv6Interface, IPv4Network, IPv6Network)),
 )
 _TAGS = {kind: (tag, pack) for tag, (kind, pack, _) in enumerate(_PACKINGS)}
 _UNPACK = [unpack for _, _, unpack in _PACKINGS]
