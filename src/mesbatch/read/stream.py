@@ -160,7 +160,8 @@ class Reading:
             return Inline(_nothing())
         self._connect(source)
         session = (self._exporter or self._lanes[0]).session()
-        statement = KeyedStatement.parse(request.sql, request.params, session.driver.paramstyle)
+        sql = session.driver.as_read(session, request.sql)
+        statement = KeyedStatement.parse(sql, request.params, session.driver.paramstyle)
         examined = examine(session, statement, request.key, request.splittable)
         if keys.key_type is not None:
             session.driver.keys.check_type(examined.query, keys.key_type)

@@ -38,4 +38,4 @@ def owned_session(connection: Any, release: Callable[[], None], discard: Callabl
 def session_of(connect: Callable[[], Any]) -> Session:
     """A session on a new connection, which ends with it."""
     connection = connect()
-    return Session(driver_of(connection), connection, True, connection.close, connection.close)
+    return Session(driver_of(connection), connection, True, connection.close, connection.close, connect_again=connect)

@@ -154,7 +154,7 @@ class KeyForms:
         key, order = query.key, find_order_by(sql)
         if key is None:
             return sql
-        name = '"' + key.name.replace('"', '""') + '"'
+        name = self.quoted(key.name)
         collation = self.collation(query) if query.column.by_code_point else ""
         if order.is_one_select and not order.is_limited and not order.is_locking and self.extends_order(collation):
             term = str(query.position) if query.position else name  # a name may be ambiguous among joined tables
@@ -166,6 +166,10 @@ class KeyForms:
                 "with order='any' and strategy 'temporary-table', which keeps it as a whole"
             )
         return f"SELECT * FROM (\n{sql}\n) mesbatch_rows ORDER BY {name}{collation}"
+
+    def quoted(self, name: str) -> str:
+        """*name* in the quotes that are around names."""
+        return '"' + name.replace('"', '""') + '"'
 
     def collation(self, query: KeyedQuery) -> str:
         """The words after a term of ORDER BY that make the key ascend by code point."""
