@@ -47,6 +47,9 @@ class MysqlDriver(DbapiDriver):
 
     def __init__(self, connection: Any = None) -> None:
         self.paramstyle = "pyformat"
+        self.number: int | None = None  # the server's, asked now: a driver that waits in another thread does not tell
+        with suppress(Exception):  # of a connection that is closed
+            self.number = self.thread_id(connection)
 
     # -- the differences between drivers
 
@@ -102,11 +105,17 @@ class MysqlDriver(DbapiDriver):
         cursor = self.cursor(session.connection)
         try:
             self.start(cursor, sql, params)
-            if not cursor.description:
-                raise StatementError("the statement returns no rows: only queries can be read")
-            return UnbufferedRows(session, self, cursor, self.columns(cursor))
         except BaseException:
             self.forget(cursor)
+            raise
+        rows = UnbufferedRows(session, self, cursor)
+        try:
+            if not cursor.description:
+                raise StatementError("the statement returns no rows: only queries can be read")
+            rows.columns = self.columns(cursor)
+            return rows
+        except BaseException:
+            rows.close()
             raise
 
     def columns_of(self, session: Session, sql: str, params: Params) -> tuple[Column, ...] | None:
@@ -123,7 +132,9 @@ class MysqlDriver(DbapiDriver):
     def fetch_all(self, session: Session, sql: str, params: Params) -> list[Row]:
         with closing(self.cursor(session.connection)) as cursor:
             self.start(cursor, sql, params)
-            return list(cursor.fetchall())
+            rows = list(cursor.fetchall())
+            self.has_ended(cursor)
+            return rows
 
     def run(self, session: Session, sql: str) -> None:
         with closing(self.cursor(session.connection)) as cursor:
@@ -146,11 +157,11 @@ class MysqlDriver(DbapiDriver):
         """KILL QUERY by a second connection, for one that we opened: the caller's own is left to its statement."""
         if not session.owned:
             return
-        if session.connect_again is None:
+        if session.connect_again is None or self.number is None:
             self.cut(session.connection)
             return
         with closing(session.connect_again()) as other:
-            self.run(Session(self, other, owned=True), f"KILL QUERY {self.thread_id(session.connection)}")
+            self.run(Session(self, other, owned=True), f"KILL QUERY {self.number}")
 
     def file_number(self, connection: Any) -> int:
         """The number of the connection's socket."""
@@ -188,7 +199,21 @@ class PymysqlDriver(MysqlDriver):
 
 
 class MysqldbDriver(MysqlDriver):
-    """mysqlclient, over the C library."""
+    """mysqlclient, over the C library. It tells nothing of a connection in which another thread waits."""
+
+    def __init__(self, connection: Any = None) -> None:
+        super().__init__(connection)
+        self._file_number = -1
+        with suppress(Exception):  # of a connection that is closed
+            self._file_number = int(connection.fileno())
+
+    def file_number(self, connection: Any) -> int:
+        try:
+            return int(connection.fileno())
+        except Exception as error:
+            if "another thread" in str(error):
+                return self._file_number
+            raise
 
     def cursor(self, connection: Any) -> Any:
         return connection.cursor(import_module("MySQLdb.cursors").SSCursor)
@@ -214,6 +239,7 @@ class ConnectorDriver(MysqlDriver):
     """mysql-connector-python. Its binds are looked for inside quotes, too, so values are put into the text here."""
 
     def __init__(self, connection: Any = None) -> None:
+        super().__init__(connection)
         self.paramstyle = "verbatim"
 
     def cursor(self, connection: Any) -> Any:
@@ -228,7 +254,7 @@ class ConnectorDriver(MysqlDriver):
 
     def columns(self, cursor: Any) -> tuple[Column, ...]:
         return tuple(
-            column_of(name, code, flags, charset=charset) for name, code, *_, (_, flags, charset) in cursor.description
+            column_of(name, code, flags, charset=charset) for name, code, *_, flags, charset in cursor.description
         )
 
     def thread_id(self, connection: Any) -> int:
@@ -260,6 +286,7 @@ class MariadbDriver(MysqlDriver):
     """mariadb, MariaDB's own, over the C library; of dates that Python does not have it gives None."""
 
     def __init__(self, connection: Any = None) -> None:
+        super().__init__(connection)
         self.paramstyle = "qmark_pyformat"
 
     def cursor(self, connection: Any) -> Any:
@@ -274,8 +301,25 @@ class MariadbDriver(MysqlDriver):
     def thread_id(self, connection: Any) -> int:
         return int(connection.thread_id)
 
+    def has_ended(self, cursor: Any) -> bool:
+        """Ask the server for an error of the statement, since the driver takes one, and a lost connection, for the end.
+
+        Raises:
+            The driver's error: there was one.
+        """
+        connection = cursor.connection
+        cursor.close()
+        with closing(self.cursor(connection)) as other:
+            other.execute("SHOW ERRORS")
+            errors = other.fetchall()
+        for _, number, message in errors[:1]:
+            failure = import_module("mariadb").OperationalError(message)
+            failure.errno = number
+            raise failure
+        return True
+
     def file_number(self, connection: Any) -> int:
-        return int(connection.socket)
+        return int(connection._get_socket())  # the socket that `connection.socket` makes of it would close it
 
 
 def _date(text: str) -> date | str:

@@ -26,8 +26,9 @@ class UnbufferedRows:
     Another statement of the caller may take the rest of them: then the read ends with an error, never short.
     """
 
-    def __init__(self, session: Session, driver: Cursors, cursor: Any, columns: tuple[Column, ...]) -> None:
-        self.columns = columns
+    columns: tuple[Column, ...] = ()
+
+    def __init__(self, session: Session, driver: Cursors, cursor: Any) -> None:
         self._session, self._driver, self._cursor = session, driver, cursor
         self._open, self._ended = True, False
 
@@ -37,7 +38,7 @@ class UnbufferedRows:
         self._check(ours=self._driver.is_ours(self._cursor))
         rows = self._driver.fetch(self._cursor, size)
         if len(rows) < size:
-            self._check(ours=self._driver.has_ended(self._cursor))
+            self._check(ours=self._driver.has_ended(self._cursor))  # asked once: there the cursor may be closed
             self._ended = True
         return rows
 
