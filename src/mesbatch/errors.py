@@ -106,7 +106,17 @@ class SchemaChanged(DataError):
 
 
 class UnencodableValue(DataError, TypeError):
-    """A value that has no place in the output; the message names its column and row."""
+    """A value that has no place in the output; the message names its column and row, and a way to read it.
+
+    *row* has the values of its row where they are known, and *goes_on* says that reading can go on after it.
+    """
+
+    row: tuple[object, ...] | None = None
+    goes_on: bool = False
+
+
+class InvalidText(UnencodableValue):
+    """A text of the database that is no valid UTF-8."""
 
 
 # -- budget: what may be held -----------------------------------------------------------------------

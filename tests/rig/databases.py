@@ -126,5 +126,47 @@ class DuckdbDatabase:
         self._admin.close()
 
 
+class MariadbDatabase:
+    """A database of a running server, made for one test; its text columns compare by code point."""
+
+    strategies = ("auto", "in-list", "array", "temporary-table")
+
+    def __init__(self, arguments: dict[str, Any], name: str) -> None:
+        import pymysql
+
+        self._name = name
+        self._admin = pymysql.connect(**arguments, autocommit=True)
+        self.run(f"create database {name} character set utf8mb4 collate utf8mb4_nopad_bin")
+        self._admin.select_db(name)
+        arguments = {**arguments, "database": name}
+        self.own = lambda: pymysql.connect(**arguments, autocommit=True)
+        self.borrowed = self.own()
+        for key_type in KEY_TYPES:
+            declared = "varchar(200)" if key_type == "text" else key_type
+            self.run(f"create table {_table(key_type)} (n int, k {declared}, v text, index (k))")
+
+    def load(self, key_type: str, rows: Iterable[tuple[Any, Any, Any]]) -> str:
+        table = _table(key_type)
+        with self._admin.cursor() as cursor:
+            cursor.execute(f"delete from {table}")
+            cursor.executemany(f"insert into {table} values (%s, %s, %s)", list(rows))
+        self.borrowed.rollback()
+        return table
+
+    def fetchall(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        with self._admin.cursor() as cursor:
+            cursor.execute(sql.replace("?", "%s"), values or None)
+            return list(cursor.fetchall())
+
+    def run(self, sql: str) -> None:
+        with self._admin.cursor() as cursor:
+            cursor.execute(sql)
+
+    def close(self) -> None:
+        self.borrowed.close()
+        self.run(f"drop database {self._name}")
+        self._admin.close()
+
+
 def _table(key_type: str) -> str:
     return f"by_{key_type.partition('(')[0]}"

@@ -218,6 +218,7 @@ REFUSED = [  # statement, words of the reason
     ("select k from t where k in (:keys) order by t.array_agg", "'t.array_agg'"),
     ("select (select t.count) from t where k in (:keys)", "'t.count'"),
     ("select x.count from (select k, a from t where k in (:keys)) x", "'x.count'"),
+    ("select x.count from (select k, coalesce(count, 0) from t where k in (:keys)) x", "'x.count'"),
     # a name that means an output first
     ("select distinct on (k) a as k from t where k in (:keys)", "DISTINCT without the column of the keys"),
     ("select distinct on (k) u.*, t.a from t, u where t.k in (:keys)", "DISTINCT without the column of the keys"),
@@ -241,6 +242,9 @@ REFUSED = [  # statement, words of the reason
         "is used 2 times",
     ),
     ("with d as (select k from d where k in (:keys)) select k from d", "is used 2 times"),
+    ("with d as (select k from t where k in (:keys)) select k from d where 1 in (select 1 union table d)", "is used 2"),
+    ("with d as (select k from t where k in (:keys)) select k, (select 1 from e, D x) from d", "is used 2 times"),
+    ("with d as (select k from t where k in (:keys)) select k from d left join (e cross join d) on 1 = 1", "is used 2"),
     (
         "with d as (select k from t where k in (:keys)) select * from (with d as (select 1) select * from d) e",
         "is used 2",
@@ -305,10 +309,11 @@ NAMES_NOT_CLAUSES = [
     "select first_value(a) respect nulls over (partition by k order by b) from t where k in (:keys)",
     "select nth_value(a, 2) from last over (partition by k) from t where k in (:keys)",
     "select u.count(a) from t u where k in (:keys) group by k",
-    "select x.k, x.count from (select k, count(*) from t where k in (:keys) group by k) x",
+    "select x.k, x.count from (select k, count(*) as count from t where k in (:keys) group by k) x",
     "select x.n, x.max from (select k as n, a as max from t where k in (:keys)) x",
     "select k, doc #>> '{a}', doc ? 'b' from t where k in (:keys)",
     "select k, a::timestamp with time zone, b::double precision x, interval '1' day from t where k in (:keys)",
+    "select k, interval '1' day i, a mod 2, a div 2 from t where k in (:keys)",
     "select k, not a n, a is null, (a || b) c, case a when 1 then 2 end d from t where k in (:keys) and (a || b) = 'x'",
 ]
 
@@ -367,6 +372,11 @@ def test_what_only_cutting_changes_leaves_the_key_proved():
     judgement = judge("select lot, rank() over (order by a) from h where lot in (:keys) limit 5", ["lot", "rank"])
     assert judgement.key_outputs == (0,)
     assert judgement.refusal == "LIMIT is not the same for a part of the keys: 'limit 5'"
+
+
+def test_a_value_that_changes_when_it_is_read_again_is_no_key():
+    sql = "select lot from (select random() as lot from h) d where lot in (:keys)"
+    assert judge(sql, ["lot"]).key_outputs == ()
 
 
 def test_an_aggregate_of_no_rows_has_no_key():

@@ -1,4 +1,4 @@
-"""`verify`: compares an output with its manifest, byte for byte."""
+"""`verify`: compares an output with its manifest, byte for byte, and reads its rows."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ from pathlib import Path
 
 from mesbatch.errors import CorruptChunk, ExportError
 from mesbatch.export.journal import ExportManifest, OutputFiles, whole_parts
+from mesbatch.export.read_back import count_rows
 
 
 def verify(path: str | PathLike[str]) -> ExportManifest:
-    """Read the output at *path*, a file or a directory of parts, and compare it with its manifest; holds 1 MiB.
+    """Read the output at *path*, a file or a directory of parts, and compare it with its manifest.
+
+    Bytes are compared, then rows are read as anybody would read them, with every text and every list; holds a mebibyte,
+    or a record batch.
 
     Raises:
         ExportError: there is no output, or it is not whole.
-        CorruptChunk: bytes are missing, changed or too many.
+        CorruptChunk: bytes are missing, changed or too many, or are not the rows of the manifest.
     """
     files = OutputFiles.find(Path(path))
     if not files.path.exists():
@@ -29,7 +33,21 @@ def verify(path: str | PathLike[str]) -> ExportManifest:
         part = manifest.parts[len(whole)]
         raise CorruptChunk(f"{files.path}: {part.name} is not the {part.nbytes:,} bytes with CRC-32 {part.crc32}")
     _check_nothing_more(files, manifest)
+    _check_rows(files, manifest)
     return manifest
+
+
+def _check_rows(files: OutputFiles, manifest: ExportManifest) -> None:
+    """Raise `CorruptChunk` unless the files can be read and have the rows of *manifest*."""
+    for name in dict.fromkeys(part.name for part in manifest.parts):  # a part may be a piece of a file
+        path = files.path / name if files.is_directory else files.path
+        expected = sum(part.rows for part in manifest.parts if part.name == name)
+        try:
+            rows = count_rows(path, manifest.plan)
+        except (ValueError, OSError) as error:  # Arrow's errors are of these, too
+            raise CorruptChunk(f"{path} cannot be read: {error}") from error
+        if rows != expected:
+            raise CorruptChunk(f"{path} has {rows:,} rows, the manifest {expected:,}")
 
 
 def _check_nothing_more(files: OutputFiles, manifest: ExportManifest) -> None:

@@ -11,7 +11,7 @@ from warnings import warn
 
 from mesbatch.batch import Batch, Column
 from mesbatch.errors import ConnectionLost, DatabaseBusy, DatabaseTimeout, ReadInterrupted, SnapshotTooOld
-from mesbatch.events import BatchRead, FetchOverBudget, Hook, PartFailed, PartRead, StrategyChosen
+from mesbatch.events import BatchRead, FetchOverBudget, Hook, KeyRefused, PartFailed, PartRead, StrategyChosen
 from mesbatch.keys.choose import Order, StrategyName
 from mesbatch.keys.collect import Keys
 from mesbatch.keys.resume import ResumePoint
@@ -20,7 +20,7 @@ from mesbatch.read.fetch import Budget
 from mesbatch.read.part import Fetched, Item, OnFailure
 from mesbatch.read.request import Request, check_positive, check_request
 from mesbatch.read.stream import ItemStream, Reading
-from mesbatch.source.session import Params
+from mesbatch.source.session import OnInvalidText, Params
 from mesbatch.units import MiB
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def read_sql_iter(
     consistent: bool = False,
     on_event: Hook | None = None,
     splittable: bool = False,
+    on_invalid_text: OnInvalidText = "raise",
 ) -> BatchReader:
     """Read the result of a query in batches that hold at most *max_bytes* in memory, however large it is.
 
@@ -62,7 +63,9 @@ def read_sql_iter(
     *max_bytes* is the whole allowance: the batch that you hold, the next one and what the driver keeps. *batch_size*
     limits the rows of a batch as well. *timeout* is in seconds, in all, without the time that you take between batches.
     ``consistent=True`` reads all parts in one snapshot. ``on_failure="partial"`` goes on without the keys that could
-    not be read, and names them in the manifest. *on_event* hears what happens, and stops the read by raising.
+    not be read, and names them in the manifest. *on_invalid_text* says what becomes of a text that is no valid UTF-8:
+    ``raise`` names its column and its row or key, ``replace`` puts U+FFFD in place of each wrong byte, ``base64`` gives
+    the whole text's bytes in base64. *on_event* hears what happens, and stops the read by raising.
 
     Nothing is read before the first ``next()`` or the first look at ``columns``; arguments are checked at once.
 
@@ -85,6 +88,7 @@ def read_sql_iter(
         sql, con, params, keys,
         key=key, strategy=strategy, order=order, on_failure=on_failure, budget=Budget(max_bytes, parallel),
         batch_size=batch_size, timeout=timeout, parallel=parallel, consistent=consistent, splittable=splittable,
+        on_invalid_text=on_invalid_text,
     )  # fmt: skip
     return BatchReader(request, on_event)
 
@@ -159,7 +163,7 @@ class BatchReader(Iterator[Batch]):
         from mesbatch.arrow.reader import ArrowReader
 
         if self._reading.stream is None and not self._closed:
-            self._reading = Reading(replace(self._request, columnar=True), self.manifest)
+            self._reading = Reading(replace(self._request, columnar=True, schema=schema), self.manifest)
         return ArrowReader(self, schema)
 
     @property
@@ -267,6 +271,7 @@ class BatchReader(Iterator[Batch]):
                 manifest.parts_read += 1
                 manifest.keys_read += keys
             case PartFailed(first, last, keys, error, keys_read):
+                manifest.parts_planned += isinstance(item, KeyRefused)  # beside the part, which is read on
                 manifest.keys_read += keys_read
                 manifest.failed.append(FailedKeys(first, last, keys, f"{type(error).__name__}: {error}"))
         if hook is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sized
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from mesbatch.batch import Column
 from mesbatch.errors import InvalidKey, StatementError
@@ -13,7 +13,7 @@ from mesbatch.keys.collect import Keys, collect_keys
 from mesbatch.read.fetch import Budget
 from mesbatch.read.part import OnFailure
 from mesbatch.source.connect import find_source
-from mesbatch.source.session import Params, Source
+from mesbatch.source.session import OnInvalidText, Params, Source
 from mesbatch.sql.query import check_reads, find_keys
 
 Converters = list[Callable[[Any], Any] | None]  # what a SQLAlchemy type makes of the driver's value, by column
@@ -25,7 +25,8 @@ class Request:
 
     *own_keys* are those keys where the caller did not collect them, so that nobody else will close them.
 
-    *columnar* asks for Arrow record batches where they need not be made of tuples.
+    *columnar* asks for Arrow record batches where they need not be made of tuples, for columns some of whose types the
+    caller declares by *schema*.
     """
 
     sql: str
@@ -44,8 +45,10 @@ class Request:
     parallel: int
     consistent: bool
     splittable: bool
+    on_invalid_text: OnInvalidText = "raise"
     own_keys: Keys | None = None
     columnar: bool = False
+    schema: Any = None
 
 
 def check_request(sql: Any, con: Any, params: Params, keys: Iterable[Any] | Keys | None, **options: Any) -> Request:
@@ -53,6 +56,7 @@ def check_request(sql: Any, con: Any, params: Params, keys: Iterable[Any] | Keys
     _check_choice("strategy", options["strategy"], ("auto", *STRATEGIES))
     _check_choice("order", options["order"], ("key", "any"))
     _check_choice("on_failure", options["on_failure"], ("raise", "partial"))
+    _check_choice("on_invalid_text", options["on_invalid_text"], get_args(OnInvalidText))
     for name in ("batch_size", "timeout", "parallel"):
         check_positive(name, options[name])
     if hasattr(con, "batches") or hasattr(con, "__arrow_c_stream__"):

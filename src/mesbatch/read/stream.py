@@ -66,7 +66,7 @@ class Reading:
         request = self.request
         if request.source is None:
             return Inline(self._given_arrow() if hasattr(request.con, "__arrow_c_stream__") else self._given_batches())
-        source = _columnar(request.source, request) if request.columnar else request.source
+        source = _with_wishes(request.source, request)
         return self._open_statement(source) if request.keys is None else self._open_keyed(source)
 
     @property
@@ -108,12 +108,12 @@ class Reading:
         self._learn(rows.columns)
 
     def _given_arrow(self) -> Generator[Item]:
-        from mesbatch.source.adbc.rows import TupleRows, open_stream
+        from mesbatch.source.adbc.rows import open_stream, stream_tuples
 
         self.manifest.parts_planned += 1
-        given = open_stream(self.request.con)
+        given: Rows = (open_stream if self.request.columnar else stream_tuples)(self.request.con)
         session = Session(DbapiDriver(), self.request.con, owned=False)
-        yield from self._statements().fetch(session, lambda _: given if self.request.columnar else TupleRows(given))
+        yield from self._statements().fetch(session, lambda _: given)
         yield PartRead(None, None, 0)
 
     def _given_batches(self) -> Generator[Item]:
@@ -275,17 +275,16 @@ def _begin_snapshot(session: Session) -> None:
     session.driver.begin_snapshot(session, None)
 
 
-def _columnar(source: Source, request: Request) -> Source:
-    """The same source, whose drivers give record batches if they can."""
-    if request.converters is not None:  # they are for the driver's own values
-        return source
+def _with_wishes(source: Source, request: Request) -> Source:
+    """The same source, whose sessions know what *request* wants of their values; record batches, if they can."""
+    columnar = request.columnar and request.converters is None  # those are for the driver's own values
     # Parameters would need types there; and what hangs in ADBC's connect or prepare is out of a deadline's reach.
     plain = request.keys is None and not request.params and request.timeout is None
-    instead = source.open_for_arrow if plain else None
+    instead = source.open_for_arrow if columnar and plain and request.on_invalid_text == "raise" else None
 
     def open_session() -> Session:
-        session = (instead(request.sql) if instead is not None else None) or source.open()
-        session.columnar = True
+        session = (instead(request.sql, request.schema) if instead is not None else None) or source.open()
+        session.columnar, session.schema, session.on_invalid_text = columnar, request.schema, request.on_invalid_text
         return session
 
     return replace(source, open=open_session)

@@ -14,10 +14,10 @@ from mesbatch.source.session import Driver, Session, Source
 class Database:
     """A folder below `mesbatch.source` with what is known of one kind of database.
 
-    *drivers* names, for the module that a connection's class comes from, the class of ``<folder>.driver`` that reads
-    it; it is made with the connection. *schemes* are those of URLs that ``<folder>.url`` opens itself, and *sqlalchemy*
-    is a URL of the dialect that SQLAlchemy's statements are compiled for on such a connection. *named_bind* is how its
-    driver for URLs writes a parameter.
+    *drivers* names, for the module that a connection's class comes from, the class or function of ``<folder>.driver``
+    that makes its driver of the connection. *schemes* are those of URLs that ``<folder>.url`` opens itself, and
+    *sqlalchemy* is a URL of the dialect that SQLAlchemy's statements are compiled for on such a connection.
+    *named_bind* is how its driver for URLs writes a parameter.
     """
 
     folder: str
@@ -41,9 +41,10 @@ class Database:
         opening: Callable[[], Session] = import_module(f"mesbatch.source.{self.folder}.url").connect(url, timeout)
         return opening
 
-    def connect_for_arrow(self, url: str) -> Callable[[str], Session | None] | None:
-        """A function that opens a session of *url* for record batches of one statement; None where nothing does."""
-        opening: Callable[[str], Session | None] | None = import_module(
+    def connect_for_arrow(self, url: str) -> Callable[[str, Any], Session | None] | None:
+        """A function that opens a session of *url* for record batches of a statement, with the types that a schema
+        declares; None where nothing does."""
+        opening: Callable[[str, Any], Session | None] | None = import_module(
             f"mesbatch.source.{self.folder}.url"
         ).connect_for_arrow(url)
         return opening
@@ -83,7 +84,7 @@ DATABASES = (
         sqlalchemy="mysql+pymysql://",
         named_bind="%({})s",
     ),
-    Database("adbc", {"adbc_driver_manager": "AdbcDriver"}),
+    Database("adbc", {"adbc_driver_manager": "make_driver"}),
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from mesbatch.batch import Column, Row
 from mesbatch.errors import MesbatchError
@@ -13,6 +13,8 @@ from mesbatch.sql.keyed import Params as Params
 
 if TYPE_CHECKING:
     from mesbatch.source.key_forms import KeyForms
+
+OnInvalidText = Literal["raise", "replace", "base64"]
 
 
 class Rows(Protocol):
@@ -98,7 +100,9 @@ class Session:
     A session that is not *owned* is the caller's: closing it does nothing, and nothing is retried on it. *share* says
     how many bytes the driver may hold while somebody reads; it may change meanwhile. *is_snapshot* says that its
     transaction was begun to see one state of the data, and *columnar* asks for record batches where the driver has
-    them. *connect_again* makes a second connection of the same kind, where we opened this one.
+    them, for which the caller declares the types of *schema*. *on_invalid_text* says what becomes of text that is no
+    UTF-8; *careful* asks a driver that fails on it without naming it to look at each text, and to go on.
+    *connect_again* makes a second connection of the same kind, where we opened this one.
     """
 
     driver: Driver
@@ -110,6 +114,9 @@ class Session:
     is_snapshot: bool = False
     _open: bool = True
     columnar: bool = False
+    schema: Any = None
+    on_invalid_text: OnInvalidText = "raise"
+    careful: bool = False
     connect_again: Callable[[], Any] | None = None
 
     def execute(self, sql: str, params: Params, max_bytes: int) -> Rows:
@@ -141,10 +148,11 @@ class Session:
 class Source:
     """The origin of sessions: *open* makes one; *label* names it in messages, without a password.
 
-    *open_for_arrow* makes one that gives record batches of the query that it is told, where *open* could not.
+    *open_for_arrow* makes one that gives record batches of the query that it is told, with the types that the caller's
+    schema declares, where *open* could not.
     """
 
     open: Callable[[], Session]
     owned: bool
     label: str
-    open_for_arrow: Callable[[str], Session | None] | None = None
+    open_for_arrow: Callable[[str, Any], Session | None] | None = None

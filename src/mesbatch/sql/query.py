@@ -1,4 +1,4 @@
-"""Facts about a statement that every reader needs: it reads, where its ``:keys`` stand, how it is ordered."""
+"""Facts about a statement that every reader needs: that it reads, the place of its ``:keys``, its order."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def _check_head(nodes: Sequence[Node]) -> None:
 
 
 def _explained(nodes: Sequence[Node]) -> Sequence[Node]:
-    """The statement after EXPLAIN, which EXPLAIN ANALYZE executes."""
+    """Find the statement after EXPLAIN, which EXPLAIN ANALYZE executes."""
     start = 2 if [node.text for node in nodes[1:2]] == ["("] else 1
     options = list(takewhile(lambda node: node.word in ("ANALYZE", "VERBOSE", "QUERY", "PLAN"), nodes[start:]))
     rest = nodes[start + len(options) :]
@@ -186,7 +186,7 @@ def _hidden_keys(sql: str) -> str:
 
 
 def _column(left: Sequence[Token]) -> str | None:
-    """The column that *left* ends with, when nothing else of the expression stands before it."""
+    """Find the column that *left* ends with, when nothing else of the expression stands before it."""
     start = len(left) - 1
     while start >= 2 and left[start - 1].text == "." and left[start - 2].identity:
         start -= 2

@@ -25,6 +25,7 @@ from mesbatch.source.key_forms import (
 )
 from mesbatch.source.mysql.columns import INTEGERS
 from mesbatch.source.session import Session
+from mesbatch.sql.query import find_order_by
 
 # Texts without padding that are compared by their bytes, which are in the order of code points.
 BY_CODE_POINT = frozenset(
@@ -43,6 +44,7 @@ READERS: dict[str, Callable[[str], Any]] = {
 }  # fmt: skip
 LONGEST = 768  # characters of utf8mb4 in InnoDB's longest index, of 3,072 bytes
 KEYS_PER_INSERT = 1_000
+ALL_ROWS = 2**64 - 1
 JSON_TABLE_SINCE = {True: (10, 6), False: (8, 0, 4)}  # MariaDB, MySQL
 
 
@@ -63,12 +65,12 @@ class MysqlKeys(KeyForms):
 
     strategies = frozenset({"in-list", "array", "temporary-table"})
 
-    def describe_filter(self, session: Session, query: KeyedQuery, names: int) -> FilterColumn:
+    def describe_filter(self, session: Session, query: KeyedQuery) -> FilterColumn:
         """Ask for the collation of the output in a result without rows, whose texts are known all the same."""
         if query.key is None or not query.position:
             return FilterColumn()
         sql, params = query.statement.with_keys("NULL")
-        columns = ", ".join(f"c{i}" for i in range(1, names + 1))
+        columns = ", ".join(f"c{i}" for i in range(1, len(query.names) + 1))
         probe = (
             f"WITH r ({columns}) AS (\n{sql}\n) SELECT collation(r.c{query.position}) "
             "FROM (SELECT 1) one LEFT JOIN r ON false"
@@ -147,6 +149,18 @@ class MysqlKeys(KeyForms):
     def quoted(self, name: str) -> str:
         """A name in backquotes: between double ones it would be a text, and nothing would be ordered."""
         return "`" + name.replace("`", "``") + "`"
+
+    def numbered(self, sql: str, query: KeyedQuery, collation: str) -> str:
+        """*sql*, ordered by key and then by its own order, which a table in FROM keeps only with a LIMIT."""
+        columns = [f"c{i}" for i in range(1, len(query.names) + 1)]
+        outputs = ", ".join(
+            f"{column} AS {query.statement.written(self.quoted(name))}" for column, name in zip(columns, query.names)
+        )
+        limit = "" if find_order_by(sql).is_limited else f"\nLIMIT {ALL_ROWS}"
+        return (
+            f"WITH numbered ({', '.join(columns)}, n) AS (SELECT mesbatch_rows.*, row_number() OVER () "
+            f"FROM (\n{sql}{limit}\n) mesbatch_rows) SELECT {outputs} FROM numbered ORDER BY c{query.position}, n"
+        )
 
 
 def column_of(kind: str | None, collation: str) -> MysqlColumn:

@@ -43,7 +43,7 @@ def connect(url: str, timeout: float | None) -> Callable[[], Session]:
     return open_session
 
 
-def connect_for_arrow(url: str) -> Callable[[str], Session | None] | None:
+def connect_for_arrow(url: str) -> Callable[[str, Any], Session | None] | None:
     """None: no driver of these gives record batches."""
     return None
 

@@ -18,11 +18,14 @@ from mesbatch.errors import (
     ConnectionLost,
     DatabaseBusy,
     DatabaseTimeout,
+    InvalidText,
     MesbatchError,
     SnapshotTooOld,
 )
-from mesbatch.source.dbapi import CursorRows, DbapiDriver
+from mesbatch.source.dbapi import DbapiDriver
 from mesbatch.source.key_forms import KeyForms
+from mesbatch.source.postgres.loaders import prepare
+from mesbatch.source.postgres.named import NamedRows
 from mesbatch.source.postgres.psycopg_keys import PsycopgKeys
 from mesbatch.source.postgres.stream import StreamedRows
 from mesbatch.source.session import Params, Rows, Session
@@ -35,6 +38,7 @@ SQLSTATES: dict[str, type[MesbatchError]] = {  # https://www.postgresql.org/docs
     "57P02": ConnectionLost,  # crash_shutdown
     "57P03": DatabaseBusy,  # cannot_connect_now: it is starting
     "57014": DatabaseTimeout,  # query_canceled
+    "22021": InvalidText,  # character_not_in_repertoire: the server itself checks what it sends to a client in UTF-8
     "40001": SnapshotTooOld,  # serialization_failure
     "72000": SnapshotTooOld,  # snapshot_too_old
 }
@@ -63,8 +67,8 @@ class PsycopgDriver(DbapiDriver):
 
     def execute(self, session: Session, sql: str, params: Params, max_bytes: int) -> Rows:  # type: ignore[override]
         if not session.owned:
-            return self._named_cursor(session.connection, sql, params)
-        rows = StreamedRows(session.connection, sql, params)
+            return self._named_cursor(session, sql, params)
+        rows = StreamedRows(session, sql, params)
         try:  # a stream of no rows has no columns
             rows.columns = self.columns_of(session, sql, params) or () if rows.ended else describe(rows.cursor)
             return rows
@@ -72,13 +76,15 @@ class PsycopgDriver(DbapiDriver):
             rows.close()
             raise
 
-    def _named_cursor(self, connection: Any, sql: str, params: Params) -> CursorRows:
+    def _named_cursor(self, session: Session, sql: str, params: Params) -> NamedRows:
+        connection = session.connection
         # Without a transaction around it a cursor must be WITH HOLD: the server then keeps the result, not we.
         alone = connection.autocommit and connection.info.transaction_status == TransactionStatus.IDLE
         cursor = connection.cursor(f"mesbatch_{next(_numbers)}", row_factory=tuple_row, withhold=alone)
         try:
+            prepare(cursor, session)
             cursor.execute(sql, params)
-            return CursorRows(cursor, describe(cursor))
+            return NamedRows(cursor, describe(cursor))
         except BaseException:
             cursor.close()
             raise
@@ -93,6 +99,7 @@ class PsycopgDriver(DbapiDriver):
 
     def fetch_all(self, session: Session, sql: str, params: Params) -> list[Row]:
         with session.connection.cursor(row_factory=tuple_row) as cursor:
+            prepare(cursor, session)
             rows: list[Row] = cursor.execute(sql, params).fetchall()
             return rows
 

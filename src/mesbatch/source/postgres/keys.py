@@ -64,8 +64,8 @@ class PostgresKeys(KeyForms):
     strategies = frozenset({"in-list", "array", "look-up", "temporary-table"})
     padded_types = frozenset({"bpchar"})
 
-    def describe_filter(self, session: Session, query: KeyedQuery, names: int) -> FilterColumn:
-        return describe_filter(session, query, names, 0)
+    def describe_filter(self, session: Session, query: KeyedQuery) -> FilterColumn:
+        return describe_filter(session, query, 0)
 
     def check_type(self, query: KeyedQuery, key_type: type) -> None:
         kind = _kind(query) or ""

@@ -19,9 +19,9 @@ from mesbatch.source.session import Session
 class PsycopgKeys(PostgresKeys):
     """`PostgresKeys`, with the filter's type from the description of its bind."""
 
-    def describe_filter(self, session: Session, query: KeyedQuery, names: int) -> FilterColumn:
+    def describe_filter(self, session: Session, query: KeyedQuery) -> FilterColumn:
         with _protected(session.connection):
-            return describe_filter(session, query, names, _type_of_bind(session, query))
+            return describe_filter(session, query, _type_of_bind(session, query))
 
 
 def _type_of_bind(session: Session, query: KeyedQuery) -> int:

@@ -30,13 +30,13 @@ class SqliteKeys(KeyForms):
 
     strategies = frozenset({"in-list", "array", "temporary-table"})
 
-    def describe_filter(self, session: Session, query: KeyedQuery, names: int) -> FilterColumn:
+    def describe_filter(self, session: Session, query: KeyedQuery) -> FilterColumn:
         """Read collation and affinity off EXPLAIN, in the comparison that one more ``=`` makes of the output."""
         found: Counter[tuple[str, int]] = Counter()
         if query.key is not None and query.position:
             with suppress(Exception):  # a statement that cannot stand in a WITH: its rows are checked
-                found = _comparisons(session, query, names, " = 'a'")
-                found -= _comparisons(session, query, names, "")
+                found = _comparisons(session, query, " = 'a'")
+                found -= _comparisons(session, query, "")
         if len(found) != 1:
             return FilterColumn()
         ((collation, flags),) = found
@@ -97,10 +97,10 @@ class SqliteKeys(KeyForms):
         return " COLLATE BINARY"
 
 
-def _comparisons(session: Session, query: KeyedQuery, names: int, ending: str) -> Counter[tuple[str, int]]:
+def _comparisons(session: Session, query: KeyedQuery, ending: str) -> Counter[tuple[str, int]]:
     """Collation and flags of each comparison in the program of the key's output, with *ending* after it."""
     sql, params = query.statement.with_keys("NULL")
-    columns = ", ".join(f"c{i}" for i in range(1, names + 1))
+    columns = ", ".join(f"c{i}" for i in range(1, len(query.names) + 1))
     explained = f"EXPLAIN WITH r ({columns}) AS (\n{sql}\n) SELECT c{query.position}{ending} FROM r"
     program = session.driver.fetch_all(session, explained, params)
     return Counter((str(row[5] or ""), int(row[6])) for row in program if row[1] in ("Eq", "Ne"))
