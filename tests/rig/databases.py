@@ -11,11 +11,15 @@ STRATEGIES = ("auto", "in-list", "array", "look-up", "temporary-table")
 
 
 class Database(Protocol):
-    """*own* is a URL or a function that connects, *borrowed* an open connection; *strategies* are those it has."""
+    """*own* is a URL or a function that connects, *borrowed* an open connection; *strategies* are those it has.
+
+    *tables_need_a_key* says that a table of keys takes its type from the key's column in the result.
+    """
 
     own: Any
     borrowed: Any
     strategies: tuple[str, ...]
+    tables_need_a_key: bool
 
     def load(self, key_type: str, rows: Iterable[tuple[Any, Any, Any]]) -> str:
         """Put *rows* (n, k, v) into the table of *key_type*, in place of those before; the table's name."""
@@ -31,6 +35,7 @@ class SqliteDatabase:
     """A file, opened by sqlite3 itself or by *module* where that is apsw."""
 
     strategies = ("auto", "in-list", "array", "temporary-table")
+    tables_need_a_key = False
 
     def __init__(self, path: str, module: Any = sqlite3) -> None:
         self._admin = sqlite3.connect(path)
@@ -64,6 +69,7 @@ class PostgresDatabase:
     """A schema of a running server; *url* has it as its search path."""
 
     strategies = STRATEGIES
+    tables_need_a_key = False
 
     def __init__(self, url: str) -> None:
         import psycopg
@@ -98,6 +104,7 @@ class DuckdbDatabase:
     """A file, opened by DuckDB's own connections."""
 
     strategies = ("auto", "in-list", "array", "temporary-table")
+    tables_need_a_key = False
 
     def __init__(self, path: str) -> None:
         import duckdb
@@ -130,6 +137,7 @@ class MariadbDatabase:
     """A database of a running server, made for one test; its text columns compare by code point."""
 
     strategies = ("auto", "in-list", "array", "temporary-table")
+    tables_need_a_key = True
 
     def __init__(self, arguments: dict[str, Any], name: str) -> None:
         import pymysql

@@ -64,43 +64,40 @@ def _with_end(base: type) -> type:
     return Unbuffered
 
 
-def with_values(cursor: Any, sql: str, params: Params) -> str:
+def with_values(cursor: Any, sql: str, params: Params) -> bytes:
     """*sql* with *params* in place of its binds, which the driver would also find within quotes.
 
     Raises:
         StatementError: there are more or fewer binds than values.
     """
-    named = isinstance(params, Mapping)
+    charset = cursor._connection.python_charset
     literals = _literals(cursor, params)
-    pieces, count = [], 0
+    pieces: list[bytes] = []
+    count = 0
     for token in tokenize(sql):
         if token.kind != "bind" or not token.text.startswith("%"):
-            pieces.append(token.text)
-        elif named:
-            pieces.append(literals[token.text[2:-2]])
+            pieces.append(token.text.encode(charset))
+        elif isinstance(literals, Mapping):
+            pieces.append(literals[token.text[2:-2].encode(charset)])
         else:
-            if count < len(literals):
-                pieces.append(literals[count])
+            pieces += literals[count : count + 1]
             count += 1
-    if not named and count != len(literals):
+    if not isinstance(literals, Mapping) and count != len(literals):
         raise StatementError(f"the statement has {count:,} binds, and {len(literals):,} values were given for them")
-    return "".join(pieces)
+    return b"".join(pieces)
 
 
-def _literals(cursor: Any, params: Any) -> Any:
+def _literals(cursor: Any, params: Any) -> Mapping[bytes, bytes] | list[bytes]:
     """The values as the driver writes them into a statement, by their place or name."""
-    if hasattr(cursor._connection, "prepare_for_mysql"):
-        convert = cursor._connection.prepare_for_mysql
-        written = convert(dict(params)) if isinstance(params, Mapping) else convert(list(params))
-    elif isinstance(params, Mapping):
-        written = cursor._process_params_dict(params)
+    named = isinstance(params, Mapping)
+    if hasattr(cursor._connection, "prepare_for_mysql"):  # of the C extension
+        written = cursor._connection.prepare_for_mysql(dict(params) if named else list(params))
     else:
-        written = cursor._process_params(tuple(params))
-    charset = cursor._connection.python_charset
-    if isinstance(written, Mapping):
-        return {name.decode(charset): _text(value, charset) for name, value in written.items()}
-    return [_text(value, charset) for value in written]
+        written = cursor._process_params_dict(params) if named else cursor._process_params(tuple(params))
+    if named:
+        return {name: _as_bytes(value) for name, value in written.items()}
+    return [_as_bytes(value) for value in written]
 
 
-def _text(value: Any, charset: str) -> str:
-    return bytes(value).decode(charset) if isinstance(value, bytes | bytearray) else str(value)
+def _as_bytes(value: Any) -> bytes:
+    return bytes(value) if isinstance(value, bytes | bytearray) else str(value).encode()

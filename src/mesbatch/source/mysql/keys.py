@@ -12,7 +12,7 @@ from decimal import Decimal
 from itertools import islice
 from typing import Any
 
-from mesbatch.errors import InvalidKey, StatementError
+from mesbatch.errors import InvalidKey, NotSplittable, StatementError
 from mesbatch.source.key_forms import (
     KEYS_PER_LIST,
     FilterColumn,
@@ -99,12 +99,12 @@ class MysqlKeys(KeyForms):
         return "in-list"
 
     def best_whole(self, session: Session, query: KeyedQuery, keys: KeysOfRead) -> StrategyName:
-        """A list where it is short or nothing else is exact; on the caller's connection rather no table of ours."""
+        """A short list as it is; a long one as a table of ours, but rather not on the caller's connection."""
         if len(keys) <= KEYS_PER_LIST:
             return "in-list"
         if not session.owned and _has_array(query, keys.key_type) and _knows_json_table(session):
             return "array"
-        return "temporary-table" if _has_table(query, keys.key_type) else "in-list"
+        return "temporary-table" if _has_table(query, keys.key_type) else "array"
 
     def bound(self, query: KeyedQuery, keys: list[Any]) -> list[Any]:
         if isinstance(keys[0], datetime) and any(key.tzinfo is not None for key in keys):
@@ -112,18 +112,28 @@ class MysqlKeys(KeyForms):
         return keys
 
     def array(self, session: Session, query: KeyedQuery, keys: list[Any]) -> KeyText:
+        """A JSON array where its values can have the column's type and collation, else a list of literals, which take
+        them on."""
         if not _has_array(query, type(keys[0])):
-            raise StatementError("strategy 'array' takes text in a Unicode column, and integers: use 'in-list'")
+            return self._literals(query, keys)
         kind = _key_type(query, keys[0], max(map(len, keys)) if isinstance(keys[0], str) else 0)
         (bind,) = query.statement.placeholders(1)
         inside = f"SELECT j.mesbatch_key FROM json_table({bind}, '$[*]' COLUMNS (mesbatch_key {kind} PATH '$')) j"
         return KeyText(inside, [json.dumps(_fitting(query, keys), ensure_ascii=False)])
 
+    def _literals(self, query: KeyedQuery, keys: list[Any]) -> KeyText:
+        """The keys in the text itself, as hexadecimal: the mariadb driver takes quadratic time to put in binds."""
+        if isinstance(keys[0], str):
+            return KeyText(", ".join([f"_utf8mb4 x'{key.encode().hex()}'" for key in keys]), [])
+        if isinstance(keys[0], bytes):
+            return KeyText(", ".join([f"x'{key.hex()}'" for key in keys]), [])
+        return KeyText(", ".join(query.statement.placeholders(len(keys))), self.bound(query, keys))
+
     def fill_table(self, session: Session, query: KeyedQuery, lists: Iterable[list[Any]], first: Any) -> str:
         if not _has_table(query, type(first)):
-            raise StatementError(
-                "strategy 'temporary-table' takes keys of the column's own type, and text in a Unicode column: use "
-                "'in-list'"
+            raise NotSplittable(
+                "strategy 'temporary-table' needs the key's column in the result, of the keys' own type, and Unicode "
+                "if it is text, since a table of keys is to have its collation: use strategy 'array'"
             )
         table = new_table_name()
         kind = _key_type(query, first, LONGEST)
