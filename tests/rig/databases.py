@@ -13,13 +13,15 @@ STRATEGIES = ("auto", "in-list", "array", "look-up", "temporary-table")
 class Database(Protocol):
     """*own* is a URL or a function that connects, *borrowed* an open connection; *strategies* are those it has.
 
-    *tables_need_a_key* says that a table of keys takes its type from the key's column in the result.
+    *tables_need_a_key* says that a table of keys takes its type from the key's column in the result, and
+    *by_is_a_name* that a column may be called so.
     """
 
     own: Any
     borrowed: Any
     strategies: tuple[str, ...]
     tables_need_a_key: bool
+    by_is_a_name: bool
 
     def load(self, key_type: str, rows: Iterable[tuple[Any, Any, Any]]) -> str:
         """Put *rows* (n, k, v) into the table of *key_type*, in place of those before; the table's name."""
@@ -36,6 +38,7 @@ class SqliteDatabase:
 
     strategies = ("auto", "in-list", "array", "temporary-table")
     tables_need_a_key = False
+    by_is_a_name = True
 
     def __init__(self, path: str, module: Any = sqlite3) -> None:
         self._admin = sqlite3.connect(path)
@@ -70,6 +73,7 @@ class PostgresDatabase:
 
     strategies = STRATEGIES
     tables_need_a_key = False
+    by_is_a_name = True
 
     def __init__(self, url: str) -> None:
         import psycopg
@@ -105,6 +109,7 @@ class DuckdbDatabase:
 
     strategies = ("auto", "in-list", "array", "temporary-table")
     tables_need_a_key = False
+    by_is_a_name = True
 
     def __init__(self, path: str) -> None:
         import duckdb
@@ -138,6 +143,7 @@ class MariadbDatabase:
 
     strategies = ("auto", "in-list", "array", "temporary-table")
     tables_need_a_key = True
+    by_is_a_name = False
 
     def __init__(self, arguments: dict[str, Any], name: str) -> None:
         import pymysql
