@@ -30,9 +30,14 @@ def driver_of(connection: Any) -> Driver:
     return DbapiDriver(modules_of(connection)[0])
 
 
-def owned_session(connection: Any, release: Callable[[], None], discard: Callable[[], None]) -> Session:
+def owned_session(
+    connection: Any,
+    release: Callable[[], None],
+    discard: Callable[[], None],
+    connect_again: Callable[[], Any] | None = None,
+) -> Session:
     """A session on a connection that is ours to give back."""
-    return Session(driver_of(connection), connection, True, release, discard)
+    return Session(driver_of(connection), connection, True, release, discard, connect_again=connect_again)
 
 
 def session_of(connect: Callable[[], Any]) -> Session:

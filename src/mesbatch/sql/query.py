@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import takewhile
@@ -67,10 +68,16 @@ def check_reads(sql: str) -> str:
     >>> check_reads("select * from lot_history; -- all of them")
     'select * from lot_history'
     """
+    try:
+        return _check_reads(sql)
+    except StatementError as error:
+        with suppress(StatementError):  # MySQL has quotes after backslashes, and comments after `#`
+            return _check_reads(without_backslashed_quotes(sql))
+        raise error from None
+
+
+def _check_reads(sql: str) -> str:
     tokens = significant_tokens(sql)
-    if any(token.kind == "unterminated" for token in tokens):  # a quote after a backslash, or in a comment after `#`
-        sql = without_backslashed_quotes(sql)
-        tokens = significant_tokens(sql)
     _check_closed(tokens)
     while tokens and tokens[-1].text == ";":
         tokens.pop()

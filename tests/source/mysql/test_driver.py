@@ -9,6 +9,7 @@ from contextlib import suppress
 from datetime import date, datetime, timedelta
 
 import pytest
+import sqlalchemy
 
 from mesbatch import read_sql_iter
 from mesbatch.errors import ConnectionLost, DatabaseBusy, DatabaseTimeout, MesbatchError, ReadInterrupted
@@ -96,6 +97,19 @@ def test_a_timeout_kills_the_statement_of_our_own_connection(rig, mysql_admin):
         read(ENDLESS, rig.url, timeout=0.5)
     assert time.monotonic() - started < 10
     until(lambda: not running(mysql_admin, "a.seq + b.seq"))
+
+
+def test_an_engine_is_read_by_its_driver_and_its_statement_is_killed(rig, mysql_admin):
+    scheme = {"mysqldb": "mysql+mysqldb", "mariadbconnector": "mariadb+mariadbconnector"}.get(
+        rig.name, f"mysql+{rig.name}"
+    )
+    engine = sqlalchemy.create_engine(rig.url.replace(rig.url.partition(":")[0], scheme))
+    assert read("select n from indexed where n < 3 order by n", engine) == [(0,), (1,), (2,)]
+    with pytest.raises(DatabaseTimeout):
+        read(ENDLESS, engine, timeout=0.5)
+    until(lambda: not running(mysql_admin, "a.seq + b.seq"))
+    assert len(read("select n, k from caseless where k in (:keys)", engine, keys=["l000001"])) == 4
+    engine.dispose()
 
 
 def test_a_timeout_on_the_callers_connection_is_raised_after_the_fetch(rig):
