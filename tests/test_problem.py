@@ -32,6 +32,7 @@ DECIDED = {
     "UnencodableValue": (500, "UNENCODABLE_VALUE"),
     "BudgetError": (500, "BUDGET_ERROR"),
     "RowTooLarge": (500, "ROW_TOO_LARGE"),
+    "UnboundedDriver": (500, "UNBOUNDED_DRIVER"),
     "SpillError": (500, "SPILL_ERROR"),
     "GroupsClosed": (500, "GROUPS_CLOSED"),
     "AdmissionError": (500, "ADMISSION_ERROR"),
@@ -58,6 +59,7 @@ DECIDED = {
     "NoWorker": (503, "BUSY"),
     "JobNotComplete": (409, "JOB_NOT_COMPLETE"),
     "JobFailed": (500, "JOB_FAILED"),
+    "NotResumable": (500, "NOT_RESUMABLE"),
     "StatusConflict": (500, "STATUS_CONFLICT"),
     "LeaseHeld": (500, "LEASE_HELD"),
     "LeaseLost": (500, "LEASE_LOST"),
@@ -70,8 +72,10 @@ DECIDED = {
     "InvalidRequest": (400, "INVALID_PARAMS"),
     "BodyTooLarge": (413, "BODY_TOO_LARGE"),
     "NotAcceptable": (406, "NOT_ACCEPTABLE"),
+    "UnsupportedMediaType": (415, "UNSUPPORTED_MEDIA_TYPE"),
     "NoPrincipal": (401, "NO_PRINCIPAL"),
     "ClientTooSlow": (500, "CLIENT_TOO_SLOW"),
+    "ResponseIsStreamed": (500, "RESPONSE_IS_STREAMED"),
     "InvalidSetting": (500, "INVALID_SETTING"),
 }
 

@@ -130,6 +130,10 @@ class RowTooLarge(BudgetError):
     """One row alone is larger than everything the reader may hold."""
 
 
+class UnboundedDriver(BudgetError, UserWarning):
+    """A warning: a driver held far more of a result in memory than the reader may, before it gave the first row."""
+
+
 class SpillError(BudgetError, OSError):
     """Groups could not be moved to disk: the directory is full, unwritable or not ours to trust."""
 
@@ -207,7 +211,7 @@ class ResultStoreFull(StoreError, OSError):
 
 
 class StoreRefused(StoreError, PermissionError):
-    """A directory that is not ours alone: others could change what is read back from it."""
+    """A place that cannot be used: a directory that others could change, or a client that cannot keep jobs."""
 
 
 class ChunkLost(StoreError):
@@ -261,6 +265,12 @@ class JobFailed(JobError):
     """The job whose result was being followed ended without one."""
 
 
+class NotResumable(JobError):
+    """A worker stopped within rows that one statement gave for all keys: submit the job anew."""
+
+    retryable = True
+
+
 class StatusConflict(JobError):
     """The job is in another status than this change starts from; an ended job stays as it ended."""
 
@@ -290,6 +300,10 @@ class ResultChanged(JobError):
 
 class ExportError(MesbatchError):
     """An export cannot begin, go on or end; the message says what is whole of it."""
+
+
+class InvalidExport(ExportError, ValueError):
+    """Options of an export that do not go together, or an output that cannot be; nothing was touched."""
 
 
 class OutputExists(ExportError):
@@ -323,12 +337,20 @@ class NotAcceptable(InvalidRequest):
     """None of the media types that the client accepts can be served."""
 
 
+class UnsupportedMediaType(InvalidRequest):
+    """A request that changes something does not say that its body is JSON; browsers let other sites send such ones."""
+
+
 class NoPrincipal(ClientError):
     """The application named nobody on whose behalf a request is made."""
 
 
 class ClientTooSlow(ClientError, TimeoutError):
     """The client did not take the answer within the time that a response may last."""
+
+
+class ResponseIsStreamed(ClientError, RuntimeError):
+    """The bytes of a response were asked for before it was sent, while they are made only as it is sent."""
 
 
 # -- settings ---------------------------------------------------------------------------------------

@@ -8,10 +8,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.rig.databases import Database, DuckdbDatabase, MariadbDatabase, PostgresDatabase, SqliteDatabase
+from tests.rig.databases import (
+    Database,
+    DuckdbDatabase,
+    MariadbDatabase,
+    PostgresDatabase,
+    Psycopg2Database,
+    SqliteDatabase,
+)
 
 
-@pytest.fixture(params=["sqlite3", "apsw", "postgres", "duckdb", "mariadb"])
+@pytest.fixture(params=["sqlite3", "apsw", "postgres", "psycopg2", "duckdb", "mariadb"])
 def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     opened: SqliteDatabase | PostgresDatabase | DuckdbDatabase | MariadbDatabase
     if request.param == "postgres":
@@ -20,6 +27,9 @@ def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         pytest.importorskip("pymysql", reason="no driver of mariadb: pymysql is not installed")
         server = request.getfixturevalue("mariadb_server")
         opened = MariadbDatabase(server.arguments, f"law_{uuid.uuid4().hex[:12]}")
+    elif request.param == "psycopg2":
+        pytest.importorskip("psycopg2")
+        opened = Psycopg2Database(request.getfixturevalue("postgres_schema_url"))
     elif request.param == "duckdb":
         pytest.importorskip("duckdb")
         opened = DuckdbDatabase(str(tmp_path_factory.mktemp("law") / "law.duckdb"))

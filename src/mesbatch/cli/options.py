@@ -52,8 +52,10 @@ def read_parameters(pairs: Sequence[str], sql: str, url: str) -> dict[str, str] 
     for what, names in (("missing", wanted - given.keys()), ("too much", given.keys() - wanted)):
         if names:
             shown = ", ".join(style.format(name) for name in sorted(names))
+            example = style.format("low")
             raise click.UsageError(
-                f"parameter {what}: {shown}; the statement has {', '.join(sorted(wanted)) or 'none'}"
+                f"parameter {what}: {shown}; the statement has {', '.join(sorted(wanted)) or 'none'}. This driver's "
+                f'style is {example}: "... where id > {example}" takes --param low=7'
             )
     return given or None
 
@@ -67,7 +69,10 @@ def _names_in(sql: str, style: str) -> set[str]:
 
 def check_no_password(url: str) -> str:
     """Refuse a URL with a password in it, which every user of the machine could read in `ps`; give back any other."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise click.UsageError(f"--url is no URL: {error}") from None
     if parts.password is not None or any(name == "password" for name, _ in parse_qsl(parts.query)):
         raise click.UsageError(
             "--url has a password in it, which everybody can read in `ps`: leave it out, and set "

@@ -1,4 +1,4 @@
-"""The rows that an export reads, in the form of its format: tuples for NDJSON, record batches for the others."""
+"""The rows that an export reads, in the form of its format: tuples for lines, record batches for the others."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from uuid import UUID
 
 from mesbatch.batch import find_column
 from mesbatch.codec.rows import RowEncoder
+from mesbatch.export.formats import LINES
 from mesbatch.export.journal import ExportPlan
 from mesbatch.keys.resume import ResumePoint
 from mesbatch.read.reader import BatchReader
@@ -36,7 +37,7 @@ class ReadRows:
         key_type: type | None = None,
         schema: Any = None,
     ) -> None:
-        columnar = format_ != "ndjson"
+        columnar = format_ not in LINES
         self._reader = reader
         self._from_text = FROM_ARROW_TEXT.get(key_type) if columnar else None
         self._arrow = reader.arrow(schema if plan is None else _read_schema(plan)) if columnar else None

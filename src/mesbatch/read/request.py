@@ -13,7 +13,9 @@ from mesbatch.keys.collect import Keys, collect_keys
 from mesbatch.read.fetch import Budget
 from mesbatch.read.part import OnFailure
 from mesbatch.source.connect import find_source
+from mesbatch.source.paramstyle import ParamStyle
 from mesbatch.source.session import OnInvalidText, Params, Source
+from mesbatch.sql.keyed import PARAMSTYLES
 from mesbatch.sql.query import check_reads, find_keys
 
 Converters = list[Callable[[Any], Any] | None]  # what a SQLAlchemy type makes of the driver's value, by column
@@ -45,6 +47,7 @@ class Request:
     parallel: int
     consistent: bool
     splittable: bool
+    paramstyle: ParamStyle | None = None
     on_invalid_text: OnInvalidText = "raise"
     own_keys: Keys | None = None
     columnar: bool = False
@@ -56,6 +59,7 @@ def check_request(sql: Any, con: Any, params: Params, keys: Iterable[Any] | Keys
     _check_choice("strategy", options["strategy"], ("auto", *STRATEGIES))
     _check_choice("order", options["order"], ("key", "any"))
     _check_choice("on_failure", options["on_failure"], ("raise", "partial"))
+    _check_choice("paramstyle", options["paramstyle"], (None, *PARAMSTYLES))
     _check_choice("on_invalid_text", options["on_invalid_text"], get_args(OnInvalidText))
     for name in ("batch_size", "timeout", "parallel"):
         check_positive(name, options[name])
@@ -89,9 +93,9 @@ def check_positive(name: str, value: float | None) -> None:
         raise ValueError(f"{name} must be above 0, got {value!r}")
 
 
-def _check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
+def _check_choice(name: str, value: object, allowed: tuple[str | None, ...]) -> None:
     if value not in allowed:
-        raise ValueError(f"{name} must be one of {', '.join(allowed)}; got {value!r}")
+        raise ValueError(f"{name} must be one of {', '.join(filter(None, allowed))}; got {value!r}")
 
 
 def _as_text(

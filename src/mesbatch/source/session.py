@@ -63,6 +63,9 @@ class Driver(Protocol):
     def cost_of(self, session: Session, sql: str, params: Params) -> float | None:
         """The cost of a query by the database's planner; None where it does not say so cheaply."""
 
+    def estimate(self, session: Session, sql: str, params: Params) -> int | None:
+        """The number of rows of a query by the database's planner; None where it does not say so cheaply."""
+
     def fetch_all(self, session: Session, sql: str, params: Params) -> list[Row]:
         """All rows of a small result, as tuples."""
 

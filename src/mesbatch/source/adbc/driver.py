@@ -86,6 +86,9 @@ class AdbcDriver(DbapiDriver):
     def cost_of(self, session: Session, sql: str, params: Params) -> float | None:
         return None
 
+    def estimate(self, session: Session, sql: str, params: Params) -> int | None:
+        return None
+
     def meaning_of(self, error: BaseException) -> type[MesbatchError] | None:
         state = getattr(error, "sqlstate", None) or ""
         if isinstance(error, OSError) and "[libpq]" in str(error):  # in mid-stream an error has no state, only words

@@ -25,6 +25,7 @@ from mesbatch.source.mysql.errors import meaning_of
 from mesbatch.source.mysql.keys import MysqlKeys
 from mesbatch.source.mysql.rows import UnbufferedRows
 from mesbatch.source.session import Params, Session
+from mesbatch.source.unwrap import unwrap
 from mesbatch.sql.backslashes import without_backslashed_quotes
 from mesbatch.sql.query import check_reads, find_order_by
 
@@ -161,7 +162,7 @@ class MysqlDriver(DbapiDriver):
             self.cut(session.connection)
             return
         with closing(session.connect_again()) as other:
-            self.run(Session(self, other, owned=True), f"KILL QUERY {self.number}")
+            self.run(Session(self, unwrap(other), owned=True), f"KILL QUERY {self.number}")
 
     def file_number(self, connection: Any) -> int:
         """The number of the connection's socket."""

@@ -16,7 +16,9 @@ from sqlalchemy.sql.expression import ClauseElement, Select
 from mesbatch.batch import Column
 from mesbatch.errors import StatementError
 from mesbatch.source.databases import database_of
+from mesbatch.source.drivers import pooled_session, session_of
 from mesbatch.source.session import Params
+from mesbatch.source.unwrap import is_wrapper, pool_of, unwrap
 
 Converter = Callable[[Any], Any]
 # SQLAlchemy's place for an expanding list; a text() keeps the parentheses that its author wrote around it.
@@ -88,9 +90,14 @@ def _dialect(con: Any) -> Dialect:
         return _dialect(con.dialect_of)
     if isinstance(con, Engine | Connection):
         return con.dialect
+    if is_wrapper(con):
+        return _dialect(unwrap(con))
+    if (found := pool_of(con)) is not None:
+        with closing(pooled_session(*found)) as session:
+            return _dialect(session.connection)
     known = database_of(con)
     if known is None and callable(con) and not isinstance(con, str):
-        with closing(con()) as connection:  # nothing else tells which driver a function connects with
-            return _dialect(connection)
+        with closing(session_of(con)) as session:  # nothing else tells which driver a function connects with
+            return _dialect(session.connection)
     url = con if isinstance(con, str) else known[1].sqlalchemy if known is not None else ""
     return make_url(url).get_dialect()() if url else default.DefaultDialect(paramstyle="named")
