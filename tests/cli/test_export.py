@@ -143,6 +143,45 @@ def test_what_cannot_be_is_refused_and_nothing_is_written(files, monkeypatch, ar
     assert not (files / "out.ndjson").exists()
 
 
+def test_a_schema_declares_types_of_parquet(files):
+    pq = pytest.importorskip("pyarrow.parquet", reason="no pyarrow: the extra arrow is not installed")
+    out = files / "lots.parquet"
+    declared = ["--schema", "id=decimal128(20, 2)", "--schema", "lot=large_string"]
+    assert run(files, "--sql", files / "all.sql", "--out", out, *declared).exit_code == 0
+    assert [str(field.type) for field in pq.read_schema(out)] == ["decimal128(20, 2)", "large_string"]
+
+    with closing(sqlite3.connect(files / "lots.db")) as con, con:
+        con.execute("insert into lots values (0.99, 'half')")
+    refused = run(files, "--sql", files / "all.sql", "--out", files / "other.parquet")
+    assert "column 'id' of row 1,001: 0.99 does not fit int64" in refused.output
+    assert "schema={'id': pa.string()}" in refused.output
+    again = run(files, "--sql", files / "all.sql", "--out", files / "other.parquet", "--schema", "id=float64")
+    assert again.exit_code == 0
+    assert pq.read_table(files / "other.parquet")["id"][1_000].as_py() == 0.99
+
+
+@pytest.mark.parametrize(
+    ("schema", "words"),
+    [("id", "column=type"), ("id=number", "no type 'number'"), ("no=string", "the result has id, lot")],
+)
+def test_a_schema_that_cannot_be_is_refused(files, schema, words):
+    pytest.importorskip("pyarrow", reason="no pyarrow: the extra arrow is not installed")
+    result = run(files, "--sql", files / "all.sql", "--out", files / "x.parquet", "--schema", schema)
+    assert result.exit_code != 0
+    assert words in result.output
+
+
+def test_text_that_is_no_utf_8_is_named_or_taken_as_wished(files):
+    with closing(sqlite3.connect(files / "lots.db")) as con, con:
+        con.execute("insert into lots values (1000, cast(x'636166e9' as text))")
+    refused = run(files, "--sql", files / "all.sql", "--out", files / "x.ndjson")
+    assert refused.exit_code == 1
+    assert "column 'lot' of row 1,001" in refused.output
+    taken = run(files, "--sql", files / "all.sql", "--out", files / "y.ndjson", "--on-invalid-text", "base64")
+    assert taken.exit_code == 0
+    assert (files / "y.ndjson").read_text().splitlines()[-1] == '{"id":1000,"lot":"Y2Fm6Q=="}'
+
+
 def test_an_error_in_the_statement_is_the_databases_message_with_its_place(files):
     pytest.importorskip("apsw", reason="no apsw: sqlite3 does not tell the place")
     (files / "bad.sql").write_text("select id,\n  lott from lots")
@@ -212,7 +251,7 @@ def test_a_connection_that_fails_tells_no_password(files):
     )
 
     assert result.exit_code == 1
-    assert "cannot connect to postgresql://me:***@127.0.0.1:1/x" in result.output
+    assert "cannot connect to postgresql://127.0.0.1:1/x" in result.output
     assert "s3cret" not in result.output
 
 

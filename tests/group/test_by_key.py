@@ -23,7 +23,7 @@ from mesbatch.errors import (
     UnencodableValue,
 )
 from mesbatch.group.by_key import group_by_key, iter_groups
-from mesbatch.group.spill import spilled
+from mesbatch.group.spill import partitions, spilled
 from mesbatch.sink.ndjson import ndjson_groups
 from mesbatch.testing import strategies
 from mesbatch.units import KiB, MiB
@@ -38,11 +38,15 @@ def lots(*rows):
 
 @pytest.fixture
 def _small_pieces(monkeypatch):
-    """Make extents and windows small, so that ten rows do what otherwise takes gigabytes."""
+    """Make extents and partitions small, so that ten rows do what otherwise takes gigabytes."""
     monkeypatch.setattr(spilled, "SAMPLE_EVERY", 1)
     monkeypatch.setattr(spilled, "ROWS_PER_LOOK", 3)
-    monkeypatch.setattr(spilled, "EXTENT_NBYTES", 300)
-    monkeypatch.setattr(spilled, "WINDOW_NBYTES_MIN", 600)
+    monkeypatch.setattr(spilled, "READ_NBYTES_MIN", 600)
+    monkeypatch.setattr(partitions, "EXTENT_NBYTES", 60)
+    monkeypatch.setattr(spilled, "EXTENTS_MAX", 3)
+    monkeypatch.setattr(partitions, "GROUPS_SHIFT", 1)
+    monkeypatch.setattr(partitions, "PARTITIONS_MIN", 3)
+    monkeypatch.setattr(partitions, "SPLIT_SHIFT", 1)
 
 
 # -- neighbours --------------------------------------------------------------------------------------

@@ -7,14 +7,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.rig.databases import Database, DuckdbDatabase, PostgresDatabase, SqliteDatabase
+from tests.rig.databases import Database, DuckdbDatabase, PostgresDatabase, Psycopg2Database, SqliteDatabase
 
 
-@pytest.fixture(params=["sqlite3", "apsw", "postgres", "duckdb"])
+@pytest.fixture(params=["sqlite3", "apsw", "postgres", "psycopg2", "duckdb"])
 def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     opened: SqliteDatabase | PostgresDatabase | DuckdbDatabase
     if request.param == "postgres":
         opened = PostgresDatabase(request.getfixturevalue("postgres_schema_url"))
+    elif request.param == "psycopg2":
+        pytest.importorskip("psycopg2")
+        opened = Psycopg2Database(request.getfixturevalue("postgres_schema_url"))
     elif request.param == "duckdb":
         pytest.importorskip("duckdb")
         opened = DuckdbDatabase(str(tmp_path_factory.mktemp("law") / "law.duckdb"))

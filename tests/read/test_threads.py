@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+import gc
+import sqlite3
 import threading
 import time
+import warnings
 from collections import Counter
+from contextlib import closing
 from itertools import count
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mesbatch import read_sql_iter
 from mesbatch.read.threads import Ahead
+from tests.rig.until import until
 
 
 class Worker:
@@ -206,3 +212,67 @@ def test_leaving_an_endless_read_ends_it():
     ahead.close()
     assert len(closed) == len(set(closed)) <= 3  # a thread that had not begun need not
     assert "a" in closed
+
+
+class Collecting:
+    """A connection whose fetch waits, and then collects garbage in the reader's own thread."""
+
+    description = (("a",),)
+
+    def __init__(self, go, log):
+        self.go, self.log, self.fetches = go, log, 0
+
+    def cursor(self):
+        return self
+
+    def execute(self, *_):
+        pass
+
+    def fetchmany(self, count):
+        self.fetches += 1
+        if self.fetches > 2:
+            self.go.wait(10)
+            gc.collect()
+        return [(n,) for n in range(count)]
+
+    def cancel(self):
+        pass
+
+    def close(self):
+        self.log.append("closed")
+
+
+def test_a_reader_that_is_collected_in_its_own_thread_ends_and_closes(monkeypatch):
+    go, log, unraisable = threading.Event(), [], []
+    monkeypatch.setattr("sys.unraisablehook", lambda told: unraisable.append(told.exc_value))
+
+    def forget():
+        reader = read_sql_iter("select 1", lambda: Collecting(go, log), batch_size=500)
+        next(reader)
+        circle = [reader]
+        circle.append(circle)
+
+    gc.collect()
+    gc.disable()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            forget()
+            go.set()
+            until(lambda: "closed" in log, 10)
+    finally:
+        gc.enable()
+    until(lambda: not [one for one in threading.enumerate() if one.name.startswith("mesbatch-reader")], 10)
+    assert [error for error in unraisable if isinstance(error, RuntimeError)] == []
+
+
+def test_keys_of_a_reader_that_nobody_reads_are_closed(monkeypatch):
+    monkeypatch.setattr("mesbatch.keys.collect.SORTED_IN_MEMORY", 1)
+    with closing(sqlite3.connect(":memory:")) as con:
+        con.execute("create table t (k text)")
+        reader = read_sql_iter("select * from t where k in (:keys)", con, keys=["a", "b"])
+        keys = reader._request.own_keys
+        del reader
+        gc.collect()
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            len(keys)

@@ -94,6 +94,23 @@ class PostgresDatabase:
         self._admin.close()
 
 
+class Psycopg2Database(PostgresDatabase):
+    """The same, through psycopg2."""
+
+    def __init__(self, url: str) -> None:
+        import psycopg2
+
+        super().__init__(url)
+        self._borrowed_before = self.borrowed
+        self.own = lambda: psycopg2.connect(url)
+        self.borrowed = psycopg2.connect(url)
+        self.borrowed.autocommit = True
+
+    def close(self) -> None:
+        super().close()
+        self._borrowed_before.close()
+
+
 class DuckdbDatabase:
     """A file, opened by DuckDB's own connections."""
 

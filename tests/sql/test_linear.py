@@ -74,6 +74,7 @@ FAMILIES = {  # a text of *n* pieces
         f"select k{(', (select ' + _nest('max(', 'u.a') + ' from u)') * (n // 50)} from t where k in (:keys)"
     ),
     "derived tables": lambda n: f"select k from {'(select * from u), ' * n} ({SELECT}) x",
+    "derived tables in derived tables": lambda n: "select k from (" * n + SELECT + " and a = 1" * 5 * n + ") d" * n,
     "EXPLAINs": lambda n: "explain " * n + SELECT,
 }
 

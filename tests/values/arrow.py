@@ -56,17 +56,18 @@ class ArrowType(Type):
 def _plain(name: str, type_: Any, kind: Kind, *values: Any, readers: Any = None) -> ArrowType:
     """Values that are written as Python writes them."""
     pairs = [(value, str(value)) for value in values]
-    return ArrowType(name, [*pairs, (None, None)], kind, readers or {}, type_)
+    return ArrowType(name, [*pairs, (None, None)], kind, readers or {}, type=type_)
 
 
 def _given(
     name: str, type_: Any, kind: Kind, *pairs: tuple[Any, str], counted: Any = None, readers: Any = None
 ) -> ArrowType:
-    return ArrowType(name, [*pairs, (None, None)], kind, readers or {}, type_, counted)
+    return ArrowType(name, [*pairs, (None, None)], kind, readers or {}, type=type_, counted=counted)
 
 
 BYTES = bytes_kind(bytes.fromhex)
 SPAN = duration(read_interval)
+NUMBER = Kind(Decimal, {Decimal: lambda number: number, str: Decimal})  # of a negative scale, whose zeros say nothing
 BOOL8 = Kind(BOOLEAN.read, {bool: bool, int: bool})
 LISTS = list_of(INTEGER, json.loads)
 I64, MAX, MIN = pa.int64(), 2**63 - 1, -(2**63)
@@ -75,7 +76,7 @@ NS_MAX, US_MAX = "2262-04-11 23:47:16.854775807", "294247-01-10 04:00:54.775807"
 # fmt: off
 TYPES: Sequence[ArrowType] = (
     _plain("null", pa.null(), INTEGER),
-    ArrowType("bool", [(True, "true"), (False, "false"), (None, None)], BOOLEAN, {}, pa.bool_()),
+    ArrowType("bool", [(True, "true"), (False, "false"), (None, None)], BOOLEAN, type=pa.bool_()),
     *(_plain(f"int{b}", getattr(pa, f"int{b}")(), INTEGER, -(2 ** (b - 1)), 2 ** (b - 1) - 1) for b in (8, 16, 32,
         64)),
     *(_plain(f"uint{b}", getattr(pa, f"uint{b}")(), INTEGER, 0, 2**b - 1) for b in (8, 16, 32, 64)),
@@ -85,7 +86,7 @@ TYPES: Sequence[ArrowType] = (
     _plain("decimal32(9, 2)", pa.decimal32(9, 2), DECIMAL, Decimal("9999999.99"), Decimal("0.10")),
     _plain("decimal64(18, 2)", pa.decimal64(18, 2), DECIMAL, Decimal("-0.10")),
     _plain("decimal128(38, 10)", pa.decimal128(38, 10), DECIMAL, Decimal("9" * 28 + "." + "9" * 10)),
-    _plain("decimal128(5, -2)", pa.decimal128(5, -2), DECIMAL, Decimal("123E+2")),
+    _plain("decimal128(5, -2)", pa.decimal128(5, -2), NUMBER, Decimal("123E+2")),
     _plain("decimal256(76, 10)", pa.decimal256(76, 10), DECIMAL, Decimal("9" * 66 + "." + "9" * 10),
         readers={"duckdb": None, "polars": None}),
     *(_plain(name, type_, TEXT, "", "é\U0001f600", "a\0b") for name, type_ in (("string", pa.string()),

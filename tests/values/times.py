@@ -13,6 +13,7 @@ _DATE = re.compile(r"(-?\d{4,})-(\d\d)-(\d\d)( BC| \(BC\))?")
 _CLOCK = re.compile(r"(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?")
 _OFFSET = re.compile(r"([+-])(\d\d)(?::?(\d\d))?(?::?(\d\d))?$")
 _ISO = re.compile(r"(-)?P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:\.(\d+))?S)?)?")
+_SIGNED_ISO = re.compile(r"P(-?\d+)M(-?\d+)DT(-?)(\d+)\.(\d{9})S")
 _UNITS = {"year": 12, "mon": 1, "month": 1}
 
 
@@ -89,6 +90,9 @@ def nanos_of_time(value: time) -> Any:
 
 def read_iso_duration(text: str) -> tuple[int, int]:
     """No months, and the nanoseconds of ``P1DT2H3M4.5S``; a text of PostgreSQL's own, as of a cast, is read as that."""
+    if (signed := _SIGNED_ISO.fullmatch(text)) is not None:
+        clock = int(signed[4] + signed[5])
+        return int(signed[1]), int(signed[2]) * DAY + (-clock if signed[3] else clock)
     found = _ISO.fullmatch(text)
     if found is None:
         return read_interval(text)

@@ -122,7 +122,7 @@ class Converter:
             return array
         try:
             return _cast(array, field.type)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        except _CAST_ERRORS as error:
             position = _first_misfit(array, field.type)
             shown = array[position]
             raise SchemaChanged(
@@ -162,7 +162,12 @@ def _cast(array: pa.Array, type_: pa.DataType) -> pa.Array:
         raise pa.ArrowInvalid("a time zone is neither made up nor thrown away")
     if is_numeric(array.type):
         storage = pc.if_else(pc.is_in(storage, SPECIAL), None, storage)
-    return storage.cast(type_)
+    try:
+        return storage.cast(type_)
+    except pa.ArrowNotImplementedError:
+        if not takes_values(type_):
+            raise
+        return make_array(array.to_pylist(), type_, asked=True)
 
 
 def _first_misfit(array: pa.Array, type_: pa.DataType) -> int:
@@ -173,7 +178,7 @@ def _first_misfit(array: pa.Array, type_: pa.DataType) -> int:
         try:
             _cast(array.slice(start, middle - start), type_)
             start = middle
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        except _CAST_ERRORS:
             stop = middle
     return start
 
@@ -195,6 +200,7 @@ def _way_out(field: Field, value: Any) -> str:
     return f"declare it, schema={{{field.name!r}: {as_code(type_)}}}"
 
 
+_CAST_ERRORS = (pa.ArrowInvalid, pa.ArrowNotImplementedError, Misfit)
 _NESTED = {list, dict, tuple, bytes}
 
 

@@ -17,7 +17,7 @@ from uuid import UUID
 import msgspec
 import pyarrow as pa
 
-from mesbatch.codec.column_rules import write_other
+from mesbatch.codec.column_rules import write_address, write_other
 
 Form = Callable[[Any], Any]  # raises ValueError for a value that has none
 
@@ -93,6 +93,13 @@ def _as_iso(value: Any) -> str:
     return str(msgspec.to_builtins(value))
 
 
+def _as_iso_interval(value: Any) -> str:
+    """An interval of months, days and nanoseconds, each with its own sign."""
+    seconds, nanos = divmod(abs(value.nanoseconds), 10**9)
+    sign = "-" if value.nanoseconds < 0 else ""
+    return f"P{value.months}M{value.days}DT{sign}{seconds}.{nanos:09}S"
+
+
 def _nearest(value: Decimal) -> float:
     """The double next to *value*, which is *value* itself where that is a whole number."""
     double = float(value)
@@ -124,7 +131,7 @@ def _encoded(form: Form) -> Form:
 
 _IDS: Mapping[type, Form] = {UUID: str}
 _DOCUMENTS: Mapping[type, Form] = {dict: _as_json, list: _as_json}
-_TEXT: Mapping[type, Form] = {Decimal: _plain, time: time.isoformat, **dict.fromkeys(_ADDRESSES, str)}
+_TEXT: Mapping[type, Form] = {Decimal: _plain, time: time.isoformat, **dict.fromkeys(_ADDRESSES, write_address)}
 _SEQUENCES: Mapping[type, Form] = {tuple: list}
 _ANY_AS_TEXT: Mapping[type, Form] = {
     **_IDS,
@@ -134,6 +141,7 @@ _ANY_AS_TEXT: Mapping[type, Form] = {
     float: repr,
     bool: lambda value: "true" if value else "false",
     tuple: _as_json,
+    pa.MonthDayNano: _as_iso_interval,
     **dict.fromkeys((date, datetime, timedelta), _as_iso),
 }
 _ASKED: list[tuple[Callable[[pa.DataType], bool], Mapping[type, Form]]] = [

@@ -27,6 +27,10 @@ POSTGRES = {
     "timestamptz": AWARE,
     "interval": pa.duration("us"),
 }
+_ORACLE_TEXTS = (
+    *("char", "nchar", "varchar", "nvarchar", "clob", "nclob", "long", "long nvarchar"),
+    *("rowid", "urowid", "json", "xmltype"),
+)
 ORACLE = {
     "binary_integer": pa.int64(),
     "binary_float": pa.float32(),
@@ -40,10 +44,7 @@ ORACLE = {
     "raw": pa.binary(),
     "long raw": pa.binary(),
     "blob": pa.binary(),
-    **dict.fromkeys(
-        ("char", "nchar", "varchar", "nvarchar", "clob", "nclob", "long", "long nvarchar", "rowid", "urowid"),
-        pa.string(),
-    ),
+    **dict.fromkeys(_ORACLE_TEXTS, pa.string()),
 }
 DUCKDB = {
     "boolean": pa.bool_(),
@@ -103,6 +104,31 @@ def decimal_type(precision: int, scale: int) -> pa.DataType:
     return make(digits, max(scale, 0))
 
 
+def read_type(text: str) -> pa.DataType:
+    """Find the type that Arrow calls *text*.
+
+    Raises:
+        ValueError: there is none, or none that a command line can name.
+
+    >>> read_type("decimal128(38, 10)"), read_type("timestamp[us]")
+    (Decimal128Type(decimal128(38, 10)), TimestampType(timestamp[us]))
+    """
+    if (decimal := _DECIMAL.fullmatch(text)) is not None:
+        make = pa.decimal128 if decimal[1] == "128" else pa.decimal256
+        return make(int(decimal[2]), int(decimal[3] or 0))
+    if (item := _LIST.fullmatch(text)) is not None:
+        return pa.list_(read_type(item[1]))
+    if (zoned := _ZONED.fullmatch(text)) is not None:
+        return pa.timestamp(zoned[1], zoned[2])
+    try:
+        return pa.type_for_alias(text)
+    except ValueError:
+        raise ValueError(
+            f"no type {text!r}; there are int64, float64, string, binary, bool, date32, timestamp[us], "
+            "timestamp[us, UTC], decimal128(38, 10), decimal256(76, 20), list<int64> and others of Arrow's"
+        ) from None
+
+
 def as_code(type_: pa.DataType) -> str:
     """*type_* as it is written in Python, for a message that names a way out.
 
@@ -137,6 +163,9 @@ def _duckdb_type(column: Column) -> pa.DataType | None:
     return pa.string() if name.startswith("enum(") else DUCKDB.get(name)
 
 
+_DECIMAL = re.compile(r"decimal(128|256)\((\d+)(?:, *(\d+))?\)")
+_LIST = re.compile(r"list<(?:item: )?(.+)>")
+_ZONED = re.compile(r"timestamp\[(s|ms|us|ns), *(?:tz=)?([\w/+:-]+)\]")
 _DUCKDB_ARRAY = re.compile(r"(.+)\[\d*\]")
 _DUCKDB_DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
 

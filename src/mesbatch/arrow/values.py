@@ -13,7 +13,7 @@ from uuid import UUID
 
 import pyarrow as pa
 
-from mesbatch.arrow.forms import Form, accepted_kinds, forms_for, is_bytes, scalar_kinds
+from mesbatch.arrow.forms import Form, accepted_kinds, forms_for, scalar_kinds
 from mesbatch.arrow.types import AWARE, LARGEST_DECIMAL128, LARGEST_DECIMAL256, TIMESTAMP
 
 SPARE_DIGITS = 10  # after the point, in a declaration that is advised: averages differ in their length
@@ -38,6 +38,8 @@ def make_array(values: Sequence[Any], type_: pa.DataType, *, declared: bool = Tr
         Misfit: a value is of another kind, or too large or too fine for the type.
         UnicodeEncodeError: a text holds half a surrogate pair.
     """
+    if pa.types.is_decimal(type_) and (asked or not declared):
+        _check_scales(values, type_)
     return _make(values, type_, forms_for(type_, declared=declared, asked=asked), asked=asked)
 
 
@@ -90,7 +92,7 @@ def decimal_digits(value: Decimal) -> tuple[int, int]:
 
 def fitting_type(type_: pa.DataType | None, value: Any) -> pa.DataType | None:
     """A type for a column of *type_* that holds *value*, too; None where only its text does."""
-    if isinstance(value, bytes) or (type_ is not None and is_bytes(type_)):
+    if isinstance(value, bytes):
         return pa.binary()
     if isinstance(value, Decimal) and value.is_finite() and (type_ is None or pa.types.is_decimal(type_)):
         before, after = decimal_digits(value)
@@ -199,6 +201,17 @@ def _holds(made: Any, value: Any) -> bool:
     if isinstance(value, list | tuple) and isinstance(made, list | tuple):
         return len(made) == len(value) and all(map(_holds, made, value))
     return True
+
+
+def _check_scales(values: Sequence[Any], type_: pa.DataType) -> None:
+    """Refuse a Decimal that pyarrow would turn into any number: it rescales by a table that ends at the type's digits.
+
+    What the database declares has the scale that it declares.
+    """
+    most = LARGEST_DECIMAL128 if pa.types.is_decimal128(type_) else LARGEST_DECIMAL256
+    for position, value in enumerate(values):
+        if isinstance(value, Decimal) and value.is_finite() and abs(type_.scale + value.as_tuple().exponent) > most:
+            raise Misfit(position, value)
 
 
 def _check_floats(values: Sequence[Any], array: pa.Array) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
@@ -16,6 +16,7 @@ from mesbatch.cli.options import (
     find_password,
     parse_size,
     read_parameters,
+    read_schema,
     with_password,
 )
 from mesbatch.cli.problems import explained
@@ -29,7 +30,7 @@ from mesbatch.export.key_types import KEY_TYPES, key_type_maker
 from mesbatch.export.keys_file import KeysFile, key_maker
 from mesbatch.keys.collect import Keys, collect_keys
 from mesbatch.memory import peak_rss
-from mesbatch.source.session import Params
+from mesbatch.source.session import OnInvalidText, Params
 from mesbatch.units import format_bytes
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -53,6 +54,20 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option("--max-bytes", default="64MiB", show_default=True, callback=parse_size, help="Held at a time, in all.")
 @click.option("--parallel", type=click.IntRange(min=1), default=1, show_default=True, help="Connections, with --keys.")
+@click.option(
+    "--schema",
+    multiple=True,
+    metavar="COLUMN=TYPE",
+    callback=read_schema,
+    help="A column's type in Parquet and Arrow; repeatable.",
+)
+@click.option(
+    "--on-invalid-text",
+    type=click.Choice(get_args(OnInvalidText)),
+    default="raise",
+    show_default=True,
+    help="For text that is no UTF-8.",
+)
 @click.option("--compress", is_flag=True, help="gzip for a folder of lines, zstd for Parquet and Arrow.")
 @click.option("--resume", is_flag=True, help="Go on after the last whole part.")
 @click.option("--force", is_flag=True, help="Replace what is there.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 
 import click
@@ -58,6 +59,28 @@ def read_parameters(pairs: Sequence[str], sql: str, url: str) -> dict[str, str] 
                 f'style is {example}: "... where id > {example}" takes --param low=7'
             )
     return given or None
+
+
+def read_schema(context: click.Context, parameter: click.Parameter, pairs: Sequence[str]) -> dict[str, Any] | None:
+    """Read pairs ``column=type`` with Arrow's names of types; None where there are no pairs.
+
+    Raises:
+        click.UsageError: one is no pair, names no type, or a column is given twice.
+    """
+    schema: dict[str, Any] = {}
+    for pair in pairs:
+        column, equals, text = pair.rpartition("=")
+        if not equals or not column:
+            raise click.UsageError(f"--schema takes column=type, got {pair!r}")
+        if column in schema:
+            raise click.UsageError(f"--schema {column} is given twice")
+        from mesbatch.arrow.types import read_type
+
+        try:
+            schema[column] = read_type(text)
+        except ValueError as error:
+            raise click.UsageError(f"--schema {column}: {error}") from error
+    return schema or None
 
 
 def _names_in(sql: str, style: str) -> set[str]:

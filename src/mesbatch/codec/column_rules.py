@@ -103,8 +103,20 @@ def write_other(value: Any) -> Any:
         TypeError: it is none of these.
     """
     if type(value).__module__ == "ipaddress":
-        return str(value)
+        return write_address(value)
     raise TypeError(f"{type(value).__module__}.{type(value).__qualname__} has no form in JSON")
+
+
+def write_address(value: Any) -> str:
+    """Write an address or network as PostgreSQL does: Python shows an IPv4 address within IPv6 in hexadecimal.
+
+    >>> from ipaddress import IPv6Address
+    >>> write_address(IPv6Address("::ffff:10.0.0.1"))
+    '::ffff:10.0.0.1'
+    """
+    address, slash, bits = str(value).partition("/")
+    mapped = getattr(getattr(value, "ip", value), "ipv4_mapped", None)
+    return f"::ffff:{mapped}{slash}{bits}" if mapped is not None else f"{address}{slash}{bits}"
 
 
 def _is_oracle_number(column: Column) -> bool:

@@ -105,6 +105,13 @@ class RowEncoder:
         except _REFUSALS as error:
             raise UnencodableValue(f"the key {key!r} has no JSON form: {error}") from error
 
+    def encode_keys(self, keys: Sequence[Any]) -> list[bytes]:
+        """Encode the keys of groups, each as `encode_key` does."""
+        try:
+            return self._encoder.encode_lines(self._convert_keys(list(keys))).splitlines()
+        except _REFUSALS:
+            return list(map(self.encode_key, keys))  # which names the key
+
     def _encode(self, rows: Sequence[Row], write: Callable[[list[Any]], bytes]) -> bytes:
         try:
             data = write(self._shape(self._convert(rows)))

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 from mesbatch.batch import Batch, Row, find_column, open_batches
-from mesbatch.errors import InvalidKey
 from mesbatch.group.groups import Groups
 from mesbatch.group.key_groups import KeyGroups
 from mesbatch.group.key_runs import RowOrder
 from mesbatch.group.spill.extents import ExtentFile
+from mesbatch.group.spill.key_numbers import unhashable
 from mesbatch.group.spill.spilled import SpilledGroups, estimate_nbytes
 from mesbatch.group.spill.unlinked import open_unlinked
 from mesbatch.units import MiB
 
 GROUP_NBYTES = 200  # beside its rows: a list with four slots, an entry in a dict, a place in a run
+ROWS_AT_ONCE = 1_000  # that move to disk together
 
 
 def iter_groups(batches: Iterable[Batch], key: str, *, order: RowOrder = "key") -> KeyGroups:
@@ -95,33 +97,48 @@ class _Gathering:
 
     def add(self, batch: Batch) -> None:
         self.columns, rows = batch
-        position, groups = find_column(self.columns, self._key), self._groups
-        try:
-            for row in rows:
-                groups[row[position]].append(row)
-        except TypeError as error:
-            raise InvalidKey(f"column {self._key!r} holds a value that cannot be a key: {error}") from error
-        self._nbytes += estimate_nbytes(rows)
-        if self._nbytes + len(groups) * GROUP_NBYTES > self._max_bytes:
-            self._spill()
+        position = find_column(self.columns, self._key)
+        if self._spilled is None:
+            self._hold(position, rows)
+        else:
+            self._spilled.add(rows, estimate_nbytes(rows))
 
     def finish(self) -> dict[Any, list[Row]] | SpilledGroups:
         """Give all groups: in memory if none was spilled, else all on disk, so that reading has the whole budget."""
         if self._spilled is None:
             self._groups.default_factory = None  # a missing key is a KeyError from now on
             return self._groups
-        self._spill()
+        self._spilled.settle()
         return self._spilled
 
     def close(self) -> None:
         if self._spilled is not None:
             self._spilled.close()
 
+    def _hold(self, position: int, rows: list[Row]) -> None:
+        groups = self._groups
+        try:
+            for row in rows:
+                groups[row[position]].append(row)
+        except TypeError as error:
+            raise unhashable(self._key, error) from error
+        self._nbytes += estimate_nbytes(rows)
+        if self._nbytes + len(groups) * GROUP_NBYTES > self._max_bytes:
+            self._spill()
+
     def _spill(self) -> None:
-        if self._spilled is None:
-            extents = ExtentFile(open_unlinked(self._directory))
-            self._spilled = SpilledGroups(self.columns, extents, self._max_bytes)
-        if self._groups:
-            self._spilled.add(self._groups, self._nbytes + len(self._groups) * GROUP_NBYTES)
-        self._groups.clear()
-        self._nbytes = 0.0
+        file = ExtentFile(open_unlinked(self._directory))
+        self._spilled = SpilledGroups(self.columns, self._key, file, self._max_bytes)
+        nbytes_per_row = self._nbytes / max(1, sum(map(len, self._groups.values())))
+        rows = _drained(self._groups)
+        while some := list(islice(rows, ROWS_AT_ONCE)):
+            self._spilled.add(some, nbytes_per_row * len(some))
+
+
+def _drained(groups: dict[Any, list[Row]]) -> Iterator[Row]:
+    """Take every row out of *groups*, key by key, so that its memory is given back as soon as it is elsewhere."""
+    for key in list(groups):
+        rows = groups.pop(key)
+        rows.reverse()
+        while rows:
+            yield rows.pop()

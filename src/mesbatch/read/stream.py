@@ -21,6 +21,7 @@ from mesbatch.read.measure import measure_deeply
 from mesbatch.read.part import Fetched, Item, PartReader, StatementReader
 from mesbatch.read.request import Request
 from mesbatch.read.threads import Ahead, Inline
+from mesbatch.source.buffering import RUNNING
 from mesbatch.source.dbapi import DbapiDriver
 from mesbatch.source.session import Rows, Session, Source
 from mesbatch.sql.keyed import KeyedStatement
@@ -45,6 +46,7 @@ class Reading:
     _padded: bool = False  # the key's column gives its values padded with blanks
     _own_keys: Keys | None = field(init=False)  # to be closed here
     _lanes: list[Lane] = field(default_factory=list)
+    _counted: bool = False  # among the reads that run
     _exporter: Lane | None = None  # holds the transaction whose snapshot the lanes share
 
     def __post_init__(self) -> None:
@@ -52,6 +54,8 @@ class Reading:
 
     def open(self, deadline: float | None = None) -> ItemStream:
         """Connect and begin; what the database says of the statement is raised here."""
+        self._counted = True
+        RUNNING.begin()
         with interrupted_at(deadline, self.interrupt):
             try:
                 self.stream = self._begin()
@@ -78,6 +82,9 @@ class Reading:
         return ResumePoint(as_asked(value, self._key_type, padded=self._padded))
 
     def close(self) -> None:
+        if self._counted:
+            self._counted = False
+            RUNNING.end()
         if self.stream is not None:
             self.stream.close()
         else:
@@ -160,7 +167,8 @@ class Reading:
             return Inline(_nothing())
         self._connect(source)
         session = (self._exporter or self._lanes[0]).session()
-        statement = KeyedStatement.parse(request.sql, request.params, session.driver.paramstyle)
+        paramstyle = request.paramstyle or session.driver.paramstyle
+        statement = KeyedStatement.parse(request.sql, request.params, paramstyle)
         examined = examine(session, statement, request.key, request.splittable)
         if keys.key_type is not None:
             session.driver.keys.check_type(examined.query, keys.key_type)

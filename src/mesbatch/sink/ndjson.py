@@ -109,7 +109,7 @@ def _row_lines(
         if encoder is None:
             described = columns or getattr(batches, "description", None) or (batch.columns if batch else ())
             encoder = RowEncoder(described, shape=shape, datetime_separator=datetime_separator)
-            yield from _header(encoder, shape)
+            yield from header_lines(encoder, shape)
         if batch is None:
             break
         check_columns(encoder, batch)
@@ -122,7 +122,8 @@ def _row_lines(
         manifest.checksum = checksum.hexdigest()
 
 
-def _header(encoder: RowEncoder, shape: Shape) -> Iterator[bytes]:
+def header_lines(encoder: RowEncoder, shape: Shape) -> Iterator[bytes]:
+    """Write the line before all others, which only *shape* ``arrays`` has."""
     if shape == "arrays":
         yield msgspec.json.encode({"columns": encoder.columns}) + b"\n"
 
@@ -131,7 +132,7 @@ def _group_lines(
     groups: Iterable[tuple[Any, Iterable[Row]]], encoder: RowEncoder, shape: Shape, checksum: Checksum | None
 ) -> Generator[bytes]:
     pace = _Pace()
-    yield from _header(encoder, shape)
+    yield from header_lines(encoder, shape)
     waiting: list[Group] = []
     size = 0  # rows in it, and one more for each line's own bytes
     for key, rows in groups:

@@ -15,9 +15,10 @@ class Database:
     """A folder below `mesbatch.source` with what is known of one kind of database.
 
     *drivers* names, for the module that a connection's class comes from, the class or function of ``<folder>.driver``
-    that makes its driver of the connection. *schemes* are those of URLs that ``<folder>.url`` opens itself, and
-    *sqlalchemy* is a URL of the dialect that SQLAlchemy's statements are compiled for on such a connection.
-    *named_bind* is how its driver for URLs writes a parameter.
+    that makes its driver of the connection; with a dot, that of another module of the folder. *schemes* are those of
+    URLs that ``<folder>.url`` opens itself, and *sqlalchemy* is a URL of the dialect that SQLAlchemy's statements are
+    compiled for on such a connection, with braces in place of that module. *named_bind* is how its driver for URLs
+    writes a parameter.
     """
 
     folder: str
@@ -28,7 +29,8 @@ class Database:
 
     def driver(self, family: str, connection: Any) -> Driver:
         """A driver for *connection*, whose class comes from the module *family*."""
-        made: Driver = getattr(import_module(f"mesbatch.source.{self.folder}.driver"), self.drivers[family])(connection)
+        module, _, name = self.drivers[family].rpartition(".")
+        made: Driver = getattr(import_module(f"mesbatch.source.{self.folder}.{module or 'driver'}"), name)(connection)
         return made
 
     def pool_source(self, pool: Any) -> Source:
@@ -61,13 +63,14 @@ DATABASES = (
     ),
     Database(
         "postgres",
-        {"psycopg": "PsycopgDriver"},
+        {"psycopg": "PsycopgDriver", "psycopg2": "psycopg2.Psycopg2Driver", "pg8000": "pg8000.Pg8000Driver"},
         frozenset({"postgresql", "postgres", "postgresql+psycopg"}),
-        sqlalchemy="postgresql+psycopg://",
+        sqlalchemy="postgresql+{}://",
         named_bind="%({})s",
     ),
     Database("oracle", {"oracledb": "OracleDriver"}, sqlalchemy="oracle+oracledb://"),
     Database("duckdb", {"duckdb": "DuckdbDriver", "_duckdb": "DuckdbDriver"}),
+    Database("odbc", {"pyodbc": "OdbcDriver"}),
     Database("adbc", {"adbc_driver_manager": "make_driver"}),
 )
 

@@ -158,13 +158,14 @@ class KeyForms:
             return sql
         name = query.statement.written(quoted(key.name))
         collation = self.collation(query) if query.column.by_code_point else ""
+        # A name may be ambiguous among joined tables, and not every database quotes one as the standard does.
+        term = str(query.position) if query.position and self.extends_order(collation) else name
         if order.is_one_select and not order.is_limited and not order.is_locking and self.extends_order(collation):
-            term = str(query.position) if query.position else name  # a name may be ambiguous among joined tables
             terms = f", {order.terms}" if order.terms else ""
             return f"{order.before}\nORDER BY {term}{collation}{terms} {order.after}"
         if order.terms and query.names:
             return _numbered(sql, query, collation)
-        return f"SELECT * FROM (\n{sql}\n) mesbatch_rows ORDER BY {name}{collation}"
+        return f"SELECT * FROM (\n{sql}\n) mesbatch_rows ORDER BY {term}{collation}"
 
     def collation(self, query: KeyedQuery) -> str:
         """The words after a term of ORDER BY that make the key ascend by code point."""

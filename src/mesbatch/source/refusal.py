@@ -6,10 +6,10 @@ from mesbatch.batch import Column
 from mesbatch.errors import InvalidText, UnencodableValue
 
 
-def refuse(column: Column, row: int, data: bytes | str, reason: object) -> UnencodableValue:
-    """The error for *data*, which is the database's form of a value of *column* in the *row*-th row.
+def refuse(column: Column, row: int, data: bytes | str | None, reason: object) -> UnencodableValue:
+    """Make the error for *data*, which is the database's form of a value of *column* in the *row*-th row.
 
-    *reason* is the driver's own error, or words.
+    *data* is None where it is not known; *reason* is the driver's own error, or words.
     """
     place = f"column {column.name!r} of row {row:,}"
     if isinstance(reason, UnicodeDecodeError):
@@ -23,8 +23,10 @@ def refuse(column: Column, row: int, data: bytes | str, reason: object) -> Unenc
 OPTIONS = "pass on_invalid_text='replace' or on_invalid_text='base64'"
 
 
-def _shown(data: bytes | str) -> str:
-    """The beginning of *data*."""
+def _shown(data: bytes | str | None) -> str:
+    """Give the beginning of *data*."""
+    if data is None:
+        return "a value"
     return repr(data if isinstance(data, str) else _decoded(data))[:80]
 
 

@@ -18,9 +18,8 @@ _BEFORE_OVER = frozenset({"FILTER", "KEEP", "IGNORE", "RESPECT", "NULLS", "FROM"
 
 def judge_functions(select: Select, column: KeyColumn) -> None:
     """Raise `Doubt` for any function that is not known to look at one row only."""
-    outer_names = {
-        fold(unquote(node.text)) for level in levels(select.clauses["FROM"]) for node in level if node.identity
-    }
+    source = levels(select.clauses["FROM"], with_queries=False)
+    outer_names = {fold(unquote(node.text)) for level in source for node in level if node.identity}
     for nodes in select.expressions:
         for level in levels(nodes, with_queries=False):
             for i in _calls(level):

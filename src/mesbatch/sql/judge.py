@@ -51,7 +51,8 @@ def judge(sql: str, columns: Sequence[str] | None, *, splittable: bool = False) 
     Takes on trust, because no text tells it: that two different keys never equal the same value (as they do under a
     case-insensitive collation); that functions of unknown names in WHERE and FROM are no more volatile than the data;
     that a choice which the statement leaves open (ROW_NUMBER over ties, DISTINCT ON without ORDER BY) does not matter
-    to the caller; that ``*`` leaves out no column that the statement names (as it does with Oracle's INVISIBLE ones).
+    to the caller; that ``*`` leaves out no column that the statement names (as it does with Oracle's INVISIBLE ones),
+    and that ``t.x`` is no function of t (as it may be on PostgreSQL where t has no column x).
 
     Raises:
         StatementError: *sql* is not one statement that reads, or has no ``IN (:keys)``.

@@ -20,6 +20,7 @@ BINDS = {
     "pyformat": ("%s", "%({})s"),
     "qmark_dollar": ("?", "${}"),  # DuckDB, whose module calls it qmark
 }
+PARAMSTYLES = ("qmark", "named", "format", "pyformat")  # PEP 249's
 PERCENT = frozenset({"format", "pyformat"})  # a percent sign that is no bind is written twice
 NUMBERED = "numeric_dollar"  # ADBC's PostgreSQL; not a word of PEP 249
 
@@ -38,8 +39,14 @@ class KeyedStatement:
         """Find ``:keys`` in *text*.
 
         Raises:
-            StatementError: it is missing, doubled or not in ``IN (:keys)``; or the driver numbers its binds.
+            StatementError: it is missing, doubled or not in ``IN (:keys)``; or the driver numbers its binds, or nobody
+                knows how it writes them.
         """
+        if not paramstyle:
+            raise StatementError(
+                f"keys are binds, and the driver's module does not say how it writes them: name one of "
+                f"{', '.join(PARAMSTYLES)} with paramstyle="
+            )
         if paramstyle not in BINDS and paramstyle != NUMBERED:
             raise StatementError(
                 f"keys need a driver whose paramstyle is one of {', '.join(BINDS)}; this one's is {paramstyle!r}"

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 from contextlib import closing
+from itertools import chain
 
 import pytest
 
@@ -30,9 +31,11 @@ def descriptor():
 
 @pytest.fixture
 def groups(descriptor):
-    with closing(SpilledGroups(("k", "v"), ExtentFile(descriptor), 0)) as groups:
+    with closing(SpilledGroups(("k", "v"), "k", ExtentFile(descriptor), 0)) as groups:
         for run in RUNS:
-            groups.add(run, 1_000)
+            rows = list(chain.from_iterable(run.values()))
+            groups.add(rows, 1_000)
+        groups.settle()
         yield groups
 
 

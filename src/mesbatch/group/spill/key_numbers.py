@@ -2,40 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import filterfalse, groupby
 from sys import getsizeof
-from typing import Any
+from typing import Any, cast
+
+from mesbatch.errors import InvalidKey
 
 KEYS_PER_TUPLE = 16  # 14 bytes a key; 8 would take 18, and find a key a little faster
+TAG_MASK = 0xFF  # Python has the ints below it anyway
 
 
 class KeyNumbers:
     """Distinct keys, each with its number; holds the keys and 40 to 70 bytes for each.
 
-    A dict of ints would hold 32 bytes a key for the ints alone. Here 16 keys share one value, a tuple that is searched
-    for a key: the keys themselves, and the number of the first.
+    A dict of ints would hold 32 bytes a key for the ints alone. Here up to 16 keys share one value: a tuple of their
+    tags, which are eight bits of their hashes and differ, and the number of the first. The keys themselves are compared
+    once, by the dict: they lie anywhere in memory, and each look at one costs as much as encoding its row.
 
     >>> numbers = KeyNumbers()
     >>> numbers.add(["b", "a"]), numbers.add(["c", "b"]), numbers["a"]
     ([0, 1], [2, 0], 1)
     """
 
-    def __init__(self) -> None:
-        self._shared: dict[Any, tuple[Any, ...]] = {}
+    def __init__(self, column: str = "key") -> None:
+        self._column = column
+        self._shared: dict[Any, tuple[int, ...]] = {}
 
-    def add(self, keys: Collection[Any]) -> list[int]:
-        """Give the number of each of *keys*, which are distinct and hashable; new ones get the next numbers."""
+    def add(self, keys: Iterable[Any]) -> list[int]:
+        """Give the number of each of *keys*, which may repeat; new ones get the next numbers.
+
+        Raises:
+            InvalidKey: a key is not hashable.
+        """
         shared = self._shared
-        new = list(filterfalse(shared.__contains__, keys))
-        for start in range(0, len(new), KEYS_PER_TUPLE):
-            some = new[start : start + KEYS_PER_TUPLE]
-            shared.update(dict.fromkeys(some, (*some, len(shared))))
-        return list(map(self.__getitem__, keys))
+        keys = list(keys)
+        try:
+            found = list(map(shared.get, keys))
+        except TypeError as error:
+            raise unhashable(self._column, error) from error
+        if None in found:
+            self._add_new(dict.fromkeys(filterfalse(shared.__contains__, keys)))
+            found = list(map(shared.get, keys))
+        tags = [hash(key) & TAG_MASK for key in keys]
+        return [together.index(tag) + together[-1] for together, tag in zip(cast("list[tuple[int, ...]]", found), tags)]
+
+    def _add_new(self, keys: Iterable[Any]) -> None:
+        """Number *keys*, which are distinct, and as many together as have tags of their own."""
+        together: dict[int, Any] = {}
+        for key in keys:
+            tag = hash(key) & TAG_MASK
+            if tag in together or len(together) == KEYS_PER_TUPLE:
+                self._share(together)
+                together = {}
+            together[tag] = key
+        self._share(together)
+
+    def _share(self, keys: dict[int, Any]) -> None:
+        self._shared.update(dict.fromkeys(keys.values(), (*keys, len(self._shared))))
 
     def __getitem__(self, key: Any) -> int:
         together = self._shared[key]
-        return together.index(key) + int(together[-1])
+        return together.index(hash(key) & TAG_MASK) + together[-1]
 
     def __contains__(self, key: object) -> bool:
         return key in self._shared
@@ -55,3 +83,8 @@ class KeyNumbers:
 
     def clear(self) -> None:
         self._shared.clear()
+
+
+def unhashable(column: str, error: TypeError) -> InvalidKey:
+    """Say in our words that a value of *column* cannot be a key."""
+    return InvalidKey(f"column {column!r} holds a value that cannot be a key: {error}")

@@ -8,6 +8,7 @@ from decimal import Decimal
 from functools import partial
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from operator import attrgetter
+from struct import Struct
 from types import GenericAlias, NoneType
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -21,6 +22,8 @@ from mesbatch.errors import SchemaChanged, UnencodableValue
 EMPTY: type = NoneType  # only None so far
 NATIVE: type = object  # values that MessagePack tells apart itself
 TAGGED: type = list  # each value says its type: they differ, are lists, or do not fit the column otherwise
+
+ARRAY, ARRAY_32 = Struct(">BI"), 0xDD  # MessagePack's header of an array, so that many rows are decoded in one call
 
 NATIVE_TYPES = frozenset({bool, int, float, str, bytes})
 TYPED = frozenset({Decimal, date, datetime, time, timedelta, UUID})  # written as text, read back by the column's type
@@ -51,7 +54,7 @@ class RowLayouts:
     def __init__(self, columns: tuple[str, ...]) -> None:
         self._columns = columns
         self._encoder = Encoder()
-        self._written = bytearray()  # a new buffer for the rows of every key takes twice as long as encoding them
+        self._written = bytearray()  # the bytes that `Encoder.encode` gives hold 512 in memory at least
         self._kinds: list[type] = [EMPTY] * len(columns)
         self._layouts = [_layout(self._kinds)]
 
@@ -67,18 +70,22 @@ class RowLayouts:
             raise SchemaChanged(f"a row has {width} values for the {len(self._columns)} columns")
         self._widen([_kind(values, name) for name, values in zip(self._columns, zip(*rows))])
 
-    def encode(self, rows: Sequence[Row]) -> tuple[int, bytes]:
-        """Encode *rows* that were learned, as layout and bytes; raises as `learn` does for values in lists."""
+    def encode(self, rows: Sequence[Row]) -> tuple[int, list[bytes]]:
+        """Encode *rows* that were learned: their layout, and a piece each; raises as `learn` for values in lists."""
         try:
             return self._encode(rows)
         except (OverflowError, UnicodeEncodeError):  # an int of over 64 bits, a lone surrogate: rarely worth a look
             self._widen([TAGGED if not self._fits(values) else EMPTY for values in zip(*rows)])
             return self._encode(rows)
 
-    def decode(self, layout: int, payload: bytes) -> list[Row]:
-        """Decode the rows of *payload*."""
+    def decode(self, layout: int, pieces: Sequence[bytes]) -> list[Row]:
+        """Decode the rows of *pieces*."""
+        return self.decode_payload(layout, len(pieces), b"".join(pieces))
+
+    def decode_payload(self, layout: int, num_rows: int, payload: bytes) -> list[Row]:
+        """Decode the *num_rows* rows of *payload*, pieces one after the other."""
         decoder, tagged = self._layouts[layout]
-        rows = decoder.decode(payload)
+        rows = decoder.decode(ARRAY.pack(ARRAY_32, num_rows) + payload)
         if not tagged:
             return rows
         columns: list[Any] = list(zip(*rows))
@@ -86,10 +93,13 @@ class RowLayouts:
             columns[position] = map(_untag, columns[position])
         return list(zip(*columns))
 
-    def _encode(self, rows: Sequence[Row]) -> tuple[int, bytes]:
+    def _encode(self, rows: Sequence[Row]) -> tuple[int, list[bytes]]:
         tagged = self._layouts[-1].tagged
-        self._encoder.encode_into(self._tag_columns(rows, tagged) if tagged else rows, self._written)
-        return len(self._layouts) - 1, bytes(self._written)
+        encode_into, written, pieces = self._encoder.encode_into, self._written, []
+        for row in self._tag_columns(rows, tagged) if tagged else rows:
+            encode_into(row, written)
+            pieces.append(bytes(written))
+        return len(self._layouts) - 1, pieces
 
     def _tag_columns(self, rows: Sequence[Row], positions: tuple[int, ...]) -> list[Row]:
         columns: list[Any] = list(zip(*rows))

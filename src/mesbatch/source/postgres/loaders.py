@@ -23,7 +23,7 @@ Buffer = Any  # of psycopg: bytes, bytearray or memoryview
 AS_TEXT = ("record", *(f"{kind}{form}" for kind in ("int4", "int8", "num", "date", "ts", "tstz")
                        for form in ("range", "multirange")))  # fmt: skip
 # Those that Arrow has as text only; Python's own values would be written a little otherwise.
-TEXT_IN_ARROW = ("json", "jsonb", "uuid", "inet", "cidr", "timetz")
+TEXT_IN_ARROW = ("json", "jsonb", "timetz")
 
 TEXTS = ("text", "varchar", "bpchar", "name", '"char"')
 OTHERS = 0  # the loader of all types that have none
@@ -41,14 +41,14 @@ class _ExactJson(Loader):
         return read_any_document(bytes(data))
 
 
-def prepare(cursor: Any, session: Session) -> None:
-    """Make *cursor* load what loses nothing, as Arrow takes it where *session* is columnar.
+def prepare(cursor: Any, session: Session, *, columnar: bool) -> None:
+    """Make *cursor* of *session* load what loses nothing, *columnar* as Arrow takes it.
 
     Loaders that an application has registered itself stay.
     """
     adapters: AdaptersMap = cursor.adapters
     text: Any = _text_loader(cursor.connection.info.encoding, session)
-    for oid, loader in _loaders(session.columnar, text):
+    for oid, loader in _loaders(columnar, text):
         if (present := adapters.get_loader(oid, Format.TEXT)) is not loader and _is_default(present):
             adapters.register_loader(oid, loader)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from mesbatch.batch import Column, Row
@@ -9,11 +10,14 @@ from mesbatch.source.postgres.refusal import is_of_loading, load_until_refused, 
 
 
 class NamedRows:
-    """The rows of *cursor*; after one that cannot be loaded the others of its round trip still come."""
+    """The rows of *cursor*; after one that cannot be loaded the others of its round trip still come.
 
-    def __init__(self, cursor: Any, columns: tuple[Column, ...]) -> None:
+    *end* ends the transaction that was begun for them.
+    """
+
+    def __init__(self, cursor: Any, columns: tuple[Column, ...], end: Callable[[], object] | None = None) -> None:
         self.columns = columns
-        self._cursor = cursor
+        self._cursor, self._end = cursor, end
         self._rows = 0  # given out before
         self._at = self._fetched = 0  # of the last round trip, where a row of it could not be loaded
 
@@ -38,6 +42,8 @@ class NamedRows:
 
     def close(self) -> None:
         self._cursor.close()
+        if self._end is not None:
+            self._end()
 
     def _load_or_refuse(self, size: int) -> list[Row]:
         rows = load_until_refused(self._cursor._tx, self._at, min(self._fetched, self._at + size))

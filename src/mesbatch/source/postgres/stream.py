@@ -31,7 +31,7 @@ class StreamedRows:
         self.cursor = _ChunkCursor(session.connection)
         self._at = 0  # the next row of the chunk
         self._rows = 0  # given out before
-        prepare(self.cursor, session)
+        prepare(self.cursor, session, columnar=session.columnar)
         try:
             self.cursor.send(sql, params)
             self.ended = not self.cursor.receive()  # the description comes with the first rows

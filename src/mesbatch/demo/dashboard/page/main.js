@@ -12,7 +12,7 @@ const DRAW_MS = 100;
 const SAMPLES = 1200; // ten minutes
 
 /** @type {any} what the warehouse has */
-const warehouse = await (await fetch('/demo/warehouse')).json();
+const warehouse = await (await fetch('demo/warehouse')).json();
 const page = Object.fromEntries([...document.querySelectorAll('[id]')].map((found) => [found.id, found]));
 const form = /** @type {HTMLFormElement} */ (page.ask);
 const { profile, keys, worker } = /** @type {any} */ (form.elements);
@@ -92,7 +92,7 @@ async function decide() {
   const query = new URLSearchParams([['profile', profile.value], ['keys', keys.value], ...wanted.map((name) => ['domain', name])]);
   if (worker.checked) query.set('worker', '1');
   try {
-    const response = await fetch(`/demo/decision?${query}`, { signal: chosen.signal });
+    const response = await fetch(`demo/decision?${query}`, { signal: chosen.signal });
     const { answer, rule, figures, incident_bytes } = await response.json();
     const words = { accept: 'read now', enqueue: 'read as a job', reject: 'refused' }[/** @type {string} */ (answer)];
     const badge = element('span', words, { class: `badge ${answer}` });
@@ -109,7 +109,7 @@ async function decide() {
 function start() {
   run?.cancel();
   const wanted = { profile: profile.value, domains: chosenDomains() };
-  const ours = new Run(worker.checked ? '/api/trace' : '/api/trace-without-worker', wanted, warehouse.ids, Number(keys.value));
+  const ours = new Run(worker.checked ? 'api/trace' : 'api/trace-without-worker', wanted, warehouse.ids, Number(keys.value));
   run = ours;
   domains = new Map(wanted.domains.map((domain) => [domain, new DomainRows(() => table.redraw())]));
   samples = [];
@@ -253,7 +253,7 @@ async function sample() {
   if (!document.hidden) {
     const job = run?.state === 'running' && run.jobId ? `?job=${run.jobId}` : '';
     try {
-      const { server, worker, limit } = await (await fetch(`/demo/memory${job}`)).json();
+      const { server, worker, limit } = await (await fetch(`demo/memory${job}`)).json();
       lines = { ...lines, limit };
       samples.push({ at: performance.now() / 1000, server, worker });
       if (run?.ended) samples.splice(0, samples.length - SAMPLES);
@@ -274,8 +274,8 @@ form.addEventListener('submit', (event) => {
   start();
 });
 page.cancel.addEventListener('click', () => run?.cancel());
-page.cut.addEventListener('click', () => fetch('/demo/cut', { method: 'POST' }));
-page.kill.addEventListener('click', () => fetch(`/demo/kill/${run?.jobId}`, { method: 'POST' }));
+page.cut.addEventListener('click', () => fetch('demo/cut', { method: 'POST' }));
+page.kill.addEventListener('click', () => fetch(`demo/kill/${run?.jobId}`, { method: 'POST' }));
 page.tabs.addEventListener('keydown', (/** @type {KeyboardEvent} */ event) => {
   const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
   if (!step) return;
