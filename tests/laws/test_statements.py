@@ -28,11 +28,10 @@ SAFE = [
     "select k, ':keys' as text from t where k in (:keys) /* not in (:keys) */;",
     "with w as (select k, n, v from t where k in (:keys)) select k, n from w where n > 7",
     "with w (lot, m) as (select k, max(n) from t where k in (:keys) group by k) select m, lot as k from w",
-    """
-    with w as (select k, n, row_number() over (partition by k, v order by n desc) rn from t where k in (:keys)),
-         one as (select n from t where n = 5)
-    select w.k, w.n from w left join one on one.n = w.n where rn = 1
-    """,
+    (
+        "with w as (select k, n, row_number() over (partition by k, v order by n desc) rn from t where k in (:keys)), "
+        "one as (select n from t where n = 5) select w.k, w.n from w left join one on one.n = w.n where rn = 1"
+    ),
     "with w as (select * from t where k in (:keys)), x as (select k, v from w) select x.* from x",
 ]
 UNSAFE = [
