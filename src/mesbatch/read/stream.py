@@ -167,8 +167,9 @@ class Reading:
             return Inline(_nothing())
         self._connect(source)
         session = (self._exporter or self._lanes[0]).session()
+        sql = session.driver.as_read(session, request.sql)
         paramstyle = request.paramstyle or session.driver.paramstyle
-        statement = KeyedStatement.parse(request.sql, request.params, paramstyle)
+        statement = KeyedStatement.parse(sql, request.params, paramstyle)
         examined = examine(session, statement, request.key, request.splittable)
         if keys.key_type is not None:
             session.driver.keys.check_type(examined.query, keys.key_type)

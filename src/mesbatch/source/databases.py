@@ -71,6 +71,22 @@ DATABASES = (
     Database("oracle", {"oracledb": "OracleDriver"}, sqlalchemy="oracle+oracledb://"),
     Database("duckdb", {"duckdb": "DuckdbDriver", "_duckdb": "DuckdbDriver"}),
     Database("odbc", {"pyodbc": "OdbcDriver"}),
+    Database(
+        "mysql",
+        {
+            "pymysql": "PymysqlDriver",
+            "MySQLdb": "MysqldbDriver",
+            "mysql": "ConnectorDriver",
+            "mariadb": "MariadbDriver",
+        },
+        frozenset(
+            f"{name}{driver}"
+            for name in ("mysql", "mariadb")
+            for driver in ("", "+pymysql", "+mysqldb", "+mysqlconnector", "+mariadbconnector")
+        ),
+        sqlalchemy="mysql+pymysql://",
+        named_bind="%({})s",
+    ),
     Database("adbc", {"adbc_driver_manager": "make_driver"}),
 )
 

@@ -48,9 +48,13 @@ class DbapiDriver:
     shares_snapshots = False
     moves_between_threads = False
     waits_for_goodbye = False
+    cuts_borrowed = True
 
     def __init__(self, connection: Any = None) -> None:
         self.paramstyle = paramstyle_of(connection)
+
+    def as_read(self, session: Session, sql: str) -> str:
+        return sql
 
     def execute(self, session: Session, sql: str, params: Params, max_bytes: int) -> CursorRows:
         watch = BufferWatch(max_bytes)
@@ -110,6 +114,9 @@ class DbapiDriver:
 
     def interrupt(self, connection: Any) -> None:
         connection.cancel()
+
+    def interrupt_session(self, session: Session) -> None:
+        self.interrupt(session.connection)
 
     def cut(self, connection: Any) -> None:
         with socket(fileno=os.dup(connection.fileno())) as wire:

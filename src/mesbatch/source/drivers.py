@@ -33,9 +33,14 @@ def driver_of(connection: Any) -> Driver:
     return DbapiDriver(connection)
 
 
-def owned_session(connection: Any, release: Callable[[], None], discard: Callable[[], None]) -> Session:
+def owned_session(
+    connection: Any,
+    release: Callable[[], None],
+    discard: Callable[[], None],
+    connect_again: Callable[[], Any] | None = None,
+) -> Session:
     """A session on a connection that is ours to give back."""
-    return Session(driver_of(connection), connection, True, release, discard)
+    return Session(driver_of(connection), connection, True, release, discard, connect_again=connect_again)
 
 
 def borrowed_session(wrapper: Any) -> Session:
@@ -59,7 +64,8 @@ def session_of(connect: Callable[[], Any]) -> Session:
     try:
         connection = unwrap(opened)
         driver = driver_of(connection)
-        return Session(driver, connection, True, opened.close, getattr(opened, "invalidate", opened.close))
+        discard = getattr(opened, "invalidate", opened.close)
+        return Session(driver, connection, True, opened.close, discard, connect_again=connect)
     except BaseException:
         if hasattr(opened, "close"):
             opened.close()

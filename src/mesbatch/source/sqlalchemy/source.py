@@ -46,7 +46,13 @@ def _label(engine: Engine) -> str:
 
 def _checkout(engine: Engine) -> Session:
     proxy = engine.raw_connection()
-    return owned_session(proxy.driver_connection, proxy.close, proxy.invalidate)
+    return owned_session(proxy.driver_connection, proxy.close, proxy.invalidate, lambda: _connect_beside(engine))
+
+
+def _connect_beside(engine: Engine) -> Any:
+    """A connection of *engine*'s driver that its pool does not count: it may have none left."""
+    arguments, options = engine.dialect.create_connect_args(engine.url)
+    return engine.dialect.connect(*arguments, **options)
 
 
 def _borrow(connection: Connection) -> Session:
