@@ -6,7 +6,6 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from random import uniform
 from typing import Any, Literal, NamedTuple
 
 from mesbatch.batch import Column, Row, find_column
@@ -150,6 +149,8 @@ class PartReader:
                 yield PartRead(part.first, part.last, part.count - len(refused))
                 return
             yield PartRetried(rest.first, rest.last, attempt, failure)
+            from random import uniform  # only a failure needs it
+
             if lane.stopped.wait(PAUSES[attempt - 1] * uniform(0.5, 1.0)):
                 return
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import closing, suppress
-from socket import SHUT_RDWR, socket
 from typing import Any
 
 from mesbatch.batch import Column, Row
@@ -119,6 +118,8 @@ class DbapiDriver:
         self.interrupt(session.connection)
 
     def cut(self, connection: Any) -> None:
+        from socket import SHUT_RDWR, socket  # only a read that does not stop otherwise needs it
+
         with socket(fileno=os.dup(connection.fileno())) as wire:
             wire.shutdown(SHUT_RDWR)
 

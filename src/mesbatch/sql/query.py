@@ -18,7 +18,7 @@ from mesbatch.sql.tree import Node, Parens, read_tree, write_nodes
 READING = frozenset({"SELECT", "WITH", "VALUES", "TABLE", "PRAGMA", "SHOW"})
 WANTED = "wanted: IN (:keys), once, outside quotes and comments"
 
-_KEYS = re.compile(r":keys|__\[POSTCOMPILE_keys(?:~~.+?~~)?\]", re.IGNORECASE | re.DOTALL)
+_KEYS = r"(?is):keys|__\[POSTCOMPILE_keys(?:~~.+?~~)?\]"
 _BEFORE_A_PREDICATE = frozenset({"WHERE", "AND", "OR", "NOT", "ON", "HAVING", "WHEN", "THEN", "ELSE", "SELECT", "CASE"})
 
 
@@ -101,7 +101,7 @@ def find_keys(sql: str) -> KeyFilter:
     ('CONTAINERID', 'ERID in ', ' and QTY > 0')
     """
     tokens = significant_tokens(sql)
-    found = [i for i, token in enumerate(tokens) if token.kind == "bind" and _KEYS.fullmatch(token.text)]
+    found = [i for i, token in enumerate(tokens) if token.kind == "bind" and re.fullmatch(_KEYS, token.text)]
     if not found:
         raise StatementError(f"the statement has no :keys{_hidden_keys(sql)}; {WANTED}")
     if len(found) > 1:
