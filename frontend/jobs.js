@@ -8,6 +8,7 @@
  * @typedef {object} Options
  * @property {AbortSignal} [signal] ends everything: requests, pauses and, with `trace`, the job
  * @property {Record<string, string>} [headers] sent with every request
+ * @property {RequestCredentials} [credentials] of every request, such as `include` for a server of another origin
  * @property {number} [patience] seconds of pauses without an answer before giving up
  * @property {number} [pause] seconds before something is asked again for the first time
  * @property {number} [maxLineBytes]
@@ -31,7 +32,6 @@ const PAGE_ROWS = 5000;
  * @returns {AsyncGenerator<Line, void, void>}
  */
 export async function* trace(url, wanted, options = {}) {
-  const { signal } = options;
   const { response, job } = await submit(url, wanted, options);
   if (response) return yield* readLines(response, options);
   let open = true;
@@ -39,7 +39,7 @@ export async function* trace(url, wanted, options = {}) {
     if (open) cancel(url, job.job_id, options).catch(() => {}); // it may have ended by itself
     open = false;
   };
-  const forget = onAbort(signal, stop);
+  const forget = onAbort(options.signal, stop);
   try {
     for await (const line of follow(url, job.job_id, options)) {
       open &&= line.type !== 'complete';
@@ -110,7 +110,7 @@ export async function* follow(url, jobId, options = {}) {
     /** @type {Status} */
     const told = await get('');
     const { status } = told;
-    yield { rows: account.rows, ...told, ...told.progress, type: 'progress' };
+    yield { rows: account.rows, percent: null, ...told, ...told.progress, type: 'progress' };
     if (status === 'finished') return yield* pages(get, told.domains, account);
     if (status !== 'queued' && status !== 'started') throw new JobFailed(told.error || `the job is ${status}`);
     await patience.wait();
@@ -123,8 +123,8 @@ export async function* follow(url, jobId, options = {}) {
  * @param {string} jobId
  * @param {Options} [options] its signal is ignored, because this call follows an abort
  */
-export async function cancel(url, jobId, { headers } = {}) {
-  await ask(pathOf(url, jobId), { headers }, { method: 'DELETE', keepalive: true });
+export async function cancel(url, jobId, { signal, ...options } = {}) {
+  await ask(pathOf(url, jobId), options, { method: 'DELETE', keepalive: true });
 }
 
 /**
@@ -181,9 +181,10 @@ async function insist(path, patience, options) {
  * @param {Options} options
  * @param {RequestInit} [request]
  */
-async function ask(path, { signal, headers, timeout }, request) {
+async function ask(path, { signal, headers, timeout, ...options }, request) {
   const late = new AbortController(); // for the headers alone; a body may take longer
   const asked = fetch(path, {
+    ...options, // of which `fetch` knows credentials
     ...request,
     headers: { Accept: 'application/x-ndjson, */*', 'Content-Type': 'application/json', ...headers },
     signal: AbortSignal.any([late.signal, signal ?? late.signal]),
@@ -201,7 +202,7 @@ async function ask(path, { signal, headers, timeout }, request) {
 /** @param {Response} response */
 const json = (response) =>
   response.json().catch((cause) => {
-    throw new Malformed('the answer is no JSON', { cause });
+    throw new Malformed('no JSON', { cause });
   });
 
 /**

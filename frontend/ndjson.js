@@ -12,7 +12,7 @@
  * @typedef {{type: 'domain_end', domain: string, count: number, status?: string, checksum?: string}} DomainEndLine
  * @typedef {{type: 'aggregation', data: Record<string, any>}} AggregationLine
  * @typedef {{type: 'warning', code: string, failed_domains: string[], failed_keys?: object[]}} WarningLine
- * @typedef {{type: 'progress', elapsed_seconds: number, rows: number, percent?: number, keys?: number,
+ * @typedef {{type: 'progress', elapsed_seconds: number, rows: number, percent?: number | null, keys?: number,
  *   keys_total?: number, status?: string}} ProgressLine
  * @typedef {{type: 'complete', total_records: number, domains?: Record<string, DomainTotal>,
  *   elapsed_seconds?: number}} CompleteLine
@@ -193,7 +193,7 @@ export async function* readLines(
         await breath();
         signal?.throwIfAborted();
         yield line;
-        if (line.type === 'complete' || line.type === 'full_result') return;
+        if (/complete|full_result/.test(line.type)) return;
       }
     }
   } finally {
@@ -227,7 +227,7 @@ function lineCutter(maxLineBytes) {
     try {
       kept += utf8.decode(piece, { stream: !!piece });
     } catch (cause) {
-      throw new Malformed('a line is not UTF-8', { cause });
+      throw new Malformed('no UTF-8', { cause });
     }
   };
   /** @param {Uint8Array} piece */
@@ -270,10 +270,12 @@ function parse(text) {
   } catch (error) {
     cause = error;
   }
-  if (!line?.type || (line.type === 'records' && !Array.isArray((line.data ??= line.rows)))) {
+  const type = line?.type;
+  if (!type || (type === 'records' && !Array.isArray((line.data ??= line.rows)))) {
     throw new Malformed(`no line of a stream: ${text.slice(0, 60)}`, { cause });
   }
-  if (line.type === 'error') throw new JobFailed(line.message, { problem: line.problem });
+  if (type === 'progress') line.percent ??= null;
+  if (type === 'error') throw new JobFailed(line.message, { problem: line.problem });
   return line;
 }
 

@@ -13,7 +13,8 @@ import { trace } from './jobs.js';
 const KEPT_ROWS = 10000; // of a domain, for a virtual table
 
 /**
- * Use a trace in a component. `start(wanted)` asks for a trace; a second call, or `cancel()`, ends the one before.
+ * Use a trace in a component. `start(wanted)` asks for a trace; a second call, or `cancel()`, ends the one before. Once
+ * the component is gone, it does nothing.
  * *domains* grows at most once a frame, and keeps the first *keep* rows of each; with `Infinity` all of them stay in
  * memory. *progress* has the `rows` that came, and the last words of the server, such as `percent`.
  *
@@ -31,6 +32,7 @@ export function useTraceProgress(url, { keep = KEPT_ROWS, ...options } = {}) {
   let controller = new AbortController();
   let frame = 0;
   let rows = 0;
+  let gone = false;
 
   /** Show the rows that came, with the next frame, or at once in a hidden tab, which has no frames. */
   function show() {
@@ -69,6 +71,7 @@ export function useTraceProgress(url, { keep = KEPT_ROWS, ...options } = {}) {
    * @param {import('./jobs.js').Wanted} wanted
    */
   async function start(wanted) {
+    if (gone) return;
     cancel();
     const ours = (controller = new AbortController());
     state.value = 'running';
@@ -95,6 +98,11 @@ export function useTraceProgress(url, { keep = KEPT_ROWS, ...options } = {}) {
     if (state.value === 'running') state.value = 'cancelled';
   }
 
-  if (getCurrentScope()) onScopeDispose(cancel);
+  function leave() {
+    gone = true;
+    cancel();
+  }
+
+  if (getCurrentScope()) onScopeDispose(leave);
   return { state, jobId, progress, domains, aggregation, failedDomains, error, start, cancel };
 }

@@ -28,6 +28,16 @@ class Column:
     precision: int | None = None
     scale: int | None = None
 
+    @property
+    def as_text(self) -> str:
+        """An SQL expression that reads the column as text."""
+        return f"CAST({quoted(self.name)} AS VARCHAR)"
+
+
+def quoted(name: str) -> str:
+    """*name* as an identifier of standard SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
 
 class Batch(NamedTuple):
     """Rows that were fetched together; it unpacks as ``columns, rows``.

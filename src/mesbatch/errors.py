@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class MesbatchError(Exception):
     """The base of every error that mesbatch raises itself.
 
-    *retryable* says that the same call, made again later and unchanged, may succeed.
+    *retryable* says that the same call, made again later and unchanged, may succeed. *for_client* is what a client is
+    told instead of the message, where that names a host or quotes a driver.
     """
 
     retryable: ClassVar[bool] = False
+    for_client: str | None = None
+
+    def hidden(self, words: str | None = None) -> Self:
+        """Let a client be told *words*, or the meaning of the class, and not the message."""
+        self.for_client = words or (type(self).__doc__ or "").partition("\n")[0].rstrip(".")
+        return self
 
 
 # -- source: connections and the database behind them ----------------------------------------------
@@ -23,6 +30,14 @@ class SourceError(MesbatchError):
 
 class UnknownSource(SourceError, TypeError):
     """*con* is nothing that rows can be read from."""
+
+
+class LoginRefused(SourceError):
+    """The database does not let this user in, or there is no such database."""
+
+
+class MissingDriver(SourceError, ImportError):
+    """The driver of a URL is not installed."""
 
 
 class ConnectionClosed(SourceError):
@@ -106,7 +121,17 @@ class SchemaChanged(DataError):
 
 
 class UnencodableValue(DataError, TypeError):
-    """A value that has no place in the output; the message names its column and row."""
+    """A value that has no place in the output; the message names its column and row, and a way to read it.
+
+    *row* has the values of its row where they are known, and *goes_on* says that reading can go on after it.
+    """
+
+    row: tuple[object, ...] | None = None
+    goes_on: bool = False
+
+
+class InvalidText(UnencodableValue):
+    """A text of the database that is no valid UTF-8."""
 
 
 # -- budget: what may be held -----------------------------------------------------------------------
@@ -118,6 +143,10 @@ class BudgetError(MesbatchError):
 
 class RowTooLarge(BudgetError):
     """One row alone is larger than everything the reader may hold."""
+
+
+class UnboundedDriver(BudgetError, UserWarning):
+    """A warning: a driver held far more of a result in memory than the reader may, before it gave the first row."""
 
 
 class SpillError(BudgetError, OSError):
@@ -197,7 +226,7 @@ class ResultStoreFull(StoreError, OSError):
 
 
 class StoreRefused(StoreError, PermissionError):
-    """A directory that is not ours alone: others could change what is read back from it."""
+    """A place that cannot be used: a directory that others could change, or a client that cannot keep jobs."""
 
 
 class ChunkLost(StoreError):
@@ -251,6 +280,12 @@ class JobFailed(JobError):
     """The job whose result was being followed ended without one."""
 
 
+class NotResumable(JobError):
+    """A worker stopped within rows that one statement gave for all keys: submit the job anew."""
+
+    retryable = True
+
+
 class StatusConflict(JobError):
     """The job is in another status than this change starts from; an ended job stays as it ended."""
 
@@ -280,6 +315,10 @@ class ResultChanged(JobError):
 
 class ExportError(MesbatchError):
     """An export cannot begin, go on or end; the message says what is whole of it."""
+
+
+class InvalidExport(ExportError, ValueError):
+    """Options of an export that do not go together, or an output that cannot be; nothing was touched."""
 
 
 class OutputExists(ExportError):
@@ -313,12 +352,20 @@ class NotAcceptable(InvalidRequest):
     """None of the media types that the client accepts can be served."""
 
 
+class UnsupportedMediaType(InvalidRequest):
+    """A request that changes something does not say that its body is JSON; browsers let other sites send such ones."""
+
+
 class NoPrincipal(ClientError):
     """The application named nobody on whose behalf a request is made."""
 
 
 class ClientTooSlow(ClientError, TimeoutError):
     """The client did not take the answer within the time that a response may last."""
+
+
+class ResponseIsStreamed(ClientError, RuntimeError):
+    """The bytes of a response were asked for before it was sent, while they are made only as it is sent."""
 
 
 # -- settings ---------------------------------------------------------------------------------------

@@ -66,5 +66,10 @@ class PartFailed:
     keys_read: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class KeyRefused(PartFailed):
+    """Loss of one key, of whose rows one holds a value that cannot be given; the other keys of its part go on."""
+
+
 Event = BatchRead | FetchOverBudget | StrategyChosen | PartRead | PartRetried | PartFailed
 Hook = Callable[[Event], None]

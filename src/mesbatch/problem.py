@@ -22,6 +22,7 @@ from mesbatch.errors import (
     MesbatchError,
     NoPrincipal,
     NotAcceptable,
+    NotResumable,
     NoWorker,
     PermitLost,
     PermitTooLarge,
@@ -31,6 +32,7 @@ from mesbatch.errors import (
     SnapshotTooOld,
     StatementError,
     UnknownProfile,
+    UnsupportedMediaType,
 )
 
 RETRY_SECONDS = 5.0  # enough for a server to restart, or for a permit to come back
@@ -48,6 +50,7 @@ _TABLE: dict[type, tuple[HTTPStatus, str | None]] = {
     ResultExpired: (HTTPStatus.NOT_FOUND, "JOB_RESULT_EXPIRED"),
     JobNotComplete: (HTTPStatus.CONFLICT, None),
     NotAcceptable: (HTTPStatus.NOT_ACCEPTABLE, None),
+    UnsupportedMediaType: (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, None),
     BodyTooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, None),
     PermitTooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "ANSWER_TOO_LARGE"),
     LimiterBusy: (HTTPStatus.SERVICE_UNAVAILABLE, "BUSY"),
@@ -58,6 +61,7 @@ _TABLE: dict[type, tuple[HTTPStatus, str | None]] = {
     ReadInterrupted: (HTTPStatus.INTERNAL_SERVER_ERROR, None),
     PermitLost: (HTTPStatus.INTERNAL_SERVER_ERROR, None),
     LeaseHeld: (HTTPStatus.INTERNAL_SERVER_ERROR, None),
+    NotResumable: (HTTPStatus.INTERNAL_SERVER_ERROR, None),
     ResultChanged: (HTTPStatus.INTERNAL_SERVER_ERROR, None),
 }
 
@@ -80,13 +84,20 @@ class Problem:
         """
         return {
             "type": problem_type(self.code),
-            "title": HTTPStatus(self.status).phrase,
+            "title": _title(self.status),
             "status": self.status,
             "detail": self.detail,
             "error": self.detail,
             "code": self.code,
             **self.more,
         }
+
+
+def _title(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:  # an application's own
+        return f"Status {status}"
 
 
 def problem_type(code: str) -> str:
@@ -111,6 +122,8 @@ def problem_of(error: BaseException) -> Problem:
 
 def tell(error: BaseException, failed: str = "read") -> str:
     """Describe *error* in words that hold nothing of the database; *failed* names what failed."""
+    if isinstance(error, MesbatchError) and error.for_client is not None:
+        return error.for_client
     if isinstance(error, MesbatchError) and not isinstance(error, StatementError):
         return str(error).partition("\n")[0]
     return f"the {failed} failed: {type(error).__name__}"

@@ -149,12 +149,12 @@ class Settings:
         path = private_directory(directory) / "permits"
         return MachineLimiter(path, self.max_concurrent, self.max_concurrent * READER_BYTES)
 
-    def jobs(self, functions: Functions, *, app: str, directory: Path | None = None) -> Jobs:
+    def jobs(self, functions: Functions, *, app: str, directory: Path | None = None, unmarked: bool = True) -> Jobs:
         """Make the jobs of RQ's workers where ``TRACE_WORKER_ENABLED``, else those of this process.
 
         Redis holds 128 MiB of a result; the rest of it, and every result without Redis, is kept in *directory*, which
         the web server and all workers must share. *app* is the ``module:object`` where a worker's process finds the
-        jobs that this returns.
+        jobs that this returns. *unmarked* is that of `Jobs`: false once no job of the first implementation is left.
         """
         from mesbatch.store import DirectoryStore
 
@@ -162,7 +162,9 @@ class Settings:
         if not self.worker_enabled:
             from mesbatch.jobs import LocalJobs
 
-            return LocalJobs(functions, store, app=app, settings=self.shared(), workers=self.worker_count)
+            return LocalJobs(
+                functions, store, app=app, settings=self.shared(), workers=self.worker_count, unmarked=unmarked
+            )
         from mesbatch.jobs.rq import RQJobs
         from mesbatch.store.redis import RedisStore
 
@@ -171,8 +173,9 @@ class Settings:
             overflow=store, patience=REDIS_PATIENCE_SECONDS,
         )  # fmt: skip
         return RQJobs(
-            functions, redis_store, app=app, url=self.redis_url, queue=self.worker_queue, settings=self.shared()
-        )
+            functions, redis_store, app=app, url=self.redis_url, queue=self.worker_queue, settings=self.shared(),
+            unmarked=unmarked,
+        )  # fmt: skip
 
     def read_options(self) -> dict[str, Any]:
         """Give the options of `Trace.read`: ``trace.read(con, keys, **settings.read_options())``."""

@@ -5,6 +5,7 @@ MiB = 1024 * KiB
 GiB = 1024 * MiB
 
 _SUFFIXES = {"B": 1, "KiB": KiB, "MiB": MiB, "GiB": GiB}
+_READ = {**_SUFFIXES, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 
 
 def format_bytes(nbytes: float) -> str:
@@ -20,17 +21,19 @@ def format_bytes(nbytes: float) -> str:
 
 
 def parse_bytes(text: str) -> int:
-    """Read a size that a person wrote: a number and B, KiB, MiB or GiB; without one of them, it is bytes.
+    """Read a size that a person wrote: a number and B, KiB, MiB or GiB, or kB, MB or GB; bytes without one of them.
 
     Raises:
         ValueError: *text* is not such a size.
 
     >>> parse_bytes("64MiB") == parse_bytes("64 MiB") == 64 * MiB
     True
+    >>> parse_bytes("64MB")
+    64000000
     """
-    number = text.rstrip("BKMGi ")
+    number = text.rstrip("BkKMGi ")
     suffix = text[len(number) :].strip() or "B"
     try:
-        return int(float(number) * _SUFFIXES[suffix])
+        return int(float(number) * _READ[suffix])
     except (KeyError, ValueError, OverflowError):
-        raise ValueError(f"{text!r} is no size: a size is a number and one of {', '.join(_SUFFIXES)}") from None
+        raise ValueError(f"{text!r} is no size: a size is a number and one of {', '.join(_READ)}") from None

@@ -61,6 +61,22 @@ def test_a_request_that_is_not_admitted_has_no_permit(admission, weather):
     assert admission.limiter.in_flight == InFlight(0, 0, 0)
 
 
+def test_a_count_that_is_too_large_already_is_refused_before_its_end(admission):
+    early = admission.refuse_early(Cost("query_tool", 60_000, streamed=True))
+    assert isinstance(early, Reject)
+    assert (early.cid_count, early.limit, early.cid_count_exact) == (60_000, 50_000, False)
+    assert early.reason.endswith("; more were not counted")
+
+
+def test_a_count_is_refused_early_for_its_number_alone(admission, weather):
+    assert admission.refuse_early(Cost("query_tool", 50_000, streamed=True)) is None
+    assert admission.refuse_early(Cost("query_tool", 60_000, streamed=True), worker_listens=True) is None
+    weather.used = 0.85
+    assert admission.refuse_early(SMALL) is None
+    with pytest.raises(UnknownProfile):
+        admission.refuse_early(Cost("x", 60_000))
+
+
 def test_a_wait_in_vain_is_a_refusal_that_may_be_repeated(admission):
     with admission.limiter.permit(1), admission.limiter.permit(1):
         refused = admission.admit(SMALL, timeout=0.01)

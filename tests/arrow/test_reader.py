@@ -77,7 +77,7 @@ def test_a_failure_reaches_who_consumes_the_stream(sqlite):
     sqlite.execute("insert into lots values (1000, 'x', 'no number')")
     reader = read_sql_iter("select * from lots", sqlite, batch_size=100)
 
-    with pytest.raises(Exception, match=r"a string does not fit double"):
+    with pytest.raises(Exception, match=r"'no number' does not fit double.*pa\.string"):
         pa.table(reader.arrow({"qty": pa.float64()}))
 
     assert reader.manifest.status == "failed"
@@ -250,7 +250,7 @@ def test_types_that_adbc_reads_otherwise_are_read_as_tuples(postgres, postgres_s
     (row,) = pa.table(read_sql_iter(sql, postgres_schema_url).arrow()).to_pylist()
 
     assert row == {
-        "doc": '{"a":1}',
+        "doc": '{"a": 1}',
         "id": "00000000-0000-0000-0000-000000000005",
         "numbers": [1, 2],
         "span": timedelta(days=1),
@@ -288,7 +288,7 @@ def test_numerics_come_as_text_in_the_order_of_the_statement_whatever_the_column
 
 @pytest.mark.parametrize("value", ["'infinity'::timestamp", "'-infinity'::timestamptz", "'infinity'::date"])
 def test_an_infinite_time_is_an_error_and_no_other_time(postgres_schema_url, value):
-    with pytest.raises(UnencodableValue, match="column 'at' holds an infinity"):
+    with pytest.raises(UnencodableValue, match="column 'at' of row 1: an infinity"):
         list(read_sql_iter(f"select null as none, {value} as at", postgres_schema_url).arrow())
 
 

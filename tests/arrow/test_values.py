@@ -100,3 +100,21 @@ def test_lists_keep_their_nulls_and_their_empty_ones():
     values = [[1, None], None, [], [3]]
 
     assert make_array(values, pa.list_(pa.int32())).to_pylist() == values
+
+
+@given(
+    value=st.decimals(allow_nan=False, allow_infinity=False),
+    type_=st.sampled_from([pa.decimal128(38, 0), pa.decimal128(38, 10), pa.decimal256(76, 1), pa.decimal256(76, 40)]),
+    options=st.sampled_from([{"asked": True}, {"declared": False}]),
+)
+def test_a_decimal_of_any_scale_is_exact_or_refused(value, type_, options):
+    try:
+        array = make_array([value], type_, **options)
+    except Misfit:
+        return
+    assert array.to_pylist() == [value]
+
+
+def test_a_decimal_that_is_39_digits_finer_than_its_column_is_no_zero():
+    with pytest.raises(Misfit):
+        make_array([Decimal("12.5"), Decimal("0." + "3" * 40)], pa.decimal128(38, 1), declared=False)

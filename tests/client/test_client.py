@@ -1,11 +1,19 @@
 from __future__ import annotations
 
+import time
+import tracemalloc
 from collections import Counter, defaultdict
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from json import dumps
 from threading import Thread
 
 import pytest
 
+from mesbatch.batch import Column
 from mesbatch.client import JobClient, JobStream, follow_store
+from mesbatch.codec.checksum import Checksum
+from mesbatch.codec.rows import RowEncoder
 from mesbatch.errors import CorruptChunk, JobFailed, JobNotFound, ReadInterrupted, RequestRefused
 from mesbatch.jobs import JobSpec, LocalJobs
 from mesbatch.jobs.job import ending
@@ -177,3 +185,164 @@ def test_lines_of_the_first_implementation_are_read():
     stream = JobStream(lambda first: ByteStream((line for line in lines), None))
     assert rows_of(stream) == {"h": Counter([(1,)])}
     assert stream.warning["failed_domains"] == ["holds"]
+
+
+class Given:
+    """Lines of one answer after the other, and the places that were asked for."""
+
+    def __init__(self, *answers):
+        self._answers, self.asked = list(answers), []
+
+    def __call__(self, first):
+        self.asked.append(first)
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        return ByteStream((line for line in answer), None)
+
+
+META = b'{"type":"meta","job_id":"j"}\n'
+RECORDS = b'{"type":"records","domain":"d","batch":0,"count":1,"data":[{"ID":1}]}\n'
+COMPLETE = b'{"type":"complete","total_records":1,"domains":{"d":{"rows":1,"checksum":"8230d2f7"}}}\n'
+
+
+def test_the_time_that_the_consumer_takes_is_no_lack_of_patience():
+    given = Given([META, RECORDS], [META, COMPLETE])
+    for _ in JobStream(given, patience=0.2):
+        time.sleep(0.4)
+    assert given.asked == [0, 1]
+
+
+@pytest.mark.parametrize("greeting", [[META], [META, b'{"type":"progress","rows":0}\n']])
+def test_a_server_that_sends_nothing_but_its_greeting_is_given_up(greeting):
+    began = time.monotonic()
+    with pytest.raises(ReadInterrupted, match=r"nothing came for 0\.3 s"):
+        list(JobStream(Given(greeting), patience=0.3))
+    assert time.monotonic() - began < 5
+
+
+def test_a_job_that_waits_is_waited_for():
+    waiting = [META, *[b'{"type":"progress","rows":0}\n'] * 2]
+    given = Given(*[waiting] * 30, [META, RECORDS, COMPLETE])
+    heard = []
+    assert len(list(JobStream(given, patience=0.05, on_progress=heard.append))) == 1
+    assert all(line["percent"] is None for line in heard)
+
+
+DAMAGED = [
+    b"<html>\n", b"\xff\xfe\n", b'{"type":1}\n', b'{"type":"complete"}\n', b'{"type":"aggregation"}\n', b"[]\n",
+    b'{"type":"records","domain":"d","count":1,"data":{"ID":1}}\n', b'{"type":"records","data":' + b"[" * 100_000,
+    b'{"type":"complete","total_records":1,"domains":{"d":{"rows":1}}}\n',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", DAMAGED, ids=lambda line: line[:24])
+def test_a_damaged_line_is_asked_for_again_and_an_error_in_the_end(line):
+    assert len(list(JobStream(Given([META, line], [META, RECORDS, COMPLETE])))) == 1
+    with pytest.raises(ReadInterrupted, match="damaged"):
+        list(JobStream(Given([META, line]), patience=0.1))
+
+
+class Once:
+    """A server that answers each POST alike, and each GET by the next of *statuses*."""
+
+    def __init__(self, status, kind, body, statuses=()):
+        self.accepted, self.sent, remaining = [], 0, list(statuses)
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                self.rfile.read(int(self.headers["Content-Length"]))
+                outer.accepted.append(self.headers["Accept"])
+                self.send_response(status)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(sum(map(len, body))))
+                self.end_headers()
+                with suppress(OSError):
+                    for part in body:
+                        self.wfile.write(part)
+                        outer.sent += len(part)
+
+            def do_GET(self):
+                code, told = remaining.pop(0)
+                data = dumps(told).encode()
+                self.send_response(code)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, *_):
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self):
+        Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def lines_of(batches, rows):
+    encoder = RowEncoder((Column("ID"), Column("TEXT")))
+    checksum, position = Checksum(), 0
+    yield META
+    for number in range(batches):
+        data = encoder.encode_list([(position + n, "x" * 100) for n in range(rows)])
+        position += rows
+        checksum.update_list(data)
+        yield b'{"type":"records","domain":"d","batch":%d,"count":%d,"data":%s}\n' % (number, rows, data)
+    yield b'{"type":"complete","total_records":%d,"domains":{"d":{"rows":%d,"checksum":"%s"}}}\n' % (
+        position, position, checksum.hexdigest().encode()
+    )  # fmt: skip
+
+
+def test_rows_that_the_server_reads_at_once_are_read_flat():
+    with Once(200, "application/x-ndjson", list(lines_of(200, 1_000))) as server:
+        tracemalloc.start()
+        with JobClient(server.url).read("p", ["a"], ["d"]) as stream:
+            rows = sum(len(records.rows) for records in stream)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert rows == 200_000
+    assert server.sent > 24_000_000
+    assert server.accepted[0].startswith("application/x-ndjson")
+    assert peak < 24_000_000 + 8_000_000  # the server's own copy of the answer lies in this process
+
+
+def test_an_answer_that_was_asked_for_once_is_not_read_twice():
+    *lines, _ = lines_of(3, 10)
+    with Once(200, "application/x-ndjson", lines) as server, JobClient(server.url).read("p", ["a"], ["d"]) as stream:
+        with pytest.raises(ReadInterrupted, match="30 rows"):
+            list(stream)
+        assert len(server.accepted) == 1
+
+
+def test_a_read_that_becomes_a_job_is_followed(web, database):
+    web.job_id = submitted(web, database)
+    assert rows_of(JobClient(web.url).read("p", KEYS, DOMAINS)) == expected(database)
+
+
+@pytest.mark.parametrize("call", ["submit", "read"])
+def test_an_answer_that_is_not_what_was_asked_for_is_not_loaded(call):
+    with Once(200, "application/json", [b"x" * 100_000] * 400) as server:
+        with pytest.raises(RequestRefused, match=r"at once|not with lines"):
+            getattr(JobClient(server.url), call)("p", ["a"], ["d"])
+        assert server.sent < 30_000_000
+
+
+def test_a_wait_survives_the_restart_of_a_web_server(monkeypatch):
+    monkeypatch.setattr("mesbatch.client.http.POLL_SECONDS", 0.01)
+    statuses = [(200, {"status": "started"}), (503, {}), (502, {}), (200, {"status": "finished"})]
+    with Once(200, "x", [], statuses) as server:
+        assert JobClient(server.url).wait("a" * 32)["status"] == "finished"
+
+
+def test_a_wait_gives_up_a_server_that_stays_away_and_one_that_refuses(monkeypatch):
+    monkeypatch.setattr("mesbatch.client.http.POLL_SECONDS", 0.01)
+    monkeypatch.setattr("mesbatch.client.http.PATIENCE_SECONDS", 0.1)
+    with Once(200, "x", [], [(503, {})] * 500) as server, pytest.raises(RequestRefused, match="503"):
+        JobClient(server.url).wait("a" * 32)
+    with Once(200, "x", [], [(403, {"error": "no"})]) as server, pytest.raises(RequestRefused, match="403"):
+        JobClient(server.url).wait("a" * 32)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,10 @@ from tests.rig.site import ROOT
 from tests.rig.until import until
 from tests.rig.valkey_or_skip import valkey_or_skip
 
+RULES = (
+    "~{prefix}:* ~mesbatch:* ~rq:* resetchannels &rq:* -@all +@read +@write +@transaction +@scripting +@connection "
+    "+@pubsub +info +time -@dangerous"
+)  # as docs/jobs.md has them
 ENABLED = {"TRACE_WORKER_ENABLED": "true", "TRACE_WORKER_COUNT": "2"}
 
 
@@ -57,6 +62,55 @@ def test_a_redis_that_is_away_is_a_problem_without_its_password():
     found = texts(checks._redis(settings, []))
     assert "not reachable" in found
     assert "hunter2" not in found
+
+
+@pytest.fixture
+def limited():
+    """Start a server of our own, and give its URL for a user with other *rules* of access."""
+    import redis
+
+    with valkey_or_skip() as own:
+
+        def user(rules):
+            with redis.Redis.from_url(own.url) as client:
+                client.execute_command("ACL", "SETUSER", "ann", "reset", "on", ">secret", *rules.split())
+            return Settings.from_env({**ENABLED, "REDIS_URL": own.url.replace("//", "//ann:secret@")})
+
+        yield user
+
+
+def test_a_wrong_password_is_a_problem(limited):
+    settings = limited("~* &* +@all")
+    wrong = replace(settings, redis_url=settings.redis_url.replace("secret", "wrong"))
+    found = texts(checks._redis(wrong, []))
+    assert "does not know this user and password" in found
+    assert "wrong" not in found
+
+
+@pytest.mark.parametrize(
+    ("rules", "refused"),
+    [
+        (RULES.format(prefix="mes_wip"), ""),
+        (RULES.format(prefix="other"), "refuses jobs in mes_wip:*"),
+        (RULES.format(prefix="mes_wip").replace("~mesbatch:*", ""), "refuses workers in mesbatch:*"),
+        (RULES.format(prefix="mes_wip").replace("~rq:*", ""), "refuses queues in rq:*"),
+        (RULES.format(prefix="mes_wip").replace("&rq:*", ""), "refuses commands to workers"),
+        (RULES.format(prefix="mes_wip").replace("+@scripting", ""), "refuses jobs in mes_wip:*"),
+    ],
+)
+def test_each_rule_of_access_that_is_missing_is_a_problem(limited, rules, refused):
+    found = texts(checks._redis(limited(rules), []))
+    assert refused in found
+    assert bool(found) == bool(refused)
+
+
+def test_trying_leaves_nothing_behind(server):
+    import redis
+
+    with redis.Redis.from_url(server.url) as client:
+        client.flushdb()
+        assert texts(checks._redis(Settings.from_env({**ENABLED, "REDIS_URL": server.url}), [])) == ""
+        assert client.keys("*") == []
 
 
 def test_too_few_workers_on_the_queue_are_a_problem(server):

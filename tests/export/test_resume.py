@@ -43,6 +43,9 @@ CASES = [
     ("out.ndjson", False, {}),
     ("out.ndjson", True, {}),
     ("out.ndjson.gz", True, {"compress": True}),
+    ("out.csv", True, {}),
+    ("out.csv.zst", False, {}),
+    ("parts/", False, {"format": "csv", "compress": True}),
     ("parts/", False, {"format": "ndjson"}),
     ("parts/", True, {"format": "parquet"}),
     ("parts/", False, {"format": "arrow"}),
@@ -68,7 +71,7 @@ def killed_and_resumed(tmp_path: Path, path: Path, case, seed: int) -> None:
     assert kills
 
 
-@pytest.mark.parametrize("case", [CASES[0], *CASES[2:5]], ids=lambda case: f"{case[0]} {'keyed' * case[1]}")
+@pytest.mark.parametrize("case", [CASES[0], *CASES[2:5], CASES[7]], ids=lambda case: f"{case[0]} {'keyed' * case[1]}")
 def test_an_export_that_is_killed_and_goes_on_gives_the_bytes_of_an_undisturbed_one(tmp_path, path, case):
     killed_and_resumed(tmp_path, path, case, seed=1)
 
@@ -147,8 +150,12 @@ def test_another_statement_cannot_go_on(tmp_path, path, small_parts):
 
     with pytest.raises(ExportError, match="begun with another statement, parameters or keys"):
         export("select id from events", f"sqlite:///{path}", out, resume=True)
+    parts = f"{tmp_path}/parts/"
+    interrupted(path, parts, format="csv")
     with pytest.raises(ExportError, match="begun with another compression"):
-        export(**arguments(path, str(out)), resume=True, compress=True)
+        export(**arguments(path, parts), format="csv", resume=True, compress=True)
+    with pytest.raises(ExportError, match="begun with another format"):
+        export(**arguments(path, parts), format="ndjson", resume=True)
 
 
 def test_a_statement_that_is_not_cut_by_keys_is_read_again(tmp_path, path, small_parts):

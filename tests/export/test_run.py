@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+import csv
 import gzip
+import io
 import json
+import os
 import resource
 import signal
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime
 from decimal import Decimal
+from errno import EIO
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +33,18 @@ def url(path):
     return f"sqlite:///{path}"
 
 
+FORMAT_OF = {"csv/": "csv"}
+
+
+def uncompressed(file):
+    if file.suffix == ".gz":
+        return gzip.decompress(file.read_bytes())
+    if file.suffix == ".zst":
+        pa = pytest.importorskip("pyarrow", reason="no pyarrow: the extra arrow is not installed")
+        return pa.input_stream(str(file), compression="zstd").read()
+    return file.read_bytes()
+
+
 def test_ndjson_holds_every_row(tmp_path, url):
     summary = export("select * from lots", url, tmp_path / "lots.ndjson")
 
@@ -43,6 +61,23 @@ def test_compressed_parts_join_to_one_gzip_file(tmp_path, url, monkeypatch):
 
     assert summary.parts > 1
     assert gzip.decompress((tmp_path / "ids.ndjson.gz").read_bytes()).count(b"\n") == 1_000
+
+
+@pytest.mark.parametrize("name", ["lots.csv", "lots.csv.gz", "lots.csv.zst", "lots.jsonl.zst", "csv/"])
+def test_lines_hold_every_row_below_one_header_however_they_are_compressed(tmp_path, url, name, monkeypatch):
+    monkeypatch.setattr(rows, "PART_BYTES", 4 * KiB)
+    out = tmp_path / name
+    summary = export("select * from lots", url, f"{out}{'/' * name.endswith('/')}", format=FORMAT_OF.get(name))
+
+    assert summary.parts > 1
+    files = sorted(out.glob("part-*")) if out.is_dir() else [out]
+    texts = [uncompressed(file).decode() for file in files]
+    if "json" in name:
+        assert [tuple(json.loads(line).values()) for text in texts for line in text.splitlines()] == ROWS
+    else:
+        read = [record for text in texts for record in csv.DictReader(io.StringIO(text, newline=""))]
+        assert [(int(one["id"]), one["lot"], float(one["qty"]) if one["qty"] else None) for one in read] == ROWS
+    assert verify(out).rows == 1_000
 
 
 @pytest.mark.parametrize("name", ["lots.parquet", "lots.arrow", "parquet/", "arrow/"])
@@ -66,6 +101,44 @@ def test_columnar_files_hold_every_row(tmp_path, url, name, compress, monkeypatc
     assert [tuple(row.values()) for table in tables for row in table.to_pylist()] == ROWS
     assert (len(files) > 1) == out.is_dir()
     assert verify(out).rows == 1_000
+
+
+def test_what_goes_to_a_device_leaves_no_manifest_beside_it(tmp_path, url):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit(pipe.read_bytes)
+        export("select id from lots", url, pipe, format="csv")
+        assert read.result(30).splitlines()[:2] == [b"id", b"0"]
+    assert export("select id from lots", url, "/dev/null", format="csv").rows == 1_000
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lots.db", "pipe"]
+    assert not list(Path("/dev").glob("null.*"))
+
+
+def test_a_target_that_cannot_be_written_gets_no_manifest(tmp_path, url, monkeypatch):
+    replace = Path.replace
+
+    def refuse(path, target):
+        if "part" in path.name or "lots" in path.name:
+            raise OSError(EIO, "Input/output error")
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    for out in ("lots.csv.zst/", "lots.arrow"):
+        with pytest.raises(OSError, match="Input/output error"):
+            export("select id from lots", url, f"{tmp_path}/{out}", format=None if "arrow" in out else "csv")
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["lots.db", "journal.ndjson"]
+
+
+def test_a_manifest_of_version_0_1_is_still_verified_and_complete(tmp_path, url):
+    out = tmp_path / "ids.ndjson.gz"
+    export("select id from lots", url, out)
+    manifest = tmp_path / "ids.ndjson.gz.manifest.json"
+    manifest.write_text(manifest.read_text().replace('"compress": "gzip"', '"compress": true'))
+
+    assert '"compress": true' in manifest.read_text()
+    assert verify(out).rows == 1_000
+    assert export("select id from lots", url, out, resume=True).rows_before == 1_000
 
 
 def test_row_groups_are_within_the_budget(tmp_path, url):
@@ -148,11 +221,17 @@ def test_force_removes_nothing_that_is_not_ours(tmp_path, url):
 @pytest.mark.parametrize(
     ("out", "options", "words"),
     [
-        ("lots.csv", {}, "the extension '.csv' says no format"),
+        ("lots.xlsx", {}, "the extension '.xlsx' says no format"),
+        ("lots.csv.bz2", {}, "the extension '.bz2' says no format"),
+        ("lots.gz", {}, "the name .*lots.gz says no format"),
+        ("lots.parquet.gz", {}, "parquet is compressed inside"),
+        ("lots.csv", {"compress": True}, "write to .*lots.csv.gz or .*lots.csv.zst"),
+        ("lots.csv.gz", {"format": "ndjson"}, "says csv, the format is to be ndjson"),
         ("lots", {}, "says no format"),
-        ("lots.ndjson", {"format": "csv"}, "no format 'csv'; the formats are ndjson, parquet, arrow"),
+        ("lots.ndjson", {"format": "xlsx"}, "no format 'xlsx'; the formats are csv, ndjson, parquet, arrow"),
+        ("a\0b.csv", {}, "a path has no NUL in it"),
         ("lots.parquet", {"format": "ndjson"}, "says parquet, the format is to be ndjson"),
-        ("lots.parquet", {"resume": True}, "cannot be gone on with; write a directory"),
+        ("lots.parquet", {"resume": True}, "cannot be gone on with; write a folder of parts"),
         ("lots.ndjson", {"resume": True, "force": True}, "ask for one of them"),
         ("lots.ndjson", {"parallel": 2}, "reads keys side by side, and there are none"),
     ],
@@ -223,14 +302,14 @@ def test_a_value_that_fits_no_column_keeps_the_parts_before_it(tmp_path, path, u
     monkeypatch.setattr(rows, "PART_BYTES", 8 * KiB)
     with closing(sqlite3.connect(path)) as con, con:
         con.execute("insert into lots values ('no number', 'x', 1)")
-    with pytest.raises(Exception, match="fits only string"):
+    with pytest.raises(Exception, match="does not fit int64"):
         export("select * from lots", url, f"{tmp_path}/parts/", format="parquet")
     assert not (tmp_path / "parts").exists()
 
     with closing(sqlite3.connect(path)) as con, con:
         con.execute("delete from lots where id = 'no number'")
         con.executemany("insert into lots values (?, 'x', 1)", [*[(n,) for n in range(9_000)], ("late",)])
-    with pytest.raises(Exception, match="Type mismatch"):
+    with pytest.raises(Exception, match="does not fit int64"):
         export("select * from lots", url, f"{tmp_path}/parts/", format="parquet")
     left = sorted(path.name for path in (tmp_path / "parts").iterdir())
     assert "part-00000.parquet" in left

@@ -82,6 +82,24 @@ test('a request that gets a 500, 502 or 429 in the middle is made again', async 
   assert.deepEqual(rowsOf(await followed()), ALL);
 });
 
+test('credentials go with every request', async (t) => {
+  const { fetch } = globalThis;
+  const asked = [];
+  t.mock.method(globalThis, 'fetch', (path, init) => fetch(path, asked.push(init.credentials) && init));
+  await followed({ credentials: 'include' });
+  await cancel(server.url, server.jobId, { credentials: 'include' });
+  await submit(server.url, {}, { credentials: 'include' });
+  assert.deepEqual([...new Set(asked)], ['include']);
+  assert.ok(asked.length > 2);
+});
+
+test('progress has a percent or null', async () => {
+  server.script.stream = [answer(404, { code: 'NOT_FOUND' })];
+  server.script.status = [answer(200, { ...server.status, status: 'queued', progress: {} })];
+  const told = (await followed()).filter((line) => line.type === 'progress');
+  assert.deepEqual(told.map((line) => line.percent), [null, 100]);
+});
+
 test('nobody is asked before Retry-After', async () => {
   server.script.stream = [answer(503, {}, { 'Retry-After': '0.2' })];
   const began = performance.now();

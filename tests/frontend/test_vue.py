@@ -91,6 +91,15 @@ def test_nothing_is_asked_after_the_component_has_gone(component, asked, streams
     assert component.evaluate("trace.state.value") == "cancelled"
 
 
+def test_nothing_is_begun_after_the_component_has_gone(component, asked):
+    component.evaluate("unmount()")
+    assert component.inner_text("#app") == "gone"
+    component.evaluate("trace.start({ profile: 'x', container_ids: ['a'], domains: ['rejects'] })")
+    component.wait_for_timeout(200)
+    assert asked == []
+    assert component.evaluate("trace.state.value") == "idle"
+
+
 def test_what_fails_is_in_error(component):
     component.route("**/events", lambda route: route.fulfill(status=413, body='{"error":"too many ids"}'))
     component.evaluate("begin(10, ['rejects'])")

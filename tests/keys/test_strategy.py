@@ -85,7 +85,9 @@ def test_a_strategy_that_a_database_does_not_have_is_refused(tmp_path, strategy)
         con.execute("create table t (k int)")
     faults = Faults(tmp_path / "t.db", plain=True)
     with pytest.raises(StatementError, match=strategy):
-        list(read_sql_iter("select k from t where k in (:keys)", faults, keys=[1], strategy=strategy))
+        list(
+            read_sql_iter("select k from t where k in (:keys)", faults, keys=[1], strategy=strategy, paramstyle="qmark")
+        )
     assert faults.alive == 0
 
 

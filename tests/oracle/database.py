@@ -117,7 +117,8 @@ class Database:
             return
         for _, name, declared, *_ in self.connection.execute("SELECT * FROM pragma_table_info(?)", made.groups()):
             if length := re.fullmatch(r"CHAR(?: CHARS)?\s*\(\s*(\d+)\s*\)", declared, re.IGNORECASE):
-                padded = f"UPDATE {made[1]} SET {name} = printf('%-{length[1]}s', {name}) WHERE rowid = new.rowid"
+                padded = f"UPDATE {made[1]} SET {name} = printf('%-{length[1]}s', {name})"
+                padded += f" WHERE rowid = new.rowid AND {name} NOTNULL"
                 self.connection.execute(
                     f"CREATE TRIGGER pad_{made[1]}_{name} AFTER INSERT ON {made[1]} BEGIN {padded}; END"
                 )

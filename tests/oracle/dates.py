@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 from tests.oracle.failures import OraError
 
 HOUR_OFFSET, MINUTE_OFFSET = 20, 60  # of a time zone's bytes
+_BEFORE_CHRIST = re.compile(r"-(\d{4})(-.*)")
+_LEAP_YEAR = "2000"  # stands in for a year that Python's datetime has not
+_FRACTION = re.compile(r":\d\d\.(\d+)")
 
 
 def encode_date(value: object) -> bytes:
-    return _seconds(_moment(value))
+    return _seconds(value, _moment(value))
 
 
 def encode_timestamp(value: object) -> bytes:
-    moment = _moment(value)
-    return _seconds(moment) + _fraction(moment) if moment.microsecond else _seconds(moment)
+    moment, fraction = _moment(value), _fraction(value)
+    return _seconds(value, moment) + fraction if any(fraction) else _seconds(value, moment)
 
 
 def encode_timestamp_tz(value: object) -> bytes:
@@ -25,7 +29,7 @@ def encode_timestamp_tz(value: object) -> bytes:
     minutes = int(offset.total_seconds()) // 60
     hours, rest = int(minutes / 60), minutes - 60 * int(minutes / 60)
     utc = moment.astimezone(UTC) if moment.tzinfo else moment
-    return _seconds(utc) + _fraction(utc) + bytes((HOUR_OFFSET + hours, MINUTE_OFFSET + rest))
+    return _seconds(value, utc) + _fraction(value) + bytes((HOUR_OFFSET + hours, MINUTE_OFFSET + rest))
 
 
 def decode_date(data: bytes) -> str:
@@ -36,17 +40,26 @@ def decode_date(data: bytes) -> str:
 
 
 def _moment(value: object) -> datetime:
+    """The moment, in a year of our era."""
     if not isinstance(value, str):
         raise OraError(932, "inconsistent datatypes: expected DATE got NUMBER")
-    return datetime.fromisoformat(value.replace(" +", "+").replace(" -", "-"))
+    ours = _BEFORE_CHRIST.sub(rf"{_LEAP_YEAR}\2", value) if value.startswith("-") else value
+    return datetime.fromisoformat(ours.replace(" +", "+").replace(" -", "-"))
 
 
-def _seconds(moment: datetime) -> bytes:
-    century, year = divmod(moment.year, 100)
+def _seconds(value: object, moment: datetime) -> bytes:
+    before = _BEFORE_CHRIST.fullmatch(str(value))
+    century, year = divmod(int(before[1]) if before else moment.year, 100)
+    sign = -1 if before else 1
     return bytes(
-        (century + 100, year + 100, moment.month, moment.day, moment.hour + 1, moment.minute + 1, moment.second + 1)
+        (
+            *(100 + sign * century, 100 + sign * year, moment.month, moment.day),
+            *(moment.hour + 1, moment.minute + 1, moment.second + 1),
+        )
     )
 
 
-def _fraction(moment: datetime) -> bytes:
-    return (moment.microsecond * 1000).to_bytes(4, "big")
+def _fraction(value: object) -> bytes:
+    """Nanoseconds, which a datetime would cut."""
+    found = _FRACTION.search(str(value))
+    return int(found[1].ljust(9, "0") if found else 0).to_bytes(4, "big")

@@ -9,6 +9,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 _FORMATS = (("YYYY", "%Y"), ("HH24", "%H"), ("MI", "%M"), ("SS", "%S"), ("MM", "%m"), ("DD", "%d"))
+_TEXT_OF_DATE = re.compile(
+    r"(?P<sign>-)?(?P<YYYY>\d{4})-(?P<MM>\d\d)-(?P<DD>\d\d)"
+    r"(?:[ T](?P<HH24>\d\d):(?P<MI>\d\d):(?P<SS>\d\d)(?:\.(?P<FF9>\d+))?)?\s*(?P<zone>[-+]\d\d:\d\d)?"
+)
 _UNITS = {"DD": {}, "MM": {"day": 1}, "YYYY": {"day": 1, "month": 1}}
 
 Fail = Callable[[int, str], Any]
@@ -71,7 +75,26 @@ def _pattern(oracle: str) -> str:
 
 
 def _written(value: Any, pattern: str) -> str | None:
-    return None if value is None else datetime.fromisoformat(value).strftime(_pattern(pattern))
+    """A date as text: of any age, to the nanosecond and with its zone.
+
+    >>> _written("-0044-03-15", "SYYYY-MM-DD"), _written("2024-02-29 12:00:00.5 +08:00", "SYYYY HH24 FF9 TZH:TZM")
+    ('-0044-03-15', ' 2024 12 500000000 +08:00')
+    """
+    if value is None:
+        return None
+    found = _TEXT_OF_DATE.fullmatch(str(value))
+    if found is None:
+        raise ValueError(f"{value!r} is no date")
+    parts = found.groupdict()
+    zone = parts["zone"] or "+00:00"
+    written = {
+        "SYYYY": (parts["sign"] or " ") + parts["YYYY"],
+        "FF9": (parts["FF9"] or "").ljust(9, "0"),
+        "TZH": zone[:3],
+        "TZM": zone[4:],
+        **{name: parts[name] or "00" for name in ("YYYY", "MM", "DD", "HH24", "MI", "SS")},
+    }
+    return re.sub("SYYYY|YYYY|HH24|MI|SS|MM|DD|FF9|TZH|TZM", lambda match: written[match[0].upper()], pattern)
 
 
 def _read(text: str | None, pattern: str) -> str | None:

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+import gc
+import sqlite3
 import threading
 import time
 from collections import Counter
+from contextlib import closing
 from itertools import count
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mesbatch import read_sql_iter
 from mesbatch.read.threads import Ahead
+from tests.rig.until import until
 
 
 class Worker:
@@ -206,3 +211,32 @@ def test_leaving_an_endless_read_ends_it():
     ahead.close()
     assert len(closed) == len(set(closed)) <= 3  # a thread that had not begun need not
     assert "a" in closed
+
+
+def test_a_read_that_is_closed_in_its_own_thread_ends():
+    """As where a garbage collection in the thread finds the reader forgotten."""
+    closed = []
+
+    def read(worker, part):
+        yield 1
+        ahead.close()
+        closed.append(part)
+        yield 2
+
+    ahead = Ahead(read, iter("a"), [Worker()], ordered=True)
+    assert ahead.take() == 1
+    until(lambda: closed == ["a"], 10)
+    ahead.close()
+    assert [thread for thread in threading.enumerate() if thread.name.startswith("mesbatch-reader")] == []
+
+
+def test_keys_of_a_reader_that_nobody_reads_are_closed(monkeypatch):
+    monkeypatch.setattr("mesbatch.keys.collect.SORTED_IN_MEMORY", 1)
+    with closing(sqlite3.connect(":memory:")) as con:
+        con.execute("create table t (k text)")
+        reader = read_sql_iter("select * from t where k in (:keys)", con, keys=["a", "b"])
+        keys = reader._request.own_keys
+        del reader
+        gc.collect()
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            len(keys)

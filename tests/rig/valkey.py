@@ -27,7 +27,7 @@ class PrivateValkey:
     """
 
     def __enter__(self) -> Self:
-        self._binary = find_binary()
+        self._binary = self.find_binary()
         self.port = _free_port()
         self.directory = Path(tempfile.mkdtemp(prefix="valkey-"))
         self._process: subprocess.Popen[bytes] | None = None
@@ -42,6 +42,10 @@ class PrivateValkey:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._remove()
+
+    def find_binary(self) -> Path:
+        """The program that is started."""
+        return find_binary()
 
     @property
     def url(self) -> str:
@@ -97,6 +101,15 @@ class PrivateValkey:
     def _remove(self) -> None:
         self.kill()
         shutil.rmtree(self.directory, ignore_errors=True)
+
+
+class PrivateRedis(PrivateValkey):
+    """A private Redis, as Debian has it, instead of a Valkey."""
+
+    def find_binary(self) -> Path:
+        if found := shutil.which("redis-server"):
+            return Path(found)
+        raise RigUnavailable("no redis-server on the PATH")
 
 
 def find_binary() -> Path:

@@ -35,7 +35,7 @@ def test_no_fetch_asks_for_more_rows_than_a_batch_may_have(faults):
 def test_the_callers_connection_of_a_driver_that_nobody_knows_stays_open(faults):
     con = faults()
     sql = "select n, k from t where k in (:keys)"
-    assert sum(batch.num_rows for batch in read_sql_iter(sql, con, keys=[1, 2])) == 20
+    assert sum(batch.num_rows for batch in read_sql_iter(sql, con, keys=[1, 2], paramstyle="qmark")) == 20
     cursor = con.cursor()
     cursor.execute("select 1")
     cursor.close()
@@ -51,8 +51,9 @@ def test_rows_that_are_no_tuples_become_tuples(faults):
 
 
 def test_the_paramstyle_is_that_of_the_drivers_module():
-    assert DbapiDriver("sqlite3").paramstyle == "qmark"
-    assert DbapiDriver("no_such_module").paramstyle == "qmark"
+    with closing(sqlite3.connect(":memory:")) as con:
+        assert DbapiDriver(con).paramstyle == "qmark"
+        assert DbapiDriver(PlainConnection(con)).paramstyle == ""
 
 
 def test_a_statement_that_returned_no_rows_has_no_columns():

@@ -53,6 +53,12 @@ FAMILIES = {  # a text of *n* pieces
     "commas": lambda n: f"select {'k, ' * n} k from t where k in (:keys)",
     "names and a star": lambda n: f"select {_times(n, 'k as k{0}, ')} * from t where k in (:keys)",
     "stars": lambda n: f"select {'t.*, ' * n} k from t where k in (:keys)",
+    "stars of many names": lambda n: (
+        f"select {'d.*, ' * n} 1 from (select {_times(n, 'k as k{0}, ')} k from t where k in (:keys)) d"
+    ),
+    "outputs of many joins": lambda n: (
+        f"select {_times(n, 'u{0}.k, ')} t.k from t {_times(n, 'join u u{0} on u{0}.k = t.k ')} where k in (:keys)"
+    ),
     "groups": lambda n: f"select k{', a' * n} from t where k in (:keys) group by {'1, ' * n} k",
     "orders": lambda n: f"{SELECT} order by {'a desc, ' * n} b",
     "conditions": lambda n: SELECT + " and a between 1 and 2" * n,
@@ -68,6 +74,7 @@ FAMILIES = {  # a text of *n* pieces
         f"select k{(', (select ' + _nest('max(', 'u.a') + ' from u)') * (n // 50)} from t where k in (:keys)"
     ),
     "derived tables": lambda n: f"select k from {'(select * from u), ' * n} ({SELECT}) x",
+    "derived tables in derived tables": lambda n: "select k from (" * n + SELECT + " and a = 1" * 5 * n + ") d" * n,
     "EXPLAINs": lambda n: "explain " * n + SELECT,
 }
 

@@ -93,6 +93,19 @@ class Admission:
         permit.release()
         return answer
 
+    def refuse_early(self, cost: Cost, *, worker_listens: bool = False) -> Reject | None:
+        """Refuse a request whose keys are not all counted yet, if those of *cost* are too many already; else None.
+
+        More keys never have a milder answer, so the rest need not be counted.
+
+        Raises:
+            UnknownProfile: see `AdmissionPolicy.decide`.
+        """
+        decision = self._decide(cost, worker_listens)
+        if not isinstance(decision, Reject) or decision.limit is None:
+            return None
+        return replace(decision, reason=f"{decision.reason}; more were not counted", cid_count_exact=False)
+
     def _decide(self, cost: Cost, worker_listens: bool, ours: int = 0) -> Decision:
         """Ask the policy now; *ours* are the bytes of a permit that this request holds already."""
         promised = max(0, self.limiter.in_flight.nbytes - ours)

@@ -32,13 +32,15 @@ class Enqueue:
 class Reject:
     """Do not read. *retry_after* is in seconds; None means that asking again is useless.
 
-    *cid_count* and *limit* are set where the number of keys was the reason.
+    *cid_count* and *limit* are set where the number of keys was the reason; *cid_count_exact* is False where the count
+    ended with the refusal.
     """
 
     reason: str
     retry_after: float | None = None
     cid_count: int | None = None
     limit: int | None = None
+    cid_count_exact: bool = True
 
     @property
     def code(self) -> Code:

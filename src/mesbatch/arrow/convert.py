@@ -9,8 +9,9 @@ from typing import Any, Never
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mesbatch.arrow.types import arrow_type
-from mesbatch.arrow.values import Misfit, infer_type, make_array
+from mesbatch.arrow.forms import scalar_kinds, takes_values
+from mesbatch.arrow.types import arrow_type, as_code
+from mesbatch.arrow.values import Misfit, fitting_type, infer_type, make_array
 from mesbatch.batch import Column, Row
 from mesbatch.errors import ColumnNameError, SchemaChanged, UnencodableValue
 
@@ -26,6 +27,7 @@ class Field:
     base: pa.DataType | None
     wanted: pa.DataType | None
     declared: bool  # by the database or the caller, rather than by the first batch
+    as_text: str  # an expression of SQL
 
     @property
     def type(self) -> pa.DataType:
@@ -84,6 +86,10 @@ class Converter:
         self._rows += batch.num_rows
         return batch
 
+    def skip(self, rows: int) -> None:
+        """Count *rows* that came before on another way."""
+        self._rows += rows
+
     def _decide(self, values: Sequence[Sequence[Any]]) -> None:
         """Decide the types that nobody declared, by the first rows."""
         self._decided = True
@@ -102,51 +108,111 @@ class Converter:
 
     def _array(self, field: Field, values: Sequence[Any]) -> pa.Array:
         try:
+            if field.wanted is not None and takes_values(field.wanted):
+                return make_array(values, field.wanted, asked=True)
             array = make_array(values, field.base or infer_type(values), declared=field.declared)
         except Misfit as misfit:
             self._refuse(field, misfit)
-        except UnicodeEncodeError as error:
-            raise UnencodableValue(f"column {field.name!r} holds a text that is no valid Unicode: {error}") from error
+        except UnicodeEncodeError:
+            self._refuse(field, _first_lone_surrogate(values))
         return array if array.type == field.type else self._cast(field, array)
 
     def _cast(self, field: Field, array: pa.Array) -> pa.Array:
         if array.type == field.type:
             return array
-        storage = array.storage if isinstance(array.type, pa.BaseExtensionType) else array
-        aware = [pa.types.is_timestamp(type_) and type_.tz is not None for type_ in (storage.type, field.type)]
         try:
-            if pa.types.is_timestamp(storage.type) and pa.types.is_timestamp(field.type) and aware[0] != aware[1]:
-                raise pa.ArrowInvalid("a time zone is neither made up nor thrown away")
-            if is_numeric(array.type):
-                storage = pc.if_else(pc.is_in(storage, SPECIAL), None, storage)
-            return storage.cast(field.type)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            rows = f"rows {self._rows + 1:,} to {self._rows + len(array):,}"
+            return _cast(array, field.type)
+        except _CAST_ERRORS as error:
+            position = _first_misfit(array, field.type)
+            shown = array[position]
             raise SchemaChanged(
-                f"column {field.name!r}, {rows}: a {array.type} does not fit {field.type}: {error}"
+                f"{self._place(field, position)}: {shown!s:.60} of type {array.type} does not fit {field.type} "
+                f"({error}): {_way_out(field, shown)}"
             ) from error
 
     def _refuse(self, field: Field, misfit: Misfit) -> Never:
-        place = f"column {field.name!r} of row {self._rows + misfit.position + 1:,}"
-        kind = type(misfit.value)
-        if field.base is None and field.wanted is None and kind not in _KNOWN:
-            raise UnencodableValue(f"{place}: a {kind.__name__} without an Arrow type: {misfit.value!r:.60}") from None
-        if field.declared:
-            raise SchemaChanged(
-                f"{place}: {misfit.value!r:.60} does not fit {field.base or field.type}, the column's declared type"
-            ) from misfit
+        place, value = self._place(field, misfit.position), misfit.value
+        if field.base is None and field.wanted is None and type(value) not in scalar_kinds() | _NESTED:
+            raise UnencodableValue(
+                f"{place}: a {type(value).__name__} without an Arrow type: {value!r:.60}; read it as text, "
+                f"{field.as_text}"
+            ) from None
+        if field.wanted is not None:
+            reason = "which schema= declares"
+        elif field.declared:
+            reason = "the column's declared type"
+        else:
+            reason = "which the first batch decided since the database declares no type"
         raise SchemaChanged(
-            f"{place}: {misfit.value!r:.60} does not fit {field.base or 'the rows before it'}, which the first batch "
-            "decided since the database declares no type: declare it, schema={" + repr(field.name) + ": ...}"
+            f"{place}: {value!r:.60} does not fit {field.wanted or field.base or 'the rows before it'}, {reason}: "
+            f"{_way_out(field, value)}"
         ) from misfit
 
+    def _place(self, field: Field, position: int) -> str:
+        return f"column {field.name!r} of row {self._rows + position + 1:,}"
 
-_KNOWN = {bool, int, float, str, bytes, list, dict, tuple}
+
+def _cast(array: pa.Array, type_: pa.DataType) -> pa.Array:
+    storage = array.storage if isinstance(array.type, pa.BaseExtensionType) else array
+    if (
+        pa.types.is_timestamp(storage.type)
+        and pa.types.is_timestamp(type_)
+        and (storage.type.tz is None) != (type_.tz is None)
+    ):
+        raise pa.ArrowInvalid("a time zone is neither made up nor thrown away")
+    if is_numeric(array.type):
+        storage = pc.if_else(pc.is_in(storage, SPECIAL), None, storage)
+    try:
+        return storage.cast(type_)
+    except pa.ArrowNotImplementedError:
+        if not takes_values(type_):
+            raise
+        return make_array(array.to_pylist(), type_, asked=True)
+
+
+def _first_misfit(array: pa.Array, type_: pa.DataType) -> int:
+    """The position of the first value of *array*, one at least, that does not fit *type_*."""
+    start, stop = 0, len(array)
+    while stop - start > 1:
+        middle = (start + stop) // 2
+        try:
+            _cast(array.slice(start, middle - start), type_)
+            start = middle
+        except _CAST_ERRORS:
+            stop = middle
+    return start
+
+
+def _first_lone_surrogate(values: Sequence[Any]) -> Misfit:
+    for position, value in enumerate(values):
+        try:
+            str(value).encode()
+        except UnicodeEncodeError:
+            return Misfit(position, value)
+    return Misfit(0, values[0])
+
+
+def _way_out(field: Field, value: Any) -> str:
+    """A declaration under which *value* fits the column, or a statement that gives it as text."""
+    type_ = fitting_type(field.wanted or field.base, value)
+    if type_ is None or type_ == field.wanted:
+        return f"read it as text, {field.as_text}"
+    return f"declare it, schema={{{field.name!r}: {as_code(type_)}}}"
+
+
+_CAST_ERRORS = (pa.ArrowInvalid, pa.ArrowNotImplementedError, Misfit)
+_NESTED = {list, dict, tuple, bytes}
 
 
 def is_numeric(type_: pa.DataType) -> bool:
-    """Tell whether *type_* is PostgreSQL's numeric as ADBC gives it: text."""
+    """True for PostgreSQL's numeric as ADBC gives it: text."""
     return isinstance(type_, pa.OpaqueType) and bool(type_.type_name == "numeric")
+
+
+def declares_otherwise(columns: Sequence[Column], dialect: str, schema: Any) -> bool:
+    """True where *schema* names one of *columns* with another type than the database declares."""
+    wanted = _as_types(schema)
+    return any(wanted.get(column.name) not in (None, arrow_type(column, dialect)) for column in columns)
 
 
 def _as_types(schema: Any) -> dict[str, pa.DataType]:
@@ -159,7 +225,7 @@ def _as_types(schema: Any) -> dict[str, pa.DataType]:
 
 def _field(column: Column, dialect: str, wanted: pa.DataType | None) -> Field:
     base = arrow_type(column, dialect)
-    return Field(column.name, base, wanted, bool(base or wanted))
+    return Field(column.name, base, wanted, bool(base or wanted), column.as_text)
 
 
 def _field_of(field: Field, given: pa.Field) -> Field:

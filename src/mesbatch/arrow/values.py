@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from itertools import accumulate
 from types import NoneType
 from typing import Any
 from uuid import UUID
 
-import msgspec
 import pyarrow as pa
 
-from mesbatch.arrow.types import AWARE, TIMESTAMP
-from mesbatch.codec.column_rules import write_decimal
+from mesbatch.arrow.forms import Form, accepted_kinds, forms_for, scalar_kinds
+from mesbatch.arrow.types import AWARE, LARGEST_DECIMAL128, LARGEST_DECIMAL256, TIMESTAMP
 
-DECIMAL_DIGITS = 38
-_json = msgspec.json.Encoder(decimal_format=write_decimal)
+SPARE_DIGITS = 10  # after the point, in a declaration that is advised: averages differ in their length
 
 
 class Misfit(Exception):
@@ -29,34 +27,20 @@ class Misfit(Exception):
         self.position, self.value = position, value
 
 
-def make_array(values: Sequence[Any], type_: pa.DataType, *, declared: bool = True) -> pa.Array:
-    """Make an array of *type_*, which the database or the caller *declared*, from *values*.
+def make_array(values: Sequence[Any], type_: pa.DataType, *, declared: bool = True, asked: bool = False) -> pa.Array:
+    """*values* as an array of *type_*, which the database *declared* or the caller *asked* for.
 
-    pyarrow alone would cut 2.5 to 2 for an integer column and a datetime to its day, and forget time zones. So the
-    kinds of values are checked first, which costs 25 ns a value.
+    pyarrow alone would cut 2.5 to 2 for an integer column, a datetime to its day, and forget time zones: so the kinds
+    of values are looked at first, which costs 25 ns a value. What the caller asked for takes values of other kinds that
+    lose nothing in it: see `mesbatch.arrow.forms`.
 
     Raises:
         Misfit: a value is of another kind, or too large or too fine for the type.
         UnicodeEncodeError: a text holds half a surrogate pair.
     """
-    kinds = set(map(type, values))
-    kinds.discard(NoneType)
-    accepted = _accepted(type_)
-    if not kinds <= accepted:
-        values = _converted(values, accepted, _text_forms(type_, declared))
-    if list in kinds and pa.types.is_list(type_):
-        return _make_lists(values, type_)
-    if pa.types.is_timestamp(type_) or pa.types.is_time(type_):
-        _check_zones(values, aware=pa.types.is_timestamp(type_) and type_.tz is not None)
-    try:
-        return pa.array(values, type_)
-    except UnicodeEncodeError:
-        raise
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, ValueError):
-        if Decimal in kinds and pa.types.is_decimal(type_) and not all(map(_is_finite, values)):
-            return make_array(list(map(_finite, values)), type_)
-        _blame(values, type_)
-        raise
+    if pa.types.is_decimal(type_) and (asked or not declared):
+        _check_scales(values, type_)
+    return _make(values, type_, forms_for(type_, declared=declared, asked=asked), asked=asked)
 
 
 def infer_type(values: Sequence[Any]) -> pa.DataType:
@@ -76,8 +60,7 @@ def infer_type(values: Sequence[Any]) -> pa.DataType:
     if kind is datetime:
         return TIMESTAMP if next(value for value in values if value is not None).tzinfo is None else AWARE
     if kind is Decimal:
-        finite = [-value.as_tuple().exponent for value in values if value is not None and value.is_finite()]
-        return pa.decimal128(DECIMAL_DIGITS, max(0, *finite, 0))
+        return _infer_decimal(values)
     if kind in _INFERRED:
         return _INFERRED[kind]
     try:
@@ -100,67 +83,75 @@ _INFERRED: dict[type, pa.DataType] = {
 }
 
 
-def _accepted(type_: pa.DataType) -> frozenset[type]:
-    """Give the kinds of values that pyarrow converts to *type_* without a loss, or else with an error."""
-    for is_type, kinds in _KINDS:
-        if is_type(type_):
-            return kinds
-    return frozenset()
+def decimal_digits(value: Decimal) -> tuple[int, int]:
+    """Digits of *value* before the point, and after it."""
+    _, digits, exponent = value.as_tuple()
+    after = max(0, -int(exponent))
+    return max(0, len(digits) + int(exponent)), after
 
 
-_KINDS: list[tuple[Callable[[pa.DataType], bool], frozenset[type]]] = [
-    (pa.types.is_boolean, frozenset({bool})),
-    (pa.types.is_integer, frozenset({int})),
-    (pa.types.is_floating, frozenset({float, int})),
-    (pa.types.is_decimal, frozenset({Decimal, int})),
-    (pa.types.is_string, frozenset({str})),
-    (pa.types.is_binary, frozenset({bytes})),
-    (pa.types.is_timestamp, frozenset({datetime})),
-    (pa.types.is_date, frozenset({date})),
-    (pa.types.is_time, frozenset({time})),
-    (pa.types.is_duration, frozenset({timedelta})),
-    (pa.types.is_list, frozenset({list})),
-    (pa.types.is_struct, frozenset({dict})),
-]
+def fitting_type(type_: pa.DataType | None, value: Any) -> pa.DataType | None:
+    """A type for a column of *type_* that holds *value*, too; None where only its text does."""
+    if isinstance(value, bytes):
+        return pa.binary()
+    if isinstance(value, Decimal) and value.is_finite() and (type_ is None or pa.types.is_decimal(type_)):
+        before, after = decimal_digits(value)
+        if max(before + after, 1) <= LARGEST_DECIMAL256 - SPARE_DIGITS:
+            return pa.decimal256(LARGEST_DECIMAL256, min(after + SPARE_DIGITS, LARGEST_DECIMAL256 - before))
+    return pa.string() if type(value) in scalar_kinds() else None
 
 
-def _plain(value: Decimal) -> str | None:
-    return format(value, "f") if value.is_finite() else None
+def _infer_decimal(values: Sequence[Decimal | None]) -> pa.DataType:
+    before = after = 0
+    for position, value in enumerate(values):
+        if value is not None and value.is_finite():
+            its_before, its_after = decimal_digits(value)
+            before, after = max(before, its_before), max(after, its_after)
+            if before + after > LARGEST_DECIMAL128:
+                raise Misfit(position, value)
+    return pa.decimal128(LARGEST_DECIMAL128, after)
 
 
-def _as_json(value: Any) -> str:
-    return _json.encode(value).decode()
+def _make(values: Sequence[Any], type_: pa.DataType, forms: Mapping[type, Form], *, asked: bool) -> pa.Array:
+    kinds = set(map(type, values))
+    kinds.discard(NoneType)
+    accepted = accepted_kinds(type_)
+    if not kinds <= accepted:
+        values = _converted(values, accepted, forms)
+    if pa.types.is_list(type_):
+        return _make_lists(values, type_, asked=asked)
+    if pa.types.is_timestamp(type_) or pa.types.is_time(type_):
+        _check_zones(values, aware=pa.types.is_timestamp(type_) and type_.tz is not None)
+    try:
+        array = pa.array(values, type_)
+    except UnicodeEncodeError:
+        raise
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, ValueError):
+        if Decimal in kinds and pa.types.is_decimal(type_) and not all(map(_is_finite, values)):
+            return _make(list(map(_finite, values)), type_, forms, asked=asked)
+        _blame(values, type_)
+        raise
+    if dict in kinds:
+        _check_members(values, array)
+    if asked and type_ in (pa.float32(), pa.float16()):
+        _check_floats(values, array)
+    return array
 
 
-_TEXT: dict[type, Callable[[Any], str | None]] = {
-    Decimal: _plain,
-    UUID: str,
-    dict: _as_json,
-    list: _as_json,
-    time: time.isoformat,
-    **dict.fromkeys((IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network), str),
-}
-
-
-def _text_forms(type_: pa.DataType, declared: bool) -> dict[type, Callable[[Any], str | None]]:
-    """Find the kinds that become text: many for a declared type, only ids if the first rows decided."""
-    if not pa.types.is_string(type_):
-        return {}
-    return _TEXT if declared else {UUID: str}
-
-
-def _converted(
-    values: Sequence[Any], accepted: frozenset[type], text_forms: dict[type, Callable[[Any], str | None]]
-) -> list[Any]:
-    """Convert values whose form is not that of the column: numerics without a precision, documents, LOBs."""
+def _converted(values: Sequence[Any], accepted: frozenset[type], forms: Mapping[type, Form]) -> list[Any]:
+    """Values that a column has in another form: numerics without a precision, documents, LOBs, what was asked for."""
     subclasses = (*(accepted - {date}), NoneType)  # a datetime is a date with more in it
     converted = []
     for position, value in enumerate(values):
         kind = type(value)
-        if kind.__module__.startswith("oracledb") and hasattr(value, "read"):
-            value = value.read()
-        elif kind in text_forms:
-            value = text_forms[kind](value)
+        form = forms.get(kind)
+        try:
+            if kind.__module__.startswith("oracledb") and hasattr(value, "read"):
+                value = value.read()
+            elif form is not None and kind not in accepted:
+                value = form(value)
+        except ValueError as error:
+            raise Misfit(position, value) from error
         fits = type(value) in accepted or (isinstance(value, subclasses) and not isinstance(value, bool))
         if not fits:
             raise Misfit(position, value)
@@ -168,9 +159,14 @@ def _converted(
     return converted
 
 
-def _make_lists(values: Sequence[list[Any] | None], type_: pa.DataType) -> pa.Array:
-    items = make_array([item for value in values for item in value or ()], type_.value_type)
+def _make_lists(values: Sequence[list[Any] | None], type_: pa.DataType, *, asked: bool) -> pa.Array:
     offsets = [0, *accumulate(len(value or ()) for value in values)]
+    forms = forms_for(type_.value_type, declared=True, asked=asked, nested=True)
+    try:
+        items = _make([item for value in values for item in value or ()], type_.value_type, forms, asked=asked)
+    except Misfit as misfit:
+        row = bisect_right(offsets, misfit.position) - 1
+        raise Misfit(row, values[row]) from misfit
     missing = pa.array([value is None for value in values])
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), items, type=type_, mask=missing)
 
@@ -189,6 +185,39 @@ def _check_zones(values: Sequence[Any], *, aware: bool) -> None:
         return
     for position, value in enumerate(values):
         if value is not None and (value.tzinfo is not None) is not aware:
+            raise Misfit(position, value)
+
+
+def _check_members(values: Sequence[Any], array: pa.Array) -> None:
+    """pyarrow leaves out what a dictionary holds beside the members of the type."""
+    for position, (value, made) in enumerate(zip(values, array.to_pylist())):
+        if not _holds(made, value):
+            raise Misfit(position, value)
+
+
+def _holds(made: Any, value: Any) -> bool:
+    if isinstance(value, dict) and isinstance(made, dict):
+        return value.keys() <= made.keys() and all(_holds(made[name], item) for name, item in value.items())
+    if isinstance(value, list | tuple) and isinstance(made, list | tuple):
+        return len(made) == len(value) and all(map(_holds, made, value))
+    return True
+
+
+def _check_scales(values: Sequence[Any], type_: pa.DataType) -> None:
+    """Refuse a Decimal that pyarrow would turn into any number: it rescales by a table that ends at the type's digits.
+
+    What the database declares has the scale that it declares.
+    """
+    most = LARGEST_DECIMAL128 if pa.types.is_decimal128(type_) else LARGEST_DECIMAL256
+    for position, value in enumerate(values):
+        if isinstance(value, Decimal) and value.is_finite() and abs(type_.scale + value.as_tuple().exponent) > most:
+            raise Misfit(position, value)
+
+
+def _check_floats(values: Sequence[Any], array: pa.Array) -> None:
+    """pyarrow rounds a double that is to be a float of 32 or 16 bits."""
+    for position, (value, made) in enumerate(zip(values, array.cast(pa.float64()).to_pylist())):
+        if value is not None and value == value and made != value:
             raise Misfit(position, value)
 
 

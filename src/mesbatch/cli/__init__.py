@@ -8,6 +8,7 @@ import click
 
 COMMANDS = {  # a module holds the command under the same name
     "demo": "mesbatch.cli.demo",
+    "deploy": "mesbatch.cli.deploy",
     "doctor": "mesbatch.cli.doctor",
     "export": "mesbatch.cli.export",
     "verify": "mesbatch.cli.verify",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 
 import click
@@ -52,10 +53,34 @@ def read_parameters(pairs: Sequence[str], sql: str, url: str) -> dict[str, str] 
     for what, names in (("missing", wanted - given.keys()), ("too much", given.keys() - wanted)):
         if names:
             shown = ", ".join(style.format(name) for name in sorted(names))
+            example = style.format("low")
             raise click.UsageError(
-                f"parameter {what}: {shown}; the statement has {', '.join(sorted(wanted)) or 'none'}"
+                f"parameter {what}: {shown}; the statement has {', '.join(sorted(wanted)) or 'none'}. This driver's "
+                f'style is {example}: "... where id > {example}" takes --param low=7'
             )
     return given or None
+
+
+def read_schema(context: click.Context, parameter: click.Parameter, pairs: Sequence[str]) -> dict[str, Any] | None:
+    """Read pairs ``column=type`` with Arrow's names of types; None where there are no pairs.
+
+    Raises:
+        click.UsageError: one is no pair, names no type, or a column is given twice.
+    """
+    schema: dict[str, Any] = {}
+    for pair in pairs:
+        column, equals, text = pair.rpartition("=")
+        if not equals or not column:
+            raise click.UsageError(f"--schema takes column=type, got {pair!r}")
+        if column in schema:
+            raise click.UsageError(f"--schema {column} is given twice")
+        from mesbatch.arrow.types import read_type
+
+        try:
+            schema[column] = read_type(text)
+        except ValueError as error:
+            raise click.UsageError(f"--schema {column}: {error}") from error
+    return schema or None
 
 
 def _names_in(sql: str, style: str) -> set[str]:
@@ -67,7 +92,10 @@ def _names_in(sql: str, style: str) -> set[str]:
 
 def check_no_password(url: str) -> str:
     """Refuse a URL with a password in it, which every user of the machine could read in `ps`; give back any other."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise click.UsageError(f"--url is no URL: {error}") from None
     if parts.password is not None or any(name == "password" for name, _ in parse_qsl(parts.query)):
         raise click.UsageError(
             "--url has a password in it, which everybody can read in `ps`: leave it out, and set "

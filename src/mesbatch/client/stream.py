@@ -47,23 +47,30 @@ class _StreamLine(msgspec.Struct):
     rows: msgspec.Raw = msgspec.Raw(b"null")
 
 
+class _Domain(msgspec.Struct):
+    rows: int
+    checksum: str
+
+
 class _Complete(msgspec.Struct):
     total_records: int
-    domains: dict[str, dict[str, Any]] = {}  # msgspec copies it
+    domains: dict[str, _Domain] = {}  # msgspec copies it
 
 
 class JobStream:
     """`Records` of a job from its first one on, also while it runs.
 
     *open_lines* opens the lines from the n-th ``records`` line on. When they break off, it is called again for the
-    rest, for *patience* seconds without a new line. Reaching the end without an exception means that every row came,
-    once: counts and checksums are those of the job. *meta*, *columns* of each domain, *warning* and *aggregation* are
-    set when their lines came; *on_progress* gets the ``progress`` lines. Holds one line and its rows.
+    rest, for *patience* seconds without news; the time that the consumer takes does not count. ``meta`` and the first
+    ``progress`` of an answer are no news: a server that never sends more is given up. Reaching the end without an
+    exception means that every row came, once: counts and checksums are those of the job. *meta*, *columns* of each
+    domain, *warning* and *aggregation* are set when their lines came; *on_progress* gets the ``progress`` lines, whose
+    ``percent`` may be None. Holds one line and its rows.
 
     Raises:
         JobFailed: the job ended without a result, or a part of its result is lost.
         CorruptChunk: the rows are not those that the job wrote.
-        ReadInterrupted: the stream broke off, and no further try succeeded.
+        ReadInterrupted: the stream broke off, or a line was damaged, and no further try succeeded.
 
     >>> lines = [
     ...     b'{"type":"meta","job_id":"j"}', b'{"type":"domain_start","domain":"holds"}',
@@ -110,11 +117,15 @@ class JobStream:
         while True:
             try:
                 with closing(self._open(self.position)) as lines:
+                    greeting = {"meta", "progress"}
                     for line in lines:
-                        alive, pause = time.monotonic(), FIRST_PAUSE
-                        records, last = self._take(line)
+                        kind, records, last = self._take(line)
+                        if kind not in greeting:
+                            alive, pause = time.monotonic(), FIRST_PAUSE
+                        greeting.discard(kind)
                         if records is not None:
                             yield records
+                            alive = time.monotonic()
                         if last:
                             return
                 raise Cut("the stream ended without its last line")
@@ -127,25 +138,28 @@ class JobStream:
             time.sleep(pause)
             pause = min(LONGEST_PAUSE, 2 * pause)
 
-    def _take(self, line: bytes) -> tuple[Records | None, bool]:
-        """Take a line; return its records, if it has any, and True with the last line."""
+    def _take(self, line: bytes) -> tuple[str, Records | None, bool]:
+        """Take a line; return its type, its records, if it has any, and True with the last line."""
         try:
-            parsed = msgspec.json.decode(line, type=_StreamLine)
-        except msgspec.DecodeError as error:  # half of one
-            raise Cut(f"a line of {len(line):,} bytes is no JSON object") from error
+            return self._taken(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError, TypeError) as error:
+            raise Cut(f"a line of {len(line):,} bytes is damaged: {error}") from error
+
+    def _taken(self, line: bytes) -> tuple[str, Records | None, bool]:
+        parsed = msgspec.json.decode(line, type=_StreamLine)
         match parsed.type:
             case "records":
-                return self._records_of(parsed), False
+                return parsed.type, self._records_of(parsed), False
             case "complete":
                 self._check(msgspec.json.decode(line, type=_Complete))
-                return None, True
+                return parsed.type, None, True
             case "full_result":
                 raise JobFailed("the result has the oldest layout, in one piece: read it with GET .../result")
             case "error":
                 raise JobFailed(msgspec.json.decode(line).get("message") or "the job failed without a word")
             case kind:
                 self._note(kind, parsed, line)
-                return None, False
+                return kind, None, False
 
     def _records_of(self, line: _StreamLine) -> Records:
         data = line.data if bytes(line.rows) == b"null" else line.rows
@@ -169,7 +183,7 @@ class JobStream:
             case "warning":
                 self.warning = members
             case "progress" if self._on_progress is not None:
-                self._on_progress(members)
+                self._on_progress({"percent": None, **members})
 
     def _check(self, complete: _Complete) -> None:
         came = self._counts.total()
@@ -177,10 +191,10 @@ class JobStream:
             raise CorruptChunk(f"{came:,} rows came, and the job wrote {complete.total_records:,}")
         for domain, account in complete.domains.items():
             checksum = self._checksums.get(domain, Checksum()).hexdigest()
-            if self._counts[domain] != account["rows"] or checksum != account["checksum"]:
+            if self._counts[domain] != account.rows or checksum != account.checksum:
                 raise CorruptChunk(
                     f"{self._counts[domain]:,} rows of {domain!r} came with the checksum {checksum}, and the job wrote "
-                    f"{account['rows']:,} with {account['checksum']}"
+                    f"{account.rows:,} with {account.checksum}"
                 )
 
 

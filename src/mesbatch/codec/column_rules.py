@@ -1,9 +1,9 @@
-"""Conversions of values before they become JSON: decided once per column, never value by value."""
+"""Conversions of a column's values before they are JSON: decided once per column, never value by value."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from types import NoneType
 from typing import Any, Literal, NamedTuple
@@ -18,6 +18,8 @@ DecimalForm = Literal["number", "string"]
 DOUBLE_DIGITS = 15  # every decimal number of 15 digits survives a double (IEEE 754 binary64)
 
 _NUMERIC = frozenset({"numeric", "decimal", "number"})
+_DOCUMENTS = frozenset({"json", "jsonb"})
+_WITH_ZONES = frozenset({"timestamptz", "timetz", "timestamp with time zone", "time with time zone"})
 _WITHOUT_DECIMALS = frozenset(
     """
     bool boolean bigint int int2 int4 int8 integer smallint binary_double binary_float double float float4 float8 real
@@ -25,6 +27,8 @@ _WITHOUT_DECIMALS = frozenset(
     date datetime interval interval_ds time timestamp timestamp_ltz timestamp_tz timestamptz timetz
     """.split()  # noqa: SIM905  (a word a line would fill a screen)
 )
+_LAST_ODD_YEAR = 1972  # until when a time zone's offset was no whole minute somewhere: 0:44:30 in Monrovia
+_MINUTE = timedelta(minutes=1)
 _PLAIN = frozenset({NoneType, bool, int, float, str, bytes, date, time, timedelta, UUID})
 
 
@@ -37,16 +41,18 @@ class ColumnRule(NamedTuple):
 
 
 def decimal_form(column: Column) -> DecimalForm | None:
-    """Decide whether the Decimals of *column* are JSON numbers or strings; None if its declared type has none.
+    """The form of *column*'s Decimals in JSON; None where its declared type has none.
 
-    They are numbers if every client can hold them in a double: at most 15 declared digits, or Oracle's NUMBER without a
-    precision, whose values are checked one by one.
+    A number is what every client can hold in a double, at most 15 declared digits; what Oracle gives for its
+    expressions and averages, a NUMBER without a precision; and what was a number in a document. It has all its digits.
 
     >>> decimal_form(Column("QTY", "numeric", precision=12, scale=3)), decimal_form(Column("QTY", "numeric"))
     ('number', 'string')
     """
     if column.type in _WITHOUT_DECIMALS:
         return None
+    if _is_document(column):
+        return "number"
     short = column.precision is not None and column.precision <= DOUBLE_DIGITS
     return "number" if column.type in _NUMERIC and (short or _is_oracle_number(column)) else "string"
 
@@ -58,9 +64,10 @@ def find_rules(columns: Sequence[Column], *, numbers: bool, blank_in_datetimes: 
         form = decimal_form(column)
         if numbers and form == "string":
             rules.append(ColumnRule(position, _has_no_decimals, _everywhere(write_decimal)))
-        elif numbers and form == "number":
-            exact = _is_oracle_number(column)
-            rules.append(ColumnRule(position, _has_no_decimals if exact else _is_finite, _exact if exact else _finite))
+        elif numbers and form == "number" and not _is_document(column):
+            rules.append(ColumnRule(position, _is_finite, _finite))
+        if _base(column) in _WITH_ZONES:
+            rules.append(ColumnRule(position, _has_whole_offsets, _everywhere(_with_whole_offset)))
         if blank_in_datetimes and _may_hold_datetimes(column):
             rules.append(ColumnRule(position, _has_no_datetimes, _everywhere(_write_with_blank)))
     return rules
@@ -89,8 +96,40 @@ def write_decimal(value: Any) -> Any:
     return value
 
 
+def write_other(value: Any) -> Any:
+    """A value that the encoder does not know itself: the addresses that PostgreSQL's inet and cidr come as are text.
+
+    Raises:
+        TypeError: it is none of these.
+    """
+    if type(value).__module__ == "ipaddress":
+        return write_address(value)
+    raise TypeError(f"{type(value).__module__}.{type(value).__qualname__} has no form in JSON")
+
+
+def write_address(value: Any) -> str:
+    """Write an address or network as PostgreSQL does: Python shows an IPv4 address within IPv6 in hexadecimal.
+
+    >>> from ipaddress import IPv6Address
+    >>> write_address(IPv6Address("::ffff:10.0.0.1"))
+    '::ffff:10.0.0.1'
+    """
+    address, slash, bits = str(value).partition("/")
+    mapped = getattr(getattr(value, "ip", value), "ipv4_mapped", None)
+    return f"::ffff:{mapped}{slash}{bits}" if mapped is not None else f"{address}{slash}{bits}"
+
+
 def _is_oracle_number(column: Column) -> bool:
     return column.type == "number" and column.precision is None
+
+
+def _base(column: Column) -> str:
+    """The type of *column*'s values, or of those in its arrays."""
+    return (column.type or "").rstrip("[]")
+
+
+def _is_document(column: Column) -> bool:
+    return _base(column) in _DOCUMENTS
 
 
 def _may_hold_datetimes(column: Column) -> bool:
@@ -118,13 +157,31 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, Decimal) and not value.is_finite() else value
 
 
-def _exact(value: Any) -> Any:
-    if isinstance(value, Decimal) and value.is_finite() and Decimal(f"{float(value):.{DOUBLE_DIGITS}g}") != value:
-        raise ValueError(
-            f"{value} is more than the {DOUBLE_DIGITS} digits that a JSON number keeps; give the column a precision, "
-            "such as CAST(... AS NUMBER(38, 10)), or write it as text, TO_CHAR(...)"
-        )
-    return _finite(value)
+def _has_whole_offsets(values: list[Any]) -> bool:
+    """True where the offsets from UTC are whole minutes: the encoder would round others, and move the instant."""
+    if list in map(type, values):
+        return False
+    moments = [value for value in values if isinstance(value, datetime | time)]
+    zones: set[tzinfo | None] = {moment.tzinfo for moment in moments}
+    fixed = [zone.utcoffset(None) for zone in zones if zone is not None]  # None of a region, whose offset changes
+    if None not in fixed:
+        return not any(map(_is_odd, fixed))
+    return not any(map(_is_odd, fixed)) and all(_has_year_after(moment, _LAST_ODD_YEAR) for moment in moments)
+
+
+def _has_year_after(moment: datetime | time, year: int) -> bool:
+    return isinstance(moment, datetime) and moment.year > year
+
+
+def _is_odd(offset: timedelta | None) -> bool:
+    return offset is not None and bool(offset % _MINUTE)
+
+
+def _with_whole_offset(value: Any) -> Any:
+    """A datetime as the same instant in UTC, a time as text, where their offset is no whole minute."""
+    if not isinstance(value, datetime | time) or not _is_odd(value.utcoffset()):
+        return value
+    return value.astimezone(UTC) if isinstance(value, datetime) else value.isoformat()
 
 
 def _write_with_blank(value: Any) -> Any:

@@ -10,16 +10,24 @@ from typing import Any, Literal
 import msgspec
 
 from mesbatch.batch import Column, Row, check_unique, find_column
-from mesbatch.codec.column_rules import ColumnRule, convert_rows, decimal_form, find_rules, rules_in_need, write_decimal
+from mesbatch.codec.column_rules import (
+    ColumnRule,
+    convert_rows,
+    decimal_form,
+    find_rules,
+    rules_in_need,
+    write_decimal,
+    write_other,
+)
 from mesbatch.errors import SchemaChanged, UnencodableValue
 
 Shape = Literal["objects", "arrays"]
 DatetimeSeparator = Literal["T", " "]
 Group = tuple[Any, list[Row]]
 
-_NUMBERS = msgspec.json.Encoder(decimal_format="number")
-_STRINGS = msgspec.json.Encoder(decimal_format=write_decimal)
-_REFUSALS = (TypeError, ValueError, IndexError, OverflowError, RecursionError)  # the errors of encoding a value
+_NUMBERS = msgspec.json.Encoder(decimal_format="number", enc_hook=write_other)
+_STRINGS = msgspec.json.Encoder(decimal_format=write_decimal, enc_hook=write_other)
+_REFUSALS = (TypeError, ValueError, IndexError, OverflowError, RecursionError)  # what encoding a value can raise
 
 
 class _Line(msgspec.Struct, gc=False):

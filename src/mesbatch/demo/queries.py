@@ -17,12 +17,11 @@ QUERIES = {
          WHERE h.CONTAINERID IN (:keys)
     """,
     "upstream_history": f"""
+        WITH moves AS (SELECT * FROM {LOT_HISTORY.name} WHERE CONTAINERID IN (:keys) AND EQUIPMENTID IS NOT NULL)
         SELECT h.CONTAINERID, h.CONTAINERNAME, h.WORKCENTERNAME,
                COALESCE(h.WORKCENTER_GROUP, h.WORKCENTERNAME) AS WORKCENTER_GROUP,
                h.EQUIPMENTID, h.EQUIPMENTNAME, h.SPECNAME, h.TRACKINTIMESTAMP
-          FROM {LOT_HISTORY.name} h
-         WHERE h.CONTAINERID IN (:keys)
-           AND h.EQUIPMENTID IS NOT NULL
+          FROM moves h
     """,
     "materials": f"""
         SELECT m.CONTAINERID, m.CONTAINERNAME, m.MATERIALPARTNAME, m.MATERIALLOTNAME, m.QTYCONSUMED,
@@ -41,14 +40,17 @@ QUERIES = {
          WHERE r.CONTAINERID IN (:keys)
     """,
     "downstream_rejects": f"""
+        WITH ranked AS (
+            SELECT r.CONTAINERID, r.WORKCENTERNAME, r.WORKCENTER_GROUP, r.LOSSREASONNAME, r.EQUIPMENTNAME,
+                   COALESCE(r.REJECTQTY, 0) + COALESCE(r.STANDBYQTY, 0) AS REJECT_TOTAL_QTY, r.TXNDATE,
+                   ROW_NUMBER() OVER (PARTITION BY r.CONTAINERID, r.TXNDATE, r.EQUIPMENTID, r.LOSSREASONNAME
+                                      ORDER BY r.REJECTQTY DESC) AS RN
+              FROM {LOT_REJECTS.name} r
+             WHERE r.CONTAINERID IN (:keys)
+        )
         SELECT t.CONTAINERID, t.WORKCENTERNAME, t.WORKCENTER_GROUP, t.LOSSREASONNAME, t.EQUIPMENTNAME,
                t.REJECT_TOTAL_QTY, t.TXNDATE
-          FROM (SELECT r.CONTAINERID, r.WORKCENTERNAME, r.WORKCENTER_GROUP, r.LOSSREASONNAME, r.EQUIPMENTNAME,
-                       COALESCE(r.REJECTQTY, 0) + COALESCE(r.STANDBYQTY, 0) AS REJECT_TOTAL_QTY, r.TXNDATE,
-                       ROW_NUMBER() OVER (PARTITION BY r.CONTAINERID, r.TXNDATE, r.EQUIPMENTID, r.LOSSREASONNAME
-                                          ORDER BY r.REJECTQTY DESC) AS RN
-                  FROM {LOT_REJECTS.name} r
-                 WHERE r.CONTAINERID IN (:keys)) t
+          FROM ranked t
          WHERE t.RN = 1
     """,
     "holds": f"""

@@ -11,7 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from mesbatch.doctor.plan import SMALLEST, make_plan
 from mesbatch.doctor.processes import RunningProcess, find_processes, gunicorn_settings
@@ -67,7 +67,14 @@ def _redis(settings: Settings, found: list[RunningProcess]) -> Iterator[Finding]
         return
     try:
         with closing(redis.Redis.from_url(settings.redis_url, socket_timeout=5, socket_connect_timeout=5)) as client:
+            yield from _access(settings, client)
             memory = client.info("memory")
+    except redis.AuthenticationError:
+        yield Finding("problem", "Redis does not know this user and password", "correct those in REDIS_URL")
+        return
+    except redis.exceptions.NoPermissionError:
+        yield Finding("note", "Redis does not tell its memory and policy", "allow +info")
+        return
     except redis.RedisError as error:
         yield Finding("problem", f"Redis is not reachable: {type(error).__name__}", "start it, or correct REDIS_URL")
         return
@@ -84,24 +91,40 @@ def _redis(settings: Settings, found: list[RunningProcess]) -> Iterator[Finding]
         yield Finding("note", "Redis has no maxmemory", "set it as mesbatch doctor --plan says")
 
 
+def _access(settings: Settings, client: Any) -> Iterator[Finding]:
+    from mesbatch.doctor.redis_access import RULES, refusals
+
+    client.ping()
+    refused = list(refusals(settings, client))
+    for step, error in refused:
+        yield Finding(
+            "problem",
+            f"Redis refuses {step}: {error}",
+            f"give the user of REDIS_URL the rules {RULES.format(prefix=settings.redis_key_prefix)}",
+        )
+    if not refused:
+        yield Finding("ok", "Redis lets web and workers do all that they need")
+
+
 def _queue(settings: Settings, found: list[RunningProcess]) -> Iterator[Finding]:
     if not settings.worker_enabled:
         return
     try:
         import redis
 
-        from mesbatch.jobs.listening import Listening
+        from mesbatch.jobs.listening import Listening, queue_name
 
+        queue = queue_name(settings.worker_queue, settings.redis_key_prefix)
         with closing(redis.Redis.from_url(settings.redis_url, socket_timeout=5, socket_connect_timeout=5)) as client:
-            workers = Listening(client, settings.worker_queue).workers()
+            workers = Listening(client, queue).workers()
     except (ImportError, redis.RedisError):
         return  # `_redis` has said so
     if len(workers) >= settings.worker_count:
-        yield Finding("ok", f"{len(workers)} workers listen on the queue {settings.worker_queue}")
+        yield Finding("ok", f"{len(workers)} workers listen on the queue {queue}")
     else:
         yield Finding(
             "problem",
-            f"{len(workers)} of {settings.worker_count} workers listen on the queue {settings.worker_queue}",
+            f"{len(workers)} of {settings.worker_count} workers listen on the queue {queue}",
             "mesbatch worker --app MODULE:JOBS, with the TRACE_WORKER_QUEUE of the web server",
         )
 

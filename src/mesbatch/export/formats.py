@@ -1,96 +1,74 @@
-"""The formats of an export: their names, and a writer of one part for each."""
+"""The formats of an export, as the names of files tell them."""
 
 from __future__ import annotations
 
-import gzip
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from pathlib import Path
-from typing import Any, Literal, Protocol, get_args
+from pathlib import PurePath
+from typing import Literal, NamedTuple, get_args
 
-from mesbatch.batch import Column
-from mesbatch.codec.rows import RowEncoder
-from mesbatch.errors import ExportError
-from mesbatch.export.journal import ExportPlan
-from mesbatch.sink.outlet import Writable
+from mesbatch.errors import InvalidExport
 
-Format = Literal["ndjson", "parquet", "arrow"]
+Format = Literal["csv", "ndjson", "parquet", "arrow"]
+Compression = Literal["gzip", "zstd"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 EXTENSIONS: dict[str, Format] = {
+    ".csv": "csv",
     ".ndjson": "ndjson",
     ".jsonl": "ndjson",
     ".parquet": "parquet",
     ".arrow": "arrow",
     ".arrows": "arrow",
 }
-GZIP_LEVEL = 6  # gzip's own default; 1 is twice as fast and 15 % larger
+COMPRESSIONS: dict[str, Compression] = {".gz": "gzip", ".zst": "zstd"}
+LINES = frozenset({"csv", "ndjson"})  # their parts may be joined, compressed or not
 
 
-class PartWriter(Protocol):
-    """A writer of the rows of one part: lists of tuples for NDJSON, record batches for the others."""
+class Form(NamedTuple):
+    """The format of an output, and the compression of its bytes or, in Parquet and Arrow, of what is inside."""
 
-    def write(self, rows: Any) -> None: ...
+    format: Format
+    compression: Compression | None
 
-    def close(self) -> None:
-        """Write the rows that are left; the file stays open."""
+    @property
+    def is_lines(self) -> bool:
+        return self.format in LINES
+
+    @property
+    def extension(self) -> str:
+        """The end of the names of parts."""
+        endings = {compression: ending for ending, compression in COMPRESSIONS.items()}
+        return f".{self.format}{endings[self.compression] if self.is_lines and self.compression else ''}"
 
 
-def find_format(out: str, wanted: str | None, *, directory: bool) -> Format:
-    """Find the format of an output: the one that is *wanted*, or that of the file's name.
+def find_form(name: str, wanted: str | None, *, compress: bool, is_file: bool) -> Form:
+    """Find the form of the output *name*: the *wanted* format or that of the name, which only a file has.
 
     Raises:
-        ExportError: there is no such format, the name tells none, or it tells another.
+        InvalidExport: there is no such format, the name tells none, or it tells another.
     """
     if wanted is not None and wanted not in FORMATS:
-        raise ExportError(f"no format {wanted!r}; the formats are {', '.join(FORMATS)}")
-    suffix = Path(out.removesuffix(".gz")).suffix
-    named = None if directory or out == "-" else EXTENSIONS.get(suffix)
+        raise InvalidExport(f"no format {wanted!r}; the formats are {', '.join(FORMATS)}")
+    suffixes = PurePath(name).suffixes if is_file else []
+    compression = COMPRESSIONS.get(suffixes[-1]) if suffixes else None
+    suffix = "".join(suffixes[-2:-1] if compression else suffixes[-1:])
+    format_ = _agree(name, suffix, wanted)
+    if format_ not in LINES:
+        if compression:
+            raise InvalidExport(f"{name}: {format_} is compressed inside, by --compress, and has no {suffixes[-1]}")
+        return Form(format_, "zstd" if compress else None)
+    if compress and is_file and compression is None:
+        raise InvalidExport(f"compressed lines have a name that says so: write to {name}.gz or {name}.zst")
+    return Form(format_, compression or ("gzip" if compress else None))
+
+
+def _agree(name: str, suffix: str, wanted: str | None) -> Format:
+    named = EXTENSIONS.get(suffix)
     if wanted is not None and named is not None and named != wanted:
-        raise ExportError(f"the name {out} says {named}, the format is to be {wanted}")
+        raise InvalidExport(f"the name {name} says {named}, the format is to be {wanted}")
     for format_ in FORMATS:
         if format_ == (wanted or named):
             return format_
-    known = ", ".join(EXTENSIONS)
-    what = f"the extension {suffix!r}" if suffix else f"the name {out}"
-    raise ExportError(f"{what} says no format: name one of {', '.join(FORMATS)}, or an extension of {known}")
-
-
-def extension(format_: Format, *, compress: bool) -> str:
-    """Give the end of the names of parts."""
-    return ".ndjson.gz" if format_ == "ndjson" and compress else f".{format_}"
-
-
-def open_part(plan: ExportPlan, file: Writable, shape: Any, *, group_bytes: int, stream: bool) -> PartWriter:
-    """Open a writer of one part to *file*; *shape* is the columns of rows, or the schema of record batches."""
-    compress, rows = plan.compress, plan.group_rows
-    match plan.format:
-        case "arrow":
-            from mesbatch.sink.arrow import ArrowWriter
-
-            kind: Literal["file", "stream"] = "stream" if stream else "file"
-            compression = "zstd" if compress else None
-            return ArrowWriter(file, shape, group_rows=rows, max_bytes=group_bytes, kind=kind, compression=compression)
-        case "parquet":
-            from mesbatch.sink.parquet import ParquetWriter
-
-            compression = "zstd" if compress else "snappy"
-            return ParquetWriter(file, shape, group_rows=rows, max_bytes=group_bytes, compression=compression)
-    return NdjsonPart(file, shape, compress=compress)
-
-
-class NdjsonPart:
-    """A part of one row a line; compressed, it is a gzip member of its own, and members may be joined."""
-
-    def __init__(self, file: Writable, columns: Sequence[Column], *, compress: bool) -> None:
-        self._encode = RowEncoder(columns).encode_lines
-        self._closing = ExitStack()
-        self._write: Callable[[bytes], Any] = file.write
-        if compress:  # without a time: the same rows give the same bytes
-            member = gzip.GzipFile("", "wb", GZIP_LEVEL, file, mtime=0)
-            self._write = self._closing.enter_context(member).write
-
-    def write(self, rows: Any) -> None:
-        self._write(self._encode(rows))
-
-    def close(self) -> None:
-        self._closing.close()
+    what = f"the extension {suffix!r}" if suffix else f"the name {name}"
+    raise InvalidExport(
+        f"{what} says no format: use --format with one of {', '.join(FORMATS)}, or one of the extensions "
+        f"{', '.join(EXTENSIONS)}; .gz or .zst may follow those of lines"
+    )

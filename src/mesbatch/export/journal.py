@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import zlib
 from pathlib import Path
-from typing import Self
 
 import msgspec
 
 from mesbatch.errors import CorruptChunk, ExportError
+from mesbatch.export.place import LocalPlace, Place
 from mesbatch.keys.resume import EncodedKey
 from mesbatch.units import MiB
 
@@ -20,13 +20,15 @@ MANIFEST_NAME, JOURNAL_NAME = "manifest.json", "journal.ndjson"
 class ExportPlan(msgspec.Struct, frozen=True, kw_only=True):
     """The choices that decide the bytes of an output; a resumed export must make the same.
 
-    *statement* is a digest of SQL, parameters and keys. *part_rows* and *group_rows* were measured at the first rows,
-    and *schema* is that of the record batches, as Arrow serialises it. *keyed* says that parts end where a key does.
+    *compress* names the compression, or is False; manifests of version 0.1 say True, for gzip of lines and zstd of
+    columns. *statement* is a digest of SQL, parameters and keys. *part_rows* and *group_rows* were measured at the
+    first rows, and *schema* is that of the record batches, as Arrow serialises it. *keyed* says that parts end where a
+    key does.
     """
 
     version: int = VERSION
     format: str
-    compress: bool
+    compress: bool | str
     statement: str
     keyed: bool
     part_rows: int
@@ -58,18 +60,18 @@ class ExportManifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OutputFiles:
-    """The paths of an output: *path* is a file or a directory of parts, *manifest* and *journal* are beside it."""
+    """The files of an output in *place*: the file *name*, or without one all parts there, with manifest and journal."""
 
-    def __init__(self, path: Path, *, directory: bool) -> None:
-        self.path, self.is_directory = path, directory
-        beside = path if directory else path.parent
-        prefix = "" if directory else f"{path.name}."
-        self.manifest, self.journal = beside / f"{prefix}{MANIFEST_NAME}", beside / f"{prefix}{JOURNAL_NAME}"
+    def __init__(self, place: Place, name: str | None) -> None:
+        self.place, self.name = place, name
+        self.label = place.label if name is None else f"{place.label}{name}"
+        prefix = "" if name is None else f"{name}."
+        self.manifest, self.journal = f"{prefix}{MANIFEST_NAME}", f"{prefix}{JOURNAL_NAME}"
 
-    @classmethod
-    def find(cls, path: Path) -> Self:
-        """Take the output at *path* as it is: a file or a directory."""
-        return cls(path, directory=path.is_dir())
+    @property
+    def local_path(self) -> Path | None:
+        """The path of a single file that bytes can be added to; None for a folder or an object."""
+        return self.place.folder / self.name if self.name and isinstance(self.place, LocalPlace) else None
 
     def read_manifest(self) -> ExportManifest | None:
         """Read the manifest; None where the output is not whole.
@@ -77,19 +79,15 @@ class OutputFiles:
         Raises:
             CorruptChunk: it is no manifest of ours.
         """
+        data = self.place.read(self.manifest)
         try:
-            return msgspec.json.decode(self.manifest.read_bytes(), type=ExportManifest)
-        except FileNotFoundError:
-            return None
+            return None if data is None else msgspec.json.decode(data, type=ExportManifest)
         except msgspec.DecodeError as error:
-            raise CorruptChunk(f"{self.manifest} is no manifest: {error}") from error
+            raise CorruptChunk(f"{self.place.label}{self.manifest} is no manifest: {error}") from error
 
     def read_journal(self) -> tuple[ExportPlan, list[ExportPart]] | None:
         """Read the journal of an unfinished output, without a line that was cut off; None where there is none."""
-        try:
-            lines = self.journal.read_bytes().split(b"\n")[:-1]
-        except FileNotFoundError:
-            return None
+        lines = (self.place.read(self.journal) or b"").split(b"\n")[:-1]
         try:
             return msgspec.json.decode(lines[0], type=ExportPlan), [
                 msgspec.json.decode(line, type=ExportPart) for line in lines[1:]
@@ -97,7 +95,8 @@ class OutputFiles:
         except IndexError:
             return None
         except msgspec.DecodeError as error:
-            raise ExportError(f"{self.journal} is no journal of ours: {error}; begin again with --force") from error
+            journal = f"{self.place.label}{self.journal}"
+            raise ExportError(f"{journal} is no journal of ours: {error}; begin again with --force") from error
 
 
 class Journal:
@@ -109,19 +108,14 @@ class Journal:
     def __init__(self, files: OutputFiles, plan: ExportPlan, parts: list[ExportPart], *, kept: bool) -> None:
         self.plan, self.parts = plan, list(parts)
         self._files, self._kept = files, kept
-        files.journal.parent.mkdir(parents=True, exist_ok=True)
-        if not kept:
-            return
-        unfinished = files.journal.with_suffix(".unfinished")
-        unfinished.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in (plan, *parts)))
-        unfinished.replace(files.journal)
-        files.manifest.unlink(missing_ok=True)
+        if kept:
+            files.place.write(files.journal, b"".join(msgspec.json.encode(line) + b"\n" for line in (plan, *parts)))
+            files.place.remove(files.manifest)
 
     def add(self, part: ExportPart) -> None:
         """Note that *part* is whole."""
         if self._kept:
-            with self._files.journal.open("ab") as file:
-                file.write(msgspec.json.encode(part) + b"\n")
+            self._files.place.append(self._files.journal, msgspec.json.encode(part) + b"\n")
         self.parts.append(part)
 
     def finish(self) -> None:
@@ -133,28 +127,28 @@ class Journal:
             plan=self.plan,
             parts=self.parts,
         )
-        unfinished = self._files.manifest.with_suffix(".unfinished")
-        unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
-        unfinished.replace(self._files.manifest)
-        self._files.journal.unlink(missing_ok=True)
+        place = self._files.place
+        place.write(self._files.manifest, msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
+        if self._kept:
+            place.remove(self._files.journal)
 
 
 def whole_parts(files: OutputFiles, parts: list[ExportPart]) -> list[ExportPart]:
     """Read *parts* from the first on, and give back those before the first whose bytes are not those written."""
     start, whole = 0, []
     for part in parts:
-        if crc32_of(files.path / part.name if files.is_directory else files.path, start, part.nbytes) != part.crc32:
+        if crc32_of(files.place, part.name, start, part.nbytes) != part.crc32:
             break
         whole.append(part)
-        start += 0 if files.is_directory else part.nbytes
+        start += 0 if files.name is None else part.nbytes
     return whole
 
 
-def crc32_of(path: Path, start: int, nbytes: int) -> str | None:
+def crc32_of(place: Place, name: str, start: int, nbytes: int) -> str | None:
     """Compute the CRC-32 of *nbytes* bytes of a file from *start* on; None where it has fewer."""
     crc = 0
     try:
-        with path.open("rb") as file:
+        with place.open(name) as file:
             file.seek(start)
             while nbytes and (data := file.read(min(nbytes, READ_BYTES))):
                 crc, nbytes = zlib.crc32(data, crc), nbytes - len(data)

@@ -38,6 +38,22 @@ def read_keys(path: str | PathLike[str], make: Callable[[str], Any] = str) -> It
         raise InvalidKey(f"{path}, line {number:,}: {error}") from error
 
 
+class KeysFile:
+    """The keys of a file as a collection: read again as often as it is asked for, as `read_keys` does.
+
+    Keys of any type can be collected from it, those too that are only sorted in memory.
+    """
+
+    def __init__(self, path: str | PathLike[str], make: Callable[[str], Any] = str) -> None:
+        self._path, self._make = path, make
+
+    def __iter__(self) -> Iterator[Any]:
+        return read_keys(self._path, self._make)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in read_keys(self._path))
+
+
 def key_maker(sql: str, con: Any, params: Params, key: str | None) -> Callable[[str], Any]:
     """Find the function that makes of a line a key of the type that the database describes; str where it is text."""
     session = find_source(con).open()

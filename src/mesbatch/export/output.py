@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from errno import EDQUOT, EFBIG, ENOSPC
 from pathlib import Path
 
-from mesbatch.errors import ExportError, OutputExists
-from mesbatch.export.formats import extension, find_format
+from mesbatch.errors import ExportError, InvalidExport, OutputExists
+from mesbatch.export.find import find_files
+from mesbatch.export.formats import find_form
 from mesbatch.export.journal import JOURNAL_NAME, VERSION, ExportPart, ExportPlan, Journal, OutputFiles, whole_parts
-from mesbatch.export.target import DirectoryParts, JoinedParts, Pipe, Target, WholeFile
+from mesbatch.export.target import Device, JoinedParts, Pipe, SeparateParts, Target, WholeFile
 from mesbatch.keys.resume import ResumePoint
 
 FULL = {ENOSPC, EDQUOT, EFBIG}
@@ -28,18 +29,20 @@ class Output:
     """
 
     def __init__(self, out: str, format_: str | None, *, compress: bool, resume: bool, force: bool) -> None:
-        directory = out.endswith("/") or Path(out).is_dir()
-        self.format = find_format(out, format_, directory=directory)
-        self.compress = compress
-        self.files = None if out == "-" else OutputFiles(Path(out), directory=directory)
-        self.resumable = self.files is not None and (directory or self.format == "ndjson")
+        self.label = out
+        self.files = find_files(out)
+        is_file = self.files is not None and self.files.name is not None
+        self.form = find_form(out, format_, compress=compress, is_file=is_file)
+        joined = self.files is not None and self.files.local_path is not None and self.form.is_lines
+        self.resumable = self.files is not None and (not is_file or joined)
         self.plan: ExportPlan | None = None
         self.parts: list[ExportPart] = []
         self.complete = False
         if resume and force:
-            raise ExportError("resume goes on with an output and force replaces it: ask for one of them")
+            raise InvalidExport("resume goes on with an output and force replaces it: ask for one of them")
         if resume and not self.resumable:
-            raise ExportError(f"{out}: a {self.format} file cannot be gone on with; write a directory of parts, {out}/")
+            what = "a pipe" if self.files is None else f"one {self.form.format} file"
+            raise InvalidExport(f"{out}: {what} cannot be gone on with; write a folder of parts, such as {out}/")
         if self.files is not None:
             self._look(self.files, resume=resume, force=force)
 
@@ -48,8 +51,8 @@ class Output:
         if self.plan is None:
             return
         for what, before, now in (
-            ("format", self.plan.format, self.format),
-            ("compression", self.plan.compress, self.compress),
+            ("format", self.plan.format, self.form.format),
+            ("compression", _compression(self.plan), self.form.compression or False),
             ("statement, parameters or keys", self.plan.statement, statement),
         ):
             if before != now:
@@ -84,10 +87,14 @@ class Output:
     def target(self) -> Target:
         """Open the target that takes the parts."""
         if self.files is None:
-            return Pipe(sys.stdout.buffer)
-        if self.files.is_directory:
-            return DirectoryParts(self.files, extension(self.format, compress=self.compress))
-        return JoinedParts(self.files, self.parts) if self.format == "ndjson" else WholeFile(self.files)
+            return Pipe(sys.stdout.buffer) if self.label == "-" else Device(Path(self.label))
+        if self.files.name is None:
+            return SeparateParts(self.files.place, self.form.extension)
+        path = self.files.local_path
+        if path is None or not self.form.is_lines:
+            return WholeFile(self.files.place, self.files.name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return JoinedParts(path, self.parts)
 
     @contextmanager
     def explaining(self) -> Iterator[None]:
@@ -98,38 +105,46 @@ class Output:
             if error.errno not in FULL:
                 raise
             more = "free some space and go on with --resume" if self.resumable else "free some space and begin again"
-            raise ExportError(
-                f"no space left for {self.files and self.files.path}: {error.strerror}; {more}"
-            ) from error
+            raise ExportError(f"no space left for {self.label}: {error.strerror}; {more}") from error
 
     def _look(self, files: OutputFiles, *, resume: bool, force: bool) -> None:
-        there = [path for path in (files.path, files.manifest, files.journal) if path.is_file()]
-        if files.path.is_dir():
-            there += list(files.path.iterdir())
+        there = _files_there(files)
         if not there:
             return
         if force:
-            _remove(files)
+            _remove(files, there)
         elif not resume:
-            raise OutputExists(f"{there[0]} exists: go on with it by --resume, or replace it by --force")
+            more = "go on with it by --resume, or replace it by --force" if self.resumable else "replace it by --force"
+            raise OutputExists(f"{files.place.label}{there[0]} exists: {more}")
         elif manifest := files.read_manifest():
             self.plan, self.parts = manifest.plan, whole_parts(files, manifest.parts)
             self.complete = len(self.parts) == len(manifest.parts)
         elif journal := files.read_journal():
             self.plan, self.parts = journal[0], whole_parts(files, journal[1])
-        elif any(path not in (files.manifest, files.journal) for path in there):
-            raise OutputExists(f"{there[0]} exists and has no {JOURNAL_NAME}: it cannot be gone on with; use --force")
+        elif any(name not in (files.manifest, files.journal) for name in there):
+            first = f"{files.place.label}{there[0]}"
+            raise OutputExists(f"{first} exists and has no {JOURNAL_NAME}: it cannot be gone on with; use --force")
 
 
-def _remove(files: OutputFiles) -> None:
+def _files_there(files: OutputFiles) -> list[str]:
+    if files.name is None:
+        return files.place.names()
+    return [name for name in (files.name, files.manifest, files.journal) if files.place.size(name) is not None]
+
+
+def _remove(files: OutputFiles, there: list[str]) -> None:
     """Remove an output, but no file of somebody else."""
-    ours = [files.manifest, files.journal]
-    ours += [path.with_suffix(".unfinished") for path in ours]
-    if files.is_directory and files.path.is_dir():
-        ours += [path for path in files.path.iterdir() if path.name.startswith("part-")]
-        if others := [path.name for path in files.path.iterdir() if path not in ours]:
-            raise OutputExists(f"{files.path} holds {others[0]!r}, which is none of ours: nothing was removed")
-    else:
-        ours.append(files.path)
-    for path in ours:
-        path.unlink(missing_ok=True)
+    ours = {files.manifest, files.journal, files.name}
+    ours |= {f"{name}.unfinished" for name in ours}
+    others = [name for name in there if name not in ours and not name.startswith("part-")]
+    if others:
+        raise OutputExists(f"{files.label} holds {others[0]!r}, which is none of ours: nothing was removed")
+    for name in there:
+        files.place.remove(name)
+
+
+def _compression(plan: ExportPlan) -> str | bool:
+    """Name the compression of a plan, as manifests of version 0.1 did not."""
+    if plan.compress is True:
+        return "gzip" if plan.format == "ndjson" else "zstd"
+    return plan.compress

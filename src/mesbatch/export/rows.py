@@ -1,4 +1,4 @@
-"""The rows that an export reads, in the form of its format: tuples for NDJSON, record batches for the others."""
+"""The rows that an export reads, in the form of its format: tuples for lines, record batches for the others."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from uuid import UUID
 
 from mesbatch.batch import find_column
 from mesbatch.codec.rows import RowEncoder
+from mesbatch.export.formats import LINES
 from mesbatch.export.journal import ExportPlan
 from mesbatch.keys.resume import ResumePoint
 from mesbatch.read.reader import BatchReader
@@ -24,16 +25,22 @@ FROM_ARROW_TEXT: dict[type | None, Callable[[str], Any]] = {UUID: UUID, int: Dec
 class ReadRows:
     """The rows of *reader* for *format_*: lists of tuples, or record batches.
 
-    *plan* is that of an earlier run, which has decided the types of record batches. *key_type* is that of the keys.
+    *plan* is that of an earlier run, which has decided the types of record batches; without one *schema* declares those
+    of some columns. *key_type* is that of the keys.
     """
 
     def __init__(
-        self, reader: BatchReader, format_: str, plan: ExportPlan | None, key_type: type | None = None
+        self,
+        reader: BatchReader,
+        format_: str,
+        plan: ExportPlan | None,
+        key_type: type | None = None,
+        schema: Any = None,
     ) -> None:
-        columnar = format_ != "ndjson"
+        columnar = format_ not in LINES
         self._reader = reader
         self._from_text = FROM_ARROW_TEXT.get(key_type) if columnar else None
-        self._arrow = reader.arrow(_read_schema(plan)) if columnar else None
+        self._arrow = reader.arrow(schema if plan is None else _read_schema(plan)) if columnar else None
         self._first: Any = next(self._batches(), None)
 
     @property

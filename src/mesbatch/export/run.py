@@ -9,7 +9,7 @@ from os import PathLike
 from time import monotonic
 from typing import Any
 
-from mesbatch.errors import ExportError
+from mesbatch.errors import InvalidExport
 from mesbatch.events import Hook
 from mesbatch.export.output import Output
 from mesbatch.export.rows import ReadRows
@@ -19,7 +19,7 @@ from mesbatch.keys.collect import Keys, collect_keys
 from mesbatch.manifest import Manifest
 from mesbatch.read.reader import read_sql_iter
 from mesbatch.read.request import check_positive
-from mesbatch.source.session import Params
+from mesbatch.source.session import OnInvalidText, Params
 from mesbatch.units import MiB
 
 # Of max_bytes: half to the reader; two groups are held, and one of them once more as it is written.
@@ -52,25 +52,30 @@ def export(
     key: str | None = None,
     max_bytes: int = 64 * MiB,
     parallel: int = 1,
+    schema: Any = None,
+    on_invalid_text: OnInvalidText = "raise",
     compress: bool = False,
     resume: bool = False,
     force: bool = False,
     on_event: Hook | None = None,
 ) -> Summary:
-    """Write the rows of a query to *out*: a file, a directory of parts (a name that ends with ``/``) or ``-``.
+    """Write the rows of a query to *out*: a file, a folder of parts (a name that ends with ``/``) or ``-``.
 
-    *format* is ``ndjson``, ``parquet`` or ``arrow``; without it, the file's name tells it. *con*, *params*, *keys* and
-    *key* are those of `read_sql_iter`. *max_bytes* covers everything that is held at a time, read and written.
-    *compress* is gzip for NDJSON and zstd for the others.
+    *out* may be the URL of an object or a folder of an object store: ``s3://``, ``gs://`` or ``az://``. *format* is
+    ``csv``, ``ndjson``, ``parquet`` or ``arrow``; without it, the file's name tells it. *con*, *params*, *keys*, *key*
+    and *on_invalid_text* are those of `read_sql_iter`. *schema* declares the types of some or all columns of Parquet
+    and Arrow, as in `BatchReader.arrow`. *max_bytes* covers everything that is held at a time, read and written.
+    *compress* is gzip for CSV and NDJSON and zstd for the others; a name that ends with ``.gz`` or ``.zst`` says so.
 
-    A journal stands beside the output until it is whole, then its manifest. With *resume* an NDJSON file or a
-    directory goes on after its last whole part, whose checksum is compared. With keys, reading goes on after the
+    A journal stands beside the output until it is whole, then its manifest. With *resume* a file of lines or a
+    folder goes on after its last whole part, whose checksum is compared. With keys, reading goes on after the
     last key; without, the rows are read again and those that were written are compared by checksum, so the output is
     that of an undisturbed run or an error. *force* replaces an output that is there.
 
     Raises:
         OutputExists: there is something at *out*, and neither *resume* nor *force* was asked for.
-        ExportError: no such format, a disk that is full, an output of another statement.
+        InvalidExport: no such format or target, or options that do not go together.
+        ExportError: a disk that is full, an output of another statement.
         Any error of `read_sql_iter`, and of reading.
 
     >>> import sqlite3, tempfile
@@ -84,12 +89,14 @@ def export(
     """
     check_positive("max_bytes", max_bytes)
     if parallel > 1 and keys is None:
-        raise ExportError(f"parallel={parallel} reads keys side by side, and there are none")
+        raise InvalidExport(f"parallel={parallel} reads keys side by side, and there are none")
     output = Output(str(out), format, compress=compress, resume=resume, force=force)
+    if schema is not None and output.form.is_lines:
+        raise InvalidExport(f"schema declares the types of Parquet and Arrow; {output.form.format} has none")
     started = monotonic()
     with ExitStack() as opened:
         wanted = None if keys is None else _collected(keys, opened)
-        statement = digest(sql, params, wanted)
+        statement = digest(sql, params, wanted, schema, on_invalid_text)
         output.check_same(statement)
         left = None if wanted is None else _not_written(wanted, output)
         if output.complete:
@@ -97,11 +104,12 @@ def export(
         reader = opened.enter_context(
             read_sql_iter(
                 sql, steady(con) if output.resumable else con, params, keys=left, key=key,
-                max_bytes=max(1, max_bytes // READ_SHARE), parallel=parallel, on_event=on_event,
+                max_bytes=max(1, max_bytes // READ_SHARE), parallel=parallel, on_invalid_text=on_invalid_text,
+                on_event=on_event,
             )
         )  # fmt: skip
         with output.explaining():
-            rows = ReadRows(reader, output.format, output.plan, None if left is None else left.key_type)
+            rows = ReadRows(reader, output.form.format, output.plan, None if left is None else left.key_type, schema)
             written = write_rows(rows, output, statement, max(1, max_bytes // GROUP_SHARE))
     return Summary(written.rows, output.rows, written.nbytes, written.parts, monotonic() - started, reader.manifest)
 

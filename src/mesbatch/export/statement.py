@@ -13,9 +13,9 @@ from mesbatch.source.databases import database_of_scheme
 from mesbatch.source.session import Params
 
 
-def digest(sql: str, params: Params, keys: Keys | None) -> str:
-    """Compute a text that differs for another statement, other parameters or other keys."""
-    found = hashlib.sha256(msgspec.json.encode([sql, params, keys is not None], enc_hook=repr))
+def digest(sql: str, params: Params, keys: Keys | None, *options: Any) -> str:
+    """Compute a text that differs for another statement, other parameters, other keys or *options* of its values."""
+    found = hashlib.sha256(msgspec.json.encode([sql, params, keys is not None, options], enc_hook=repr))
     for some in keys.slices(lambda: CHECKED_AT_ONCE) if keys is not None else ():
         found.update(msgspec.json.encode(some))
     return found.hexdigest()[:16]

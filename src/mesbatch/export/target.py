@@ -1,21 +1,24 @@
-"""Targets for the bytes of parts: one file, the files of a directory, one file that gets its name last, a pipe.
-
-Files have no buffer: a buffer that is not empty when the disk is full would be written again, and fail again, when the
-file is closed.
-"""
+"""Targets for the bytes of parts: a file that grows, a file for each part, a file that gets its name last, a pipe."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
-from mesbatch.export.journal import ExportPart, OutputFiles
+from mesbatch.export.journal import ExportPart
+from mesbatch.export.place import PartFile, Place
+from mesbatch.sink.outlet import Writable
 
 
 class Target(Protocol):
-    """A place that takes the parts of an output, one after the other."""
+    """A place that takes the parts of an output, one after the other.
 
-    def begin(self, number: int) -> BinaryIO:
+    *joins* says that they follow each other in one sequence of bytes.
+    """
+
+    joins: bool
+
+    def begin(self, number: int) -> Writable:
         """Open the file that part *number* is written to."""
 
     def name_of(self, number: int) -> str: ...
@@ -31,15 +34,20 @@ class Target(Protocol):
 
 
 class JoinedParts:
-    """Parts one behind the other in one file; bytes behind the last whole part are cut off."""
+    """Parts one behind the other in a local file; bytes behind the last whole part are cut off.
 
-    def __init__(self, files: OutputFiles, whole: list[ExportPart]) -> None:
-        self._name = files.path.name
-        self._file = cast("BinaryIO", files.path.open("r+b" if whole else "wb", buffering=0))
+    The file has no buffer, for the reason of `UnfinishedFile`.
+    """
+
+    joins = True
+
+    def __init__(self, path: Path, whole: list[ExportPart]) -> None:
+        self._name = path.name
+        self._file = cast("BinaryIO", path.open("r+b" if whole else "wb", buffering=0))
         self._size = sum(part.nbytes for part in whole)
         self._cut()
 
-    def begin(self, number: int) -> BinaryIO:
+    def begin(self, number: int) -> Writable:
         return self._file
 
     def name_of(self, number: int) -> str:
@@ -61,17 +69,17 @@ class JoinedParts:
         self._file.truncate()
 
 
-class DirectoryParts:
-    """A file for each part; it gets its name when it is whole."""
+class SeparateParts:
+    """A file of *place* for each part, whose name ends with *ending*; it gets its name when it is whole."""
 
-    def __init__(self, files: OutputFiles, ending: str) -> None:
-        self._directory, self._ending = files.path, ending
-        self._file: BinaryIO | None = None
-        self._path = files.path
+    joins = False
 
-    def begin(self, number: int) -> BinaryIO:
-        self._path = self._directory / self.name_of(number)
-        self._file = cast("BinaryIO", _unfinished(self._path).open("wb", buffering=0))
+    def __init__(self, place: Place, ending: str) -> None:
+        self._place, self._ending = place, ending
+        self._file: PartFile | None = None
+
+    def begin(self, number: int) -> Writable:
+        self._file = self._place.create(self.name_of(number))
         return self._file
 
     def name_of(self, number: int) -> str:
@@ -79,26 +87,24 @@ class DirectoryParts:
 
     def keep(self) -> None:
         if self._file is not None:
-            self._file.close()
-            _unfinished(self._path).replace(self._path)
-        self._file = None
+            self._file.keep()
+        self._file = None  # not before: a file that could not get its name is dropped
 
     def drop(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            _unfinished(self._path).unlink(missing_ok=True)
-        self._file = None
+        file, self._file = self._file, None
+        if file is not None:
+            file.drop()
 
     def finish(self) -> None:
-        pass
+        """Do nothing: each part was ended by itself."""
 
 
-class WholeFile(DirectoryParts):
-    """One file that is one part, for formats with a footer: nothing can go on with them."""
+class WholeFile(SeparateParts):
+    """One file that is one part: for formats with a footer, and for objects, which cannot grow."""
 
-    def __init__(self, files: OutputFiles) -> None:
-        self._name = files.path.name
-        super().__init__(OutputFiles(files.path.parent, directory=True), "")
+    def __init__(self, place: Place, name: str) -> None:
+        super().__init__(place, "")
+        self._name = name
 
     def name_of(self, number: int) -> str:
         return self._name
@@ -107,10 +113,12 @@ class WholeFile(DirectoryParts):
 class Pipe:
     """A stream that was opened elsewhere, and is closed there."""
 
+    joins = True
+
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
 
-    def begin(self, number: int) -> BinaryIO:
+    def begin(self, number: int) -> Writable:
         return self._stream
 
     def name_of(self, number: int) -> str:
@@ -120,11 +128,20 @@ class Pipe:
         self._stream.flush()
 
     def drop(self) -> None:
-        pass
+        """Do nothing: bytes that left are gone."""
 
     def finish(self) -> None:
-        pass
+        """Do nothing: the stream ends with the process."""
 
 
-def _unfinished(path: Path) -> Path:
-    return path.with_name(f"{path.name}.unfinished")
+class Device(Pipe):
+    """A device or a named pipe of the file system."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(cast("BinaryIO", path.open("wb", buffering=0)))
+
+    def drop(self) -> None:
+        self._stream.close()
+
+    def finish(self) -> None:
+        self._stream.close()

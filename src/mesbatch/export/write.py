@@ -6,9 +6,9 @@ import sys
 from contextlib import suppress
 
 from mesbatch.errors import ExportError
-from mesbatch.export.formats import PartWriter, open_part
 from mesbatch.export.journal import ExportPart, ExportPlan
 from mesbatch.export.output import Output
+from mesbatch.export.parts import PartWriter, open_part
 from mesbatch.export.rows import ReadRows
 from mesbatch.export.slices import PartSlice, slice_into_parts
 from mesbatch.export.target import Pipe
@@ -38,8 +38,8 @@ def write_rows(rows: ReadRows, output: Output, statement: str, group_bytes: int)
 def _plan(rows: ReadRows, output: Output, statement: str, group_bytes: int) -> ExportPlan:
     part_rows, group_rows = rows.sizes(group_bytes)
     return ExportPlan(
-        format=output.format,
-        compress=output.compress,
+        format=output.form.format,
+        compress=output.form.compression or False,
         statement=statement,
         keyed=rows.key_position is not None,
         part_rows=part_rows if output.resumable else sys.maxsize,
@@ -58,7 +58,7 @@ class OutputWriter:
     """
 
     def __init__(self, rows: ReadRows, output: Output, plan: ExportPlan, group_bytes: int) -> None:
-        self._read, self._plan, self._group_bytes = rows, plan, group_bytes
+        self._read, self._plan, self._form, self._group_bytes = rows, plan, output.form, group_bytes
         self._journal, self._target = output.journal(plan), output.target()
         self._known = [] if plan.keyed else output.parts
         self._file: CheckedOutlet | None = None
@@ -113,8 +113,15 @@ class OutputWriter:
         again = self.parts < len(self._known)
         self._file = CheckedOutlet(None if again else self._target.begin(self.parts))
         self._rows = 0
-        stream = isinstance(self._target, Pipe)
-        return open_part(self._plan, self._file, self._read.shape, group_bytes=self._group_bytes, stream=stream)
+        return open_part(
+            self._form,
+            self._file,
+            self._read.shape,
+            group_rows=self._plan.group_rows,
+            group_bytes=self._group_bytes,
+            first=not (self.parts and self._target.joins),
+            stream=isinstance(self._target, Pipe),
+        )
 
     def _end(self) -> None:
         if self._writer is None or self._file is None:

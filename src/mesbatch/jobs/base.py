@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from hmac import compare_digest
 from typing import Any, Self
 
 import msgspec
 
-from mesbatch.errors import InvalidKey, JobNotFound, StatusConflict
+from mesbatch.errors import CorruptChunk, InvalidJob, InvalidKey, JobNotFound, StatusConflict
 from mesbatch.jobs.function import Functions, check_call
 from mesbatch.jobs.job import Job, first_facts, may_become, read_job
+from mesbatch.jobs.owner import may_see, owner_text
 from mesbatch.jobs.ranges import flat, shares
 from mesbatch.jobs.recovery import end_if_due
 from mesbatch.jobs.shards import progress_of, shards_of
@@ -25,6 +26,8 @@ from mesbatch.store import ResultReader, check_job_id, new_job_id, store_keys
 from mesbatch.store.protocol import ENDED, Facts, Store
 from mesbatch.store.stored_lines import stored_lines
 
+_logger = logging.getLogger(__name__)
+
 
 class Jobs(ABC):
     """Jobs that outlive the request that submits them.
@@ -32,14 +35,22 @@ class Jobs(ABC):
     *functions* is the allow-list of functions that a job may call, by name. *app*, a ``module:object``, names the place
     from which a worker's process imports this object, and with it *functions*, *store* and *settings*. Every method
     that takes a job id raises `InvalidJobId` for a text that cannot be one, and `JobNotFound` for the job of another
-    *owner*.
+    *owner*, and for a job of ours that has lost its facts. *unmarked* says that jobs without our mark, which the first
+    implementation left and which have no owner, are there for everybody, and not for nobody.
     """
 
     def __init__(
-        self, functions: Functions, store: Store, *, app: str, settings: Mapping[str, Any] | None = None
+        self,
+        functions: Functions,
+        store: Store,
+        *,
+        app: str,
+        settings: Mapping[str, Any] | None = None,
+        unmarked: bool = True,
     ) -> None:
         self.functions, self.store, self.app = dict(functions), store, app
         self.settings = dict(settings or {})
+        self.unmarked = unmarked
 
     def submit(self, spec: JobSpec, keys: Iterable[Any] | Keys) -> Job:
         """Accept a job for *keys*; they are stored once, in order, and go into no queue.
@@ -52,6 +63,8 @@ class Jobs(ABC):
             NoWorker: nobody would run it.
         """
         check_call(self.functions, spec)
+        if spec.owner == "":
+            raise InvalidJob("an owner must not be empty: a job for everybody has the owner None")
         facts = first_facts(spec, 0, time.time())
         collected = collect_keys(keys)
         try:
@@ -96,6 +109,10 @@ class Jobs(ABC):
         """Return the job's NDJSON stream from its *from_*-th ``records`` line to the job's end; see `stored_lines`."""
         self._facts(job_id, owner)
         return stored_lines(self.store, job_id, from_=from_)
+
+    def attend(self) -> None:
+        """Begin with the part of a web process in these jobs, before its first request; may be called twice."""
+        return
 
     @abstractmethod
     def check_listening(self) -> None:
@@ -162,8 +179,16 @@ class Jobs(ABC):
             JobNotFound: there is no such job, or it is another's.
         """
         check_job_id(job_id)  # before the store is asked at all
-        facts = self.store.facts(job_id)
-        theirs = facts.get("owner") or ""
-        if theirs and not compare_digest(theirs.encode(), (owner or "").encode()):
-            raise JobNotFound(f"there is no job {job_id}, or it has expired")
+        asking = None if owner in {None, ""} else owner_text(owner)
+        try:
+            facts = self.store.facts(job_id)
+        except CorruptChunk as error:
+            _logger.exception("the facts of job %s cannot be read: it is there for nobody", job_id)
+            raise _no_job(job_id) from error
+        if not may_see(facts, asking, unmarked=self.unmarked):
+            raise _no_job(job_id)
         return facts
+
+
+def _no_job(job_id: str) -> JobNotFound:
+    return JobNotFound(f"there is no job {job_id}, or it has expired")

@@ -8,11 +8,12 @@ import signal
 import sys
 from typing import Any
 
-from mesbatch.jobs.process import die_with_parent, end_now, limit_memory, watch_pipe
+from mesbatch.jobs.process import die_with_parent, end_now, enter_job, limit_memory, watch_pipe
 
 
 def main() -> None:
     """Do the job, and die with the process that started this one."""
+    enter_job()
     work = json.loads(_read_line(sys.stdin.fileno()))
     die_with_parent(work["parent"])
     watch_pipe(sys.stdin.fileno())

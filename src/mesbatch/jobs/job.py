@@ -8,6 +8,7 @@ from typing import Any, Literal, cast, get_args
 
 import msgspec
 
+from mesbatch.jobs.owner import marked
 from mesbatch.jobs.spec import JobSpec
 from mesbatch.store.protocol import ENDED, Facts
 
@@ -103,7 +104,7 @@ def read_job(job_id: str, facts: Facts) -> Job:
 
 def first_facts(spec: JobSpec, cid_count: int, now: float) -> Facts:
     """Return the facts of a new job; the names up to *error* are those of the first implementation."""
-    return {
+    facts = {
         "status": "queued",
         "profile": spec.profile or "",
         "cid_count": str(cid_count),
@@ -119,6 +120,7 @@ def first_facts(spec: JobSpec, cid_count: int, now: float) -> Facts:
         "queued_at": f"{now:.3f}",
         "attempt": "0",
     }
+    return marked(facts)
 
 
 def ending(status: JobStatus, code: str = "", error: str = "") -> Facts:

@@ -4,17 +4,33 @@ from __future__ import annotations
 
 from typing import Any
 
+from mesbatch.store.redis_names import PREFIX
+
 BEAT_SECONDS = 5.0
 LISTENING_SECONDS = 15.0  # after its last heartbeat a worker is taken for dead: RQ would believe in it for minutes
 
-_BEAT = "redis.call('ZADD', KEYS[1], redis.call('TIME')[1] + ARGV[2], ARGV[1])"
-_WORKERS = (
-    "redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', redis.call('TIME')[1]) return redis.call('ZRANGE', KEYS[1], 0, -1)"
+# It forgets first: a full server lets a script write that began by removing something.
+_BEAT = (
+    "redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', redis.call('TIME')[1]) "
+    "redis.call('ZADD', KEYS[1], redis.call('TIME')[1] + ARGV[2], ARGV[1])"
 )
+_WORKERS = "return redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. redis.call('TIME')[1], '+inf')"
+
+
+def queue_name(queue: str, prefix: str) -> str:
+    """Return the name of *queue* for the deployment that has *prefix*, so that two of them share none.
+
+    >>> queue_name("trace-events", "mes_wip"), queue_name("trace-events", "staging")
+    ('trace-events', 'staging:trace-events')
+    """
+    return queue if prefix == PREFIX else f"{prefix}:{queue}"
 
 
 class Listening:
-    """The workers of one queue, known by heartbeats in the time of Redis, and its jobs that may not have ended."""
+    """The workers of one queue, known by heartbeats in the time of Redis, and its jobs that may not have ended.
+
+    *queue* is a name that `queue_name` gave.
+    """
 
     def __init__(self, connection: Any, queue: str) -> None:
         self._connection = connection

@@ -12,6 +12,18 @@ from threading import Thread
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
+_jobs_here: list[bool] = []
+
+
+def enter_job() -> None:
+    """Remember that this process runs a job."""
+    _jobs_here.append(True)
+
+
+def is_job() -> bool:
+    """Return whether this process was started for a job: such a one starts no others."""
+    return bool(_jobs_here)
+
 
 def die_with_parent(parent: int) -> None:
     """Let the kernel kill this process when the *thread* that started it ends; end at once if *parent* is gone already.

@@ -74,7 +74,12 @@ class Publishing:
                 raise InvalidJob(f"nothing was counted of the {self._length:,} chunks that are there already")
         self._aggregation = aggregation
 
-    def begin(self, domain: str, columns: list[dict[str, str]]) -> None:
+    @property
+    def is_shard(self) -> bool:
+        """True if other jobs read the other keys of one job."""
+        return bool(self._facts.get("parent"))
+
+    def begin(self, domain: str, columns: list[dict[str, str]], one_statement: str | None) -> None:
         """Begin *domain*, or go on with it if its columns are still the same.
 
         Raises:
@@ -83,7 +88,7 @@ class Publishing:
         known = self.domains.get(domain)
         if known is not None and known.columns != columns:
             raise SchemaChanged(f"the columns of {domain!r} were {known.columns} and are now {columns}")
-        self._writer.start(domain, columns)
+        self._writer.start(domain, columns, one_statement)
 
     def publish(self, domain: str, batch: Batch, data: bytes, last_key: Any, keys_done: int, *, ends_key: bool) -> None:
         """Publish *data*, the JSON of *batch*, whose last key is *last_key*; *keys_done* keys are done then."""

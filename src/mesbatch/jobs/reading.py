@@ -8,7 +8,7 @@ from typing import Any
 
 from mesbatch.batch import Batch, Row, find_column
 from mesbatch.codec.rows import RowEncoder
-from mesbatch.errors import InvalidJob, NotSplittable
+from mesbatch.errors import InvalidJob, NotResumable, NotSplittable
 from mesbatch.jobs.chunks import Chunker, ChunkRows
 from mesbatch.jobs.function import JobFunction, Work
 from mesbatch.jobs.progress import KeysDone
@@ -45,7 +45,8 @@ class DomainReading:
 
         Raises:
             Stopped: that was asked for. If the job is to go on later, the keys that are whole are published.
-            InvalidJob: the function reads something else than this domain.
+            InvalidJob: the function reads something else than this domain, or a shard cannot read a part of its keys.
+            NotResumable: a worker before this one published some rows that one statement gave.
             NotSplittable: ``order="any"``, and the rows do not tell where a key ends.
             Whatever reading and storing raise.
         """
@@ -65,6 +66,11 @@ class DomainReading:
         account = self._publishing.domains.get(self._domain)
         keys = self._keys
         if account is not None and account.rows:
+            if account.one_statement is not None and not account.ends_key:
+                raise NotResumable(
+                    f"a worker stopped after {account.rows:,} rows of {self._domain!r}, where no other can go on: "
+                    f"{account.one_statement}"
+                )
             if account.last_key is None or account.status != "reading":  # it had come to its end
                 self._complete = self._complete and account.status in {"reading", "complete"}
                 yield []  # so that the function makes its counts
@@ -117,7 +123,12 @@ class DomainReading:
                 "use order='key'"
             )
         self._key = None if key is None else find_column(self._encoder.names, key)
-        self._publishing.begin(self._domain, self._encoder.columns)
+        reason = reader.manifests[self._domain].one_statement if key is None else None
+        if reason is not None and self._publishing.is_shard:
+            raise InvalidJob(
+                f"a job that reads {self._domain!r} cannot have shards, because one statement reads all keys: {reason}"
+            )
+        self._publishing.begin(self._domain, self._encoder.columns, reason)
         self._chunker = Chunker(spec.batch_size, self._max_bytes // 2, self._key)
         return self._chunker
 

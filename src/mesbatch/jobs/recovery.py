@@ -17,15 +17,17 @@ _logger = logging.getLogger(__name__)
 
 
 def waiting_jobs(store: Store, job_ids: Iterable[str] | None = None) -> Iterator[tuple[str, Facts]]:
-    """Give out the jobs, of *job_ids* or of all, that a worker may take now, the one that waits longest first.
+    """Give out the jobs that a worker may take now, the one that waits longest first.
+
+    They are among *job_ids*, or among those in the store that may not have ended.
 
     Ends those that are past their deadline, were cancelled or have a whole result, if no worker is at them.
     """
     found = []
-    for job_id in store.job_ids() if job_ids is None else job_ids:
-        with _passing_over(job_id), suppress(JobNotFound):
-            facts = store.facts(job_id)
-            if facts.get("status") not in ENDED and _is_ready(store, facts) and store.holder(job_id) is None:
+    for job_id in store.open_jobs() if job_ids is None else job_ids:
+        with _passing_over(job_id):
+            facts = _open_facts(store, job_id)
+            if facts is not None and _is_ready(store, facts) and store.holder(job_id) is None:
                 found.append((float(facts["queued_at"]), job_id, facts))
     for _, job_id, facts in sorted(found, key=lambda one: one[:2]):
         waits = False
@@ -33,6 +35,16 @@ def waiting_jobs(store: Store, job_ids: Iterable[str] | None = None) -> Iterator
             waits = not end_if_due(store, job_id, facts)
         if waits:
             yield job_id, facts
+
+
+def _open_facts(store: Store, job_id: str) -> Facts | None:
+    """Return the facts of a job that has not ended; of another the store forgets that it may not have."""
+    with suppress(JobNotFound):
+        facts = store.facts(job_id)
+        if facts.get("status") not in ENDED:
+            return facts
+    store.unlist(job_id)
+    return None
 
 
 def has_ended(store: Store, job_id: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
@@ -14,14 +15,16 @@ from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.serializers import JSONSerializer
 
 from mesbatch.admission.redis import RedisLimiter
-from mesbatch.errors import NoWorker, StatusConflict, StoreUnavailable
+from mesbatch.errors import JobNotFound, NoWorker, StatusConflict, StoreUnavailable
 from mesbatch.jobs.base import Jobs
 from mesbatch.jobs.function import Functions
 from mesbatch.jobs.job import Job, ending, read_job
 from mesbatch.jobs.limit import ReadLimit
-from mesbatch.jobs.listening import Listening
+from mesbatch.jobs.listening import Listening, queue_name
 from mesbatch.store import check_job_id, new_job_id
 from mesbatch.store.protocol import ENDED, Facts, Store
+from mesbatch.store.redis_names import PREFIX
+from mesbatch.store.redis_server import open_client
 
 QUEUE = "trace-events"  # TRACE_WORKER_QUEUE
 FUNCTION = "mesbatch.jobs"  # shown by RQ; no worker of ours imports a name from a queue
@@ -29,13 +32,20 @@ KEPT_SECONDS = 60  # RQ's own record of a job: a hint, and ours is the truth
 SLACK_SECONDS = 60  # that RQ waits beyond our own deadline
 LOST_SECONDS = 60.0  # that a job without a worker waits for one to listen, before it is lost
 
+_logger = logging.getLogger(__name__)
+
 
 class RQJobs(Jobs):
     """Jobs in the queue *queue* of the Redis at *url*, for the workers that ``mesbatch worker --app`` starts.
 
+    *url* may be a client instead, as for `RedisStore`. Where that store has another prefix than the default, its prefix
+    stands before the queue's name, so that deployments which share a Redis never see each other's jobs and workers.
+
     The queue holds ids only. RQ's own status is a hint: the truth about a job stands in the *store*, and is fenced by
     its lease. `submit` raises `NoWorker` when nobody listens on this queue. At most *max_connections* of its jobs read
-    from the database at once, whatever the number of workers and hosts.
+    from the database at once, whatever the number of workers and hosts; that needs a URL.
+
+    A warning is logged when nobody listens, or the queue does not answer, and not again before that has changed.
     """
 
     def __init__(
@@ -44,24 +54,35 @@ class RQJobs(Jobs):
         store: Store,
         *,
         app: str,
-        url: str,
+        url: str | Any,
         queue: str = QUEUE,
         settings: Mapping[str, Any] | None = None,
+        unmarked: bool = True,
         max_connections: int | None = None,
     ) -> None:
-        super().__init__(functions, store, app=app, settings=settings)
+        super().__init__(functions, store, app=app, settings=settings, unmarked=unmarked)
         if max_connections is not None and max_connections < 1:
             raise ValueError(f"max_connections must be at least 1, got {max_connections}")
+        if max_connections is not None and not isinstance(url, str):
+            raise ValueError("max_connections needs the URL of Redis, and not a client: permits have a connection each")
         self._url, self._max_connections = url, max_connections
-        self.connection = redis.Redis.from_url(url)
-        self.queue = Queue(queue, connection=self.connection, serializer=JSONSerializer)
-        self.listening = Listening(self.connection, queue)
+        self.connection: Any = redis.Redis.from_url(url) if isinstance(url, str) else open_client(url)
+        name = queue_name(queue, getattr(store, "prefix", PREFIX))
+        self.queue = Queue(name, connection=self.connection, serializer=JSONSerializer)
+        self.listening = Listening(self.connection, name)
+        self._old = None if name == queue else OldQueue(self.connection, queue)
+        self._warned = False
 
     def check_listening(self) -> None:
-        with self._answering():
-            workers = self.listening.workers()
-        if not workers:
-            raise NoWorker(f"no worker listens on the queue {self.queue.name!r}: mesbatch worker --app {self.app}")
+        try:
+            if not self._workers():
+                raise NoWorker(f"no worker listens on the queue {self.queue.name!r}: mesbatch worker --app {self.app}")
+        except (NoWorker, StoreUnavailable) as error:
+            if not self._warned:
+                _logger.warning("nothing can become a job: %s", error)
+            self._warned = True
+            raise
+        self._warned = False
 
     def get(self, job_id: str, *, owner: str | None = None) -> Job:
         """Return a job as it is now.
@@ -69,7 +90,7 @@ class RQJobs(Jobs):
         A job that a dead worker left is ``lost`` when for a minute no worker was there to go on; see `LOST_SECONDS`.
         """
         facts = self._facts(job_id, owner)
-        if facts["status"] == "started" and self.store.holder(job_id) is None and not self.listening.workers():
+        if facts["status"] == "started" and self.store.holder(job_id) is None and not self._workers():
             return read_job(job_id, self._orphaned(job_id, facts))
         return super().get(job_id, owner=owner)
 
@@ -87,7 +108,8 @@ class RQJobs(Jobs):
             yield ReadLimit(limiter)
 
     def close(self) -> None:
-        self.connection.close()
+        if isinstance(self._url, str):
+            self.connection.close()
 
     def enqueue(self, job_id: str, *, only_if: set[str] | None = None, token: int | None = None) -> None:
         """Put the job into the queue, if its status allows that; *only_if* and *token* are those of `Store.change`."""
@@ -101,16 +123,34 @@ class RQJobs(Jobs):
             result_ttl=KEPT_SECONDS, failure_ttl=KEPT_SECONDS, description=f"mesbatch job {job_id}",
         )  # fmt: skip
 
+    def watched_jobs(self) -> list[str]:
+        """Return the jobs that may not have ended.
+
+        Among them are those of ours that a web server of an older version put into the queue without our prefix; the
+        jobs of other deployments stay there.
+        """
+        if self._old is not None:
+            for job_id in self._old.jobs():
+                with suppress(JobNotFound):
+                    facts = self.store.facts(job_id)
+                    self.listening.add_job(job_id)
+                    self._old.forget(job_id, facts.get("rq_id", ""))
+        return self.listening.jobs()
+
     def _enqueue(self, job_id: str) -> None:
         with self._answering():
             self.enqueue(job_id, only_if={"queued"})
+
+    def _workers(self) -> list[str]:
+        with self._answering():
+            return self.listening.workers()
 
     @contextmanager
     def _answering(self) -> Iterator[None]:
         try:
             yield
         except redis.RedisError as error:
-            raise StoreUnavailable(f"the queue {self.queue.name!r} does not answer: {type(error).__name__}") from error
+            raise StoreUnavailable(f"the queue {self.queue.name!r} does not answer: {error}") from error
 
     def _await_shards(self, job_id: str) -> None:
         self.listening.add_job(job_id)
@@ -129,3 +169,19 @@ class RQJobs(Jobs):
                 error = "its worker is gone, and no other was there to go on"
                 return self.store.change(job_id, ending("lost", "lost", error), only_if={"started"}, token=token)
         return self.store.facts(job_id)
+
+
+class OldQueue:
+    """The queue of the name that older versions used with any prefix; other deployments may still use it."""
+
+    def __init__(self, connection: Any, queue: str) -> None:
+        self._listening = Listening(connection, queue)
+        self._queue = Queue(queue, connection=connection, serializer=JSONSerializer)
+
+    def jobs(self) -> list[str]:
+        return self._listening.jobs()
+
+    def forget(self, job_id: str, rq_id: str) -> None:
+        """Take a job out; a worker that has taken it meanwhile goes on with it."""
+        self._queue.connection.lrem(self._queue.key, 0, rq_id)
+        self._listening.remove_job(job_id)

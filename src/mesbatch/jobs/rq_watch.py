@@ -85,7 +85,7 @@ class Watch:
 
     def _find(self) -> None:
         listening, store = self._jobs.listening, self._jobs.store
-        for job_id in (known := listening.jobs()):
+        for job_id in (known := self._jobs.watched_jobs()):
             if has_ended(store, job_id):
                 listening.remove_job(job_id)
         for job_id, facts in waiting_jobs(store, known):

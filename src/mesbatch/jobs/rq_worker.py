@@ -9,15 +9,16 @@ from contextlib import suppress
 from typing import Any
 
 import redis
-from rq import Queue, Worker
+from rq import Queue
 from rq.command import parse_payload
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from mesbatch.errors import StoreError
+from mesbatch.errors import JobNotFound, StoreError
 from mesbatch.jobs.process import count_kills, die_with_parent, end_now, killed_for_memory, limit_memory
 from mesbatch.jobs.recovery import after_death, fail
 from mesbatch.jobs.rq import RQJobs
+from mesbatch.jobs.rq_patient import PatientWorker
 from mesbatch.jobs.rq_watch import Watch
 from mesbatch.jobs.run import run_job
 from mesbatch.jobs.stop import Stop
@@ -42,7 +43,7 @@ class QueuedJob(Job):
         """Send none: the queue would name them, too."""
 
 
-class JobWorker(Worker):
+class JobWorker(PatientWorker):
     """A worker that runs *jobs*, one at a time, each in a work-horse that may allocate *memory_limit* bytes."""
 
     job_class = QueuedJob
@@ -84,11 +85,6 @@ class JobWorker(Worker):
         super().handle_warm_shutdown_request()  # type: ignore[no-untyped-call]
         self._signal_horse(signal.SIGTERM)
 
-    def maintain_heartbeats(self, job: Job, *execution: Any) -> None:
-        """Send RQ's heartbeats, and survive a restart of Redis: the job has a lease of its own."""
-        with suppress(redis.ConnectionError, redis.TimeoutError):
-            super().maintain_heartbeats(job, *execution)
-
     def handle_work_horse_killed(self, job: Job, retpid: int, ret_val: int, rusage: Any) -> None:
         number = os.WTERMSIG(ret_val) if ret_val and os.WIFSIGNALED(ret_val) else 0
         _logger.warning("the work-horse of %s was ended by signal %d", job.id, number)
@@ -96,11 +92,16 @@ class JobWorker(Worker):
             self._account_for(job.id.partition("_")[0], retpid, number, ret_val)
 
     def _account_for(self, job_id: str, pid: int, number: int, status: int) -> None:
-        if not number:  # it could not even begin, and would not the next time
+        if not number and not self._has_begun(job_id, pid):  # and would not the next time
             fail(self._jobs.store, job_id, f"the work-horse ended with status {status}: see the worker's log")
         for_memory = killed_for_memory(number, self._kills)
         if after_death(self._jobs.store, job_id, self._horse_name(pid), for_memory=for_memory):
             self._watch.look()
+
+    def _has_begun(self, job_id: str, pid: int) -> bool:
+        with suppress(JobNotFound):
+            return self._jobs.store.facts(job_id).get("worker") == self._horse_name(pid)
+        return False
 
     def _signal_horse(self, number: signal.Signals) -> None:
         if self.horse_pid:
@@ -139,4 +140,5 @@ class JobWorker(Worker):
                 fail(jobs.store, job_id, "the job could not be run: see the worker's log")
             raise
         if outcome == "queued":
-            jobs.enqueue(job_id, only_if={"queued"})
+            with suppress(redis.RedisError, StoreError):  # then the watch of a worker finds it
+                jobs.enqueue(job_id, only_if={"queued"})

@@ -10,6 +10,7 @@ import msgspec
 
 from mesbatch.codec.rows import DatetimeSeparator, Shape
 from mesbatch.errors import InvalidJob
+from mesbatch.jobs.owner import owner_text
 from mesbatch.keys.choose import Order
 from mesbatch.read.part import OnFailure
 from mesbatch.trace.ndjson import BATCH_SIZE
@@ -23,14 +24,15 @@ _COUNTED = ("timeout", "max_bytes", "batch_size", "shards")
 class JobSpec:
     """One job: a function of the allow-list, with JSON *arguments*, for some *domains* of a list of keys.
 
-    *owner* is the principal that alone may see the job; None lets everybody. *timeout* is in seconds from the
+    *owner* is the principal that alone may see the job, as text; None lets everybody. *timeout* is in seconds from the
     submission to the end, with all waiting. *max_bytes* bounds the rows in memory, *batch_size* those of a chunk.
     With *order* ``any`` the keys are read in ranges that grow from 1,000 on, so that the first rows come at once; with
     ``key`` in one statement, which takes less time in all. *settings* are compared with those of the worker, which
     refuses the job where one differs. With *shards* the keys are split over so many jobs.
 
     Raises:
-        InvalidJob: a limit is not positive, a domain repeats or there is none, something is no JSON, or too large.
+        InvalidJob: a limit is not positive, a domain repeats or there is none, something is no JSON, or too large, or
+            *owner* is neither text, an integer nor a UUID.
 
     >>> JobSpec(function="events", domains=("history",), arguments={"station": "WB_1"}).timeout
     1800.0
@@ -52,6 +54,8 @@ class JobSpec:
     shards: int = 1
 
     def __post_init__(self) -> None:
+        if self.owner is not None:
+            object.__setattr__(self, "owner", owner_text(self.owner))
         for name in _COUNTED:
             if not getattr(self, name) > 0:
                 raise InvalidJob(f"{name} must be above 0, got {getattr(self, name)!r}")

@@ -1,4 +1,4 @@
-"""The one thread that starts the processes of local jobs, and accounts for their ends."""
+"""The one thread of a machine that starts the processes of local jobs, and accounts for their ends."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from threading import Event, Thread
 
 from mesbatch.errors import StoreError
+from mesbatch.jobs.machine_lock import MachineLock
 from mesbatch.jobs.process import count_kills, killed_for_memory
 from mesbatch.jobs.recovery import after_death, fail, waiting_jobs
 from mesbatch.store import new_job_id
@@ -22,7 +24,9 @@ from mesbatch.store.protocol import Store
 
 SCAN_SECONDS = 2.0  # between two looks for jobs that others left: a dead worker is found within 20 s, its lease is 15
 SWEEP_SECONDS = 60.0  # between two removals of expired jobs
-POLL_SECONDS = 0.05  # between two looks at our own processes
+UNLISTED_SECONDS = 10.0  # between two looks for jobs that an older version submitted, which go through all jobs
+POLL_SECONDS = 0.05  # between two looks at our own processes, and at calls of others
+TAKE_SECONDS = 1.0  # between two tries to become the supervisor: the kernel frees the lock of a dead one at once
 CLOSE_SECONDS = 10.0  # for all processes to stop at a batch
 
 _logger = logging.getLogger(__name__)
@@ -37,13 +41,17 @@ class _Child:
 
 
 class Supervisor:
-    """The processes of the jobs of *store*, *workers* at once, each of which ends with the thread of this object."""
+    """The processes of the jobs of *store*, *workers* at once, each of which ends with the thread of this object.
 
-    def __init__(self, store: Store, app: str, workers: int, memory_limit: int | None) -> None:
+    Nothing is started before it has *lock*, and others are waited for that hold it.
+    """
+
+    def __init__(self, store: Store, app: str, workers: int, memory_limit: int | None, lock: MachineLock) -> None:
         self._store, self._app, self._workers, self._memory_limit = store, app, workers, memory_limit
+        self._lock, self._calls = lock, 0
         self._children: list[_Child] = []
         self._woken, self._closing = Event(), Event()
-        self._scanned = self._swept = float("-inf")
+        self._scanned = self._swept = self._seen = float("-inf")
         # The kernel ends our processes with the thread that started them: it must be one that lives.
         self._thread = Thread(target=self._run, name="mesbatch-jobs", daemon=True)
 
@@ -52,8 +60,9 @@ class Supervisor:
         self._thread.start()
 
     def wake(self) -> None:
-        """Look at once: there is a new job."""
+        """Let the supervisor, here or in another process, look at once: there is a new job."""
         self._woken.set()
+        self._lock.call()
 
     def close(self) -> None:
         """Stop all jobs at their next batch, and wait for them."""
@@ -63,9 +72,13 @@ class Supervisor:
 
     def _run(self) -> None:
         while not self._closing.is_set():
-            woken = self._woken.wait(POLL_SECONDS if self._children else SCAN_SECONDS)
+            woken = self._woken.wait(POLL_SECONDS)
             self._woken.clear()
             try:
+                if not self._lock.take():
+                    self._closing.wait(TAKE_SECONDS)
+                    continue
+                woken = self._was_called() or woken
                 ended = self._reap()
                 if woken or ended or time.monotonic() - self._scanned > SCAN_SECONDS:
                     self._fill(ended)
@@ -77,6 +90,11 @@ class Supervisor:
             except Exception:  # this thread must live: its end would be that of all jobs
                 _logger.exception("no job was started this time")
         self._end_all()
+        self._lock.drop()
+
+    def _was_called(self) -> bool:
+        before, self._calls = self._calls, self._lock.calls()
+        return before != self._calls
 
     def _fill(self, ended: list[_Child]) -> None:
         """Start processes for waiting jobs.
@@ -88,11 +106,17 @@ class Supervisor:
         ours = {child.job_id for child in self._children}
         given_back = {child.job_id for child in ended if child.process.returncode == 0}
         if len(ours) < self._workers:
-            for job_id, _ in waiting_jobs(self._store):
+            for job_id, _ in waiting_jobs(self._store, self._open_jobs()):
                 if job_id not in ours | given_back:
                     self._children.append(self._started(job_id))
                 if len(self._children) >= self._workers:
                     break
+
+    def _open_jobs(self) -> Iterator[str]:
+        unlisted = time.monotonic() - self._seen > UNLISTED_SECONDS
+        if unlisted:
+            self._seen = time.monotonic()
+        return self._store.open_jobs(unlisted=unlisted)
 
     def _started(self, job_id: str) -> _Child:
         worker = f"{socket.gethostname()}:{os.getpid()}:{new_job_id()[:8]}"
@@ -101,15 +125,15 @@ class Supervisor:
             "app": self._app,
             "worker": worker,
             "parent": os.getpid(),
-            "path": sys.path,
+            "path": _import_path(),
             "memory_limit": self._memory_limit,
         }
-        kills = count_kills()
+        line, kills = json.dumps(work).encode() + b"\n", count_kills()
         command = [sys.executable, "-m", "mesbatch.jobs.child"]
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)  # noqa: S603
         assert process.stdin is not None
         with suppress(BrokenPipeError):  # it died at once, and will be reaped
-            process.stdin.write(json.dumps(work).encode() + b"\n")
+            process.stdin.write(line)
             process.stdin.flush()  # and stays open: its end tells the process that we are gone
         return _Child(job_id, worker, process, kills)
 
@@ -144,6 +168,12 @@ class Supervisor:
             self._reap()
         except StoreError as error:
             _logger.warning("what became of the last jobs could not be written down: %s", error)
+
+
+def _import_path() -> list[str]:
+    """Return where modules are looked for; an entry that is no text, such as a Path, is passed over by import, too."""
+    entries: list[object] = list(sys.path)
+    return [entry for entry in entries if isinstance(entry, str)]
 
 
 def _close(process: subprocess.Popen[bytes]) -> None:

@@ -40,8 +40,8 @@ def examine(session: Session, statement: KeyedStatement, key: str | None, splitt
     columns = session.driver.columns_of(session, text, params)
     names = None if columns is None else [column.name for column in columns]
     judgement = judge(statement.text, names, splittable=splittable)
-    query = KeyedQuery(statement, *_key_of(columns, key, judgement.key_outputs))
-    query = replace(query, column=session.driver.keys.describe_filter(session, query, len(columns or ())))
+    query = KeyedQuery(statement, *_key_of(columns, key, judgement.key_outputs), tuple(names or ()))
+    query = replace(query, column=session.driver.keys.describe_filter(session, query))
     padded = query.key is not None and query.key.type in session.driver.keys.padded_types
     if judgement.refusal is not None:
         reason: str | None = judgement.refusal

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from operator import itemgetter
 
 from mesbatch.batch import Column, Row
-from mesbatch.errors import RowTooLarge
+from mesbatch.errors import RowTooLarge, UnencodableValue
 from mesbatch.read.measure import measure_deeply
 from mesbatch.source.session import Rows
 from mesbatch.units import KiB, MiB, format_bytes
@@ -23,6 +23,9 @@ VALUE_BYTES = 50  # an object's head, or a small value
 LOBS = {"clob", "nclob", "blob", "bytea", "long", "long raw", "json", "jsonb", "xml"}
 TEXTS = LOBS | {"text", "varchar", "character varying", "bpchar", "raw", None}
 UNBOUNDED = 8_000  # a declared width from here on promises nothing
+
+
+OnRefusal = Callable[[UnencodableValue], None]
 
 
 @dataclass(slots=True)
@@ -48,10 +51,23 @@ class Budget:
 
 
 class Fetcher:
-    """The rows of one statement, in lists of about the budget's share."""
+    """The rows of one statement, in lists of about the budget's share.
 
-    def __init__(self, rows: Rows, budget: Budget, batch_size: int | None, *, bounded: bool = False) -> None:
+    *on_refusal* hears of a row that cannot be given, after the rows before it; it raises unless reading is to go on.
+    """
+
+    def __init__(
+        self,
+        rows: Rows,
+        budget: Budget,
+        batch_size: int | None,
+        *,
+        bounded: bool = False,
+        on_refusal: OnRefusal | None = None,
+    ) -> None:
         self._rows, self._budget, self._batch_size = rows, budget, batch_size
+        self._on_refusal = on_refusal
+        self._refusal: UnencodableValue | None = None  # of the row after those that were fetched
         self._watched = [] if bounded else [i for i, column in enumerate(rows.columns) if _can_be_huge(column)]
         self._row_bytes: float | None = None
         self._first_rows = _first_rows(rows.columns, budget.batch_bytes)
@@ -66,8 +82,7 @@ class Fetcher:
             rows: list[Row] = []
             nbytes = 0
             while nbytes < FULL * self._budget.batch_bytes and (wanted := self._wanted(len(rows), nbytes)):
-                piece = self._rows.fetch(wanted)
-                if not piece:
+                if not (piece := self._next_piece(wanted)):
                     break
                 nbytes += self._measure(piece)
                 if rows:
@@ -75,10 +90,27 @@ class Fetcher:
                 else:
                     rows = piece
                 del piece  # or it would live on, beside its rows, until the next fetch is done
-            if not rows:
+            if rows:
+                yield rows, nbytes
+                del rows
+            elif self._refusal is None:
                 return
-            yield rows, nbytes
-            del rows
+            self._tell_refusal()
+
+    def _next_piece(self, wanted: int) -> list[Row]:
+        """Fetch rows; none at the end, and where the next row cannot be given."""
+        try:
+            return self._rows.fetch(wanted)
+        except UnencodableValue as refusal:
+            if self._on_refusal is None or refusal.row is None:
+                raise
+            self._refusal = refusal
+            return []
+
+    def _tell_refusal(self) -> None:
+        refusal, self._refusal = self._refusal, None
+        if refusal is not None and self._on_refusal is not None:
+            self._on_refusal(refusal)
 
     def _wanted(self, have: int, nbytes: int) -> int:
         """Rows of the next piece: what still fits by what is known of their size, and 0 where the batch is full."""

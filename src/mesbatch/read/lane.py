@@ -25,10 +25,12 @@ class Lane:
         self._session: Session | None = None
         self._interrupted: Session | None = None
         self._driver: Driver = DbapiDriver()
+        self.careful = False  # a text was no UTF-8: the driver is to name the next ones
 
     def session(self) -> Session:
         if self._session is None:
             session = self.source.open()
+            session.careful = self.careful
             if self._prepare is not None:
                 try:
                     self._prepare(session)
@@ -52,7 +54,7 @@ class Lane:
         meaning = None if isinstance(error, MesbatchError) else self._driver.meaning_of(error)
         if meaning is None:
             return error
-        ours = meaning(f"{self.source.label}: {error}")
+        ours = meaning(f"{self.source.label}: {error}").hidden()
         ours.__cause__ = error
         return ours
 

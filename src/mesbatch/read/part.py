@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 from mesbatch.batch import Column, Row, find_column
-from mesbatch.errors import KeyColumnError, KeyMismatch, ReadInterrupted, RowTooLarge, SchemaChanged
-from mesbatch.events import PartFailed, PartRead, PartRetried
+from mesbatch.errors import (
+    InvalidText,
+    KeyColumnError,
+    KeyMismatch,
+    ReadInterrupted,
+    RowTooLarge,
+    SchemaChanged,
+    UnencodableValue,
+)
+from mesbatch.events import KeyRefused, PartFailed, PartRead, PartRetried
 from mesbatch.keys.resume import ResumePoint
 from mesbatch.keys.strategy import Part, Strategy
 from mesbatch.keys.walk import KeyWalk
 from mesbatch.read.columnar import ArrowFetcher, is_columnar
-from mesbatch.read.fetch import Budget, Fetcher
+from mesbatch.read.fetch import Budget, Fetcher, OnRefusal
 from mesbatch.read.lane import Lane
 from mesbatch.read.whole_keys import WholeKeys
 from mesbatch.source.key_forms import KeyedQuery
@@ -49,12 +58,21 @@ class StatementReader:
     converters: Callable[[tuple[Column, ...]], Sequence[Callable[[Any], Any] | None] | None] | None
     on_rows: Callable[[Rows], None]
 
-    def fetch(self, session: Session, start: Callable[[Session], Rows], cut: Cut | None = None) -> Generator[Fetched]:
-        """Run a statement and give out its rows, through *cut* where its keys are to be whole."""
+    def fetch(
+        self,
+        session: Session,
+        start: Callable[[Session], Rows],
+        cut: Cut | None = None,
+        on_refusal: OnRefusal | None = None,
+    ) -> Generator[Fetched]:
+        """Run a statement and give out its rows, through *cut* where its keys are to be whole.
+
+        *on_refusal* hears of rows that cannot be given; without it they raise.
+        """
         session.share = lambda: self.budget.share
         with closing(start(session)) as rows:
             self.on_rows(rows)
-            fetcher = self._fetcher(rows, bounded=session.driver.bounded_values)
+            fetcher = self._fetcher(rows, on_refusal, bounded=session.driver.bounded_values)
             whole = cut(rows) if cut is not None else None
             converters = self.converters(rows.columns) if self.converters is not None else None
             due = 0  # bytes that were fetched and not given out
@@ -68,10 +86,10 @@ class StatementReader:
             if whole is not None and (ready := whole.rest()):
                 yield Fetched(_converted(ready, converters), due)
 
-    def _fetcher(self, rows: Rows, *, bounded: bool) -> Fetcher | ArrowFetcher:
+    def _fetcher(self, rows: Rows, on_refusal: OnRefusal | None, *, bounded: bool) -> Fetcher | ArrowFetcher:
         if is_columnar(rows):
             return ArrowFetcher(rows, self.budget, self.batch_size)
-        return Fetcher(rows, self.budget, self.batch_size, bounded=bounded)
+        return Fetcher(rows, self.budget, self.batch_size, bounded=bounded, on_refusal=on_refusal)
 
 
 def _whole_keys(rows: Rows) -> type[WholeKeys]:
@@ -108,21 +126,27 @@ class PartReader:
             ReadInterrupted: the failure came in the middle of a key that was too large to hold back, or of rows in no
                 order of keys; they cannot be read again without doubling some.
         """
-        rest = part
+        rest, refused = part, dict[Any, UnencodableValue]()
         for attempt in range(1, len(PAUSES) + 2):
-            progress = _Progress()
+            progress = _Progress(refused)
             try:
                 yield from self._read_once(lane.session(), rest, progress)
                 rest = rest.after(ResumePoint(rest.last))
             except Exception as error:  # noqa: BLE001 - raised again, or kept in the manifest
                 lane.spend()
                 rest = progress.not_given_out(rest, error)
+                if isinstance(error, InvalidText) and self.on_failure == "partial" and not lane.careful:
+                    lane.careful = True  # the driver then looks at each text, and goes on
+                    continue
                 if rest.count and (attempt > len(PAUSES) or not lane.is_transient(error)):
-                    yield self._give_up(rest, lane.translated(error), part.count - rest.count)
+                    before = {key: refusal for key, refusal in refused.items() if key < rest.first}
+                    yield from _refusals(before)
+                    yield self._give_up(rest, lane.translated(error), part.count - rest.count - len(before))
                     return
                 failure = error
             if not rest.count:
-                yield PartRead(part.first, part.last, part.count)
+                yield from _refusals(refused)
+                yield PartRead(part.first, part.last, part.count - len(refused))
                 return
             yield PartRetried(rest.first, rest.last, attempt, failure)
             from random import uniform  # only a failure needs it
@@ -141,7 +165,8 @@ class PartReader:
             progress.keys = _whole_keys(rows)(index, share, walk, type(part.first), padded=self.padded)
             return progress.keys
 
-        for fetched in self.statements.fetch(session, start, cut if self.query.is_checked else None):
+        on_refusal = partial(progress.refuse, go_on=self.on_failure == "partial")
+        for fetched in self.statements.fetch(session, start, cut if self.query.is_checked else None, on_refusal):
             progress.given_out = True
             yield fetched
             del fetched
@@ -160,19 +185,40 @@ class PartReader:
         raise error
 
 
+def _refusals(refused: dict[Any, UnencodableValue]) -> Iterator[KeyRefused]:
+    return (KeyRefused(key, key, 1, refusal) for key, refusal in refused.items())
+
+
 @dataclass
 class _Progress:
-    """The progress of one try of a part; *keys* is None where its rows come in no order of keys."""
+    """The progress of one try of a part; *keys* is None where its rows come in no order of keys.
 
+    *refused* are the keys of the part, in all tries, of which a row cannot be given.
+    """
+
+    refused: dict[Any, UnencodableValue]
     keys: WholeKeys | None = None
     given_out: bool = False
+
+    def refuse(self, refusal: UnencodableValue, *, go_on: bool) -> None:
+        """Leave out the key of a row that cannot be given, or raise *refusal* with that key unless it may *go_on*.
+
+        Where rows come in no order of keys, others of the key may be out: it raises then, too.
+        """
+        if self.keys is None or refusal.row is None:
+            raise refusal
+        key = self.keys.key_of(refusal.row)
+        if not (go_on and refusal.goes_on):
+            raise type(refusal)(f"{refusal} (its key is {key!r})") from refusal
+        self.keys.refuse(refusal.row)
+        self.refused[key] = refusal
 
     def not_given_out(self, part: Part, error: Exception) -> Part:
         """The keys of *part* that may be read again."""
         if self.keys is not None and self.keys.open_key is not None:
-            raise ReadInterrupted(
-                f"key {self.keys.open_key!r} was delivered in part when the read failed: {error}"
-            ) from error
+            words = f"key {self.keys.open_key!r} was delivered in part when the read failed"
+            raise ReadInterrupted(f"{words}: {error}").hidden(words) from error
         if self.keys is None and self.given_out:
-            raise ReadInterrupted(f"rows in no order of keys were delivered when the read failed: {error}") from error
+            words = "rows in no order of keys were delivered when the read failed"
+            raise ReadInterrupted(f"{words}: {error}").hidden(words) from error
         return part if self.keys is None or self.keys.resume is None else part.after(self.keys.resume)

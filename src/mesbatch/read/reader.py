@@ -11,7 +11,7 @@ from warnings import warn
 
 from mesbatch.batch import Batch, Column
 from mesbatch.errors import ConnectionLost, DatabaseBusy, DatabaseTimeout, ReadInterrupted, SnapshotTooOld
-from mesbatch.events import BatchRead, FetchOverBudget, Hook, PartFailed, PartRead, StrategyChosen
+from mesbatch.events import BatchRead, FetchOverBudget, Hook, KeyRefused, PartFailed, PartRead, StrategyChosen
 from mesbatch.keys.choose import Order, StrategyName
 from mesbatch.keys.collect import Keys
 from mesbatch.keys.resume import ResumePoint
@@ -20,7 +20,8 @@ from mesbatch.read.fetch import Budget
 from mesbatch.read.part import Fetched, Item, OnFailure
 from mesbatch.read.request import Request, check_positive, check_request
 from mesbatch.read.stream import ItemStream, Reading
-from mesbatch.source.session import Params
+from mesbatch.source.paramstyle import ParamStyle
+from mesbatch.source.session import OnInvalidText, Params
 from mesbatch.units import MiB
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ def read_sql_iter(
     consistent: bool = False,
     on_event: Hook | None = None,
     splittable: bool = False,
+    paramstyle: ParamStyle | None = None,
+    on_invalid_text: OnInvalidText = "raise",
 ) -> BatchReader:
     """Read the result of a query in batches that hold at most *max_bytes* in memory, however large it is.
 
@@ -56,13 +59,16 @@ def read_sql_iter(
     one batch unless it is larger than the budget. *key* names its column in the result where that is not the filter's
     own. Keys of an iterator are never all in memory. *strategy* is chosen by the database and its indexes unless you
     name one (``in-list``, ``array``, ``look-up``, ``temporary-table``); *splittable* says that a statement which cannot
-    be judged may be cut by key. *parallel* reads that many parts at once; ``order="any"`` lets them come as they are
+    be judged may be cut by key; *paramstyle* is DB-API's word for how the driver writes binds, asked for where neither
+    we nor its module know it. *parallel* reads that many parts at once; ``order="any"`` lets them come as they are
     ready.
 
     *max_bytes* is the whole allowance: the batch that you hold, the next one and what the driver keeps. *batch_size*
     limits the rows of a batch as well. *timeout* is in seconds, in all, without the time that you take between batches.
     ``consistent=True`` reads all parts in one snapshot. ``on_failure="partial"`` goes on without the keys that could
-    not be read, and names them in the manifest. *on_event* hears what happens, and stops the read by raising.
+    not be read, and names them in the manifest. *on_invalid_text* says what becomes of a text that is no valid UTF-8:
+    ``raise`` names its column and its row or key, ``replace`` puts U+FFFD in place of each wrong byte, ``base64`` gives
+    the whole text's bytes in base64. *on_event* hears what happens, and stops the read by raising.
 
     Nothing is read before the first ``next()`` or the first look at ``columns``; arguments are checked at once.
 
@@ -85,6 +91,7 @@ def read_sql_iter(
         sql, con, params, keys,
         key=key, strategy=strategy, order=order, on_failure=on_failure, budget=Budget(max_bytes, parallel),
         batch_size=batch_size, timeout=timeout, parallel=parallel, consistent=consistent, splittable=splittable,
+        paramstyle=paramstyle, on_invalid_text=on_invalid_text,
     )  # fmt: skip
     return BatchReader(request, on_event)
 
@@ -159,7 +166,7 @@ class BatchReader(Iterator[Batch]):
         from mesbatch.arrow.reader import ArrowReader
 
         if self._reading.stream is None and not self._closed:
-            self._reading = Reading(replace(self._request, columnar=True), self.manifest)
+            self._reading = Reading(replace(self._request, columnar=True, schema=schema), self.manifest)
         return ArrowReader(self, schema)
 
     @property
@@ -205,9 +212,11 @@ class BatchReader(Iterator[Batch]):
         self._reading.interrupt()
 
     def __del__(self) -> None:
-        if not getattr(self, "_closed", True) and self._reading.stream is not None:
+        if getattr(self, "_closed", True):
+            return
+        if self._reading.stream is not None:
             warn("a BatchReader was neither read to its end nor closed: use it in a with statement", ResourceWarning, 2)
-            self.close()
+        self.close()  # where nothing was read, too: keys may lie on disk
 
     def _advance(self) -> Batch | None:
         """The next batch, or None at the end; whatever comes on the way is accounted for."""
@@ -233,8 +242,9 @@ class BatchReader(Iterator[Batch]):
         try:
             stream = self._reading.stream or self._open(deadline)
             item = stream.take(deadline)
-            if isinstance(item, PartFailed) and deadline is not None and monotonic() >= deadline:
-                raise item.error  # no time is left for the other parts
+            if item is not None and deadline is not None and monotonic() >= deadline:
+                # No time is left for the other parts; or the rows came late from a driver that cannot be interrupted.
+                raise item.error if isinstance(item, PartFailed) else TimeoutError
             return item
         except Exception as error:
             if deadline is not None and monotonic() >= deadline:
@@ -267,6 +277,7 @@ class BatchReader(Iterator[Batch]):
                 manifest.parts_read += 1
                 manifest.keys_read += keys
             case PartFailed(first, last, keys, error, keys_read):
+                manifest.parts_planned += isinstance(item, KeyRefused)  # beside the part, which is read on
                 manifest.keys_read += keys_read
                 manifest.failed.append(FailedKeys(first, last, keys, f"{type(error).__name__}: {error}"))
         if hook is not None:
@@ -279,6 +290,8 @@ class BatchReader(Iterator[Batch]):
             return error
         if isinstance(error, ConnectionLost | DatabaseBusy | SnapshotTooOld):
             interrupted = ReadInterrupted(f"{error}; {self._so_far()}")
+            if error.for_client is not None:
+                interrupted.hidden(f"{error.for_client}; {self._so_far()}")
             interrupted.__cause__ = error
             return interrupted
         error.add_note(self._so_far())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sized
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from mesbatch.batch import Column
 from mesbatch.errors import InvalidKey, StatementError
@@ -13,7 +13,9 @@ from mesbatch.keys.collect import Keys, collect_keys
 from mesbatch.read.fetch import Budget
 from mesbatch.read.part import OnFailure
 from mesbatch.source.connect import find_source
-from mesbatch.source.session import Params, Source
+from mesbatch.source.paramstyle import ParamStyle
+from mesbatch.source.session import OnInvalidText, Params, Source
+from mesbatch.sql.keyed import PARAMSTYLES
 from mesbatch.sql.query import check_reads, find_keys
 
 Converters = list[Callable[[Any], Any] | None]  # what a SQLAlchemy type makes of the driver's value, by column
@@ -25,7 +27,8 @@ class Request:
 
     *own_keys* are those keys where the caller did not collect them, so that nobody else will close them.
 
-    *columnar* asks for Arrow record batches where they need not be made of tuples.
+    *columnar* asks for Arrow record batches where they need not be made of tuples, for columns some of whose types the
+    caller declares by *schema*.
     """
 
     sql: str
@@ -44,8 +47,11 @@ class Request:
     parallel: int
     consistent: bool
     splittable: bool
+    paramstyle: ParamStyle | None = None
+    on_invalid_text: OnInvalidText = "raise"
     own_keys: Keys | None = None
     columnar: bool = False
+    schema: Any = None
 
 
 def check_request(sql: Any, con: Any, params: Params, keys: Iterable[Any] | Keys | None, **options: Any) -> Request:
@@ -53,6 +59,8 @@ def check_request(sql: Any, con: Any, params: Params, keys: Iterable[Any] | Keys
     _check_choice("strategy", options["strategy"], ("auto", *STRATEGIES))
     _check_choice("order", options["order"], ("key", "any"))
     _check_choice("on_failure", options["on_failure"], ("raise", "partial"))
+    _check_choice("paramstyle", options["paramstyle"], (None, *PARAMSTYLES))
+    _check_choice("on_invalid_text", options["on_invalid_text"], get_args(OnInvalidText))
     for name in ("batch_size", "timeout", "parallel"):
         check_positive(name, options[name])
     if hasattr(con, "batches") or hasattr(con, "__arrow_c_stream__"):
@@ -67,13 +75,15 @@ def check_request(sql: Any, con: Any, params: Params, keys: Iterable[Any] | Keys
         raise ValueError(
             f"parallel={options['parallel']} needs more connections than {source.label}: pass an engine, pool or URL"
         )
-    text, params, converters = _as_text(sql, con, params, keyed=keys is not None)
+    text, params, converters, key_converter = _as_text(sql, con, params, options["paramstyle"], keyed=keys is not None)
     text = check_reads(text)
     own_keys = None
     if keys is not None:
         find_keys(text)
         if not isinstance(keys, Iterable | Keys):
             raise InvalidKey(f"keys must be a collection of keys or an iterator, got a {type(keys).__name__}")
+        if key_converter is not None and not isinstance(keys, Keys):
+            keys = _converted(keys, key_converter)
         if not isinstance(keys, Keys) and isinstance(keys, Sized):  # an iterator is read with the first batch
             keys = own_keys = collect_keys(keys)
     return Request(text, con, source, params, converters, keys, own_keys=own_keys, **options)
@@ -85,18 +95,29 @@ def check_positive(name: str, value: float | None) -> None:
         raise ValueError(f"{name} must be above 0, got {value!r}")
 
 
-def _check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
+def _check_choice(name: str, value: object, allowed: tuple[str | None, ...]) -> None:
     if value not in allowed:
-        raise ValueError(f"{name} must be one of {', '.join(allowed)}; got {value!r}")
+        raise ValueError(f"{name} must be one of {', '.join(filter(None, allowed))}; got {value!r}")
+
+
+def _converted(keys: Iterable[Any], convert: Callable[[Any], Any]) -> Iterable[Any]:
+    """The driver's values of *keys*; None stays, and is refused with the others that no row can have."""
+    converted = (key if key is None else convert(key) for key in keys)
+    return list(converted) if isinstance(keys, Sized) else converted
 
 
 def _as_text(
-    sql: Any, con: Any, params: Params, *, keyed: bool
-) -> tuple[str, Params, Callable[[tuple[Column, ...]], Converters | None] | None]:
+    sql: Any, con: Any, params: Params, paramstyle: ParamStyle | None, *, keyed: bool
+) -> tuple[
+    str,
+    Params,
+    Callable[[tuple[Column, ...]], Converters | None] | None,
+    Callable[[Any], Any] | None,
+]:
     if isinstance(sql, str):
-        return sql, params, None
+        return sql, params, None, None
     if not hasattr(sql, "compile"):
         raise StatementError(f"sql must be text or a SQLAlchemy statement, got {type(sql).__name__}")
     from mesbatch.source.sqlalchemy.statement import compile_statement
 
-    return compile_statement(sql, con, params, keyed=keyed)
+    return compile_statement(sql, con, params, keyed=keyed, paramstyle=paramstyle)

@@ -20,6 +20,7 @@ from mesbatch.read.measure import measure_deeply
 from mesbatch.read.part import Fetched, Item, PartReader, StatementReader
 from mesbatch.read.request import Request
 from mesbatch.read.threads import Ahead, Inline
+from mesbatch.source.buffering import RUNNING
 from mesbatch.source.dbapi import DbapiDriver
 from mesbatch.source.session import Rows, Session, Source
 from mesbatch.sql.keyed import KeyedStatement
@@ -44,6 +45,7 @@ class Reading:
     _padded: bool = False  # the key's column gives its values padded with blanks
     _own_keys: Keys | None = field(init=False)  # to be closed here
     _lanes: list[Lane] = field(default_factory=list)
+    _counted: bool = False  # among the reads that run
     _exporter: Lane | None = None  # holds the transaction whose snapshot the lanes share
 
     def __post_init__(self) -> None:
@@ -51,6 +53,8 @@ class Reading:
 
     def open(self, deadline: float | None = None) -> ItemStream:
         """Connect and begin; what the database says of the statement is raised here."""
+        self._counted = True
+        RUNNING.begin()
         with interrupted_at(deadline, self.interrupt):
             try:
                 self.stream = self._begin()
@@ -65,7 +69,7 @@ class Reading:
         request = self.request
         if request.source is None:
             return Inline(self._given_arrow() if hasattr(request.con, "__arrow_c_stream__") else self._given_batches())
-        source = _columnar(request.source, request) if request.columnar else request.source
+        source = _with_wishes(request.source, request)
         return self._open_statement(source) if request.keys is None else self._open_keyed(source)
 
     @property
@@ -77,6 +81,9 @@ class Reading:
         return ResumePoint(as_asked(value, self._key_type, padded=self._padded))
 
     def close(self) -> None:
+        if self._counted:
+            self._counted = False
+            RUNNING.end()
         if self.stream is not None:
             self.stream.close()
         else:
@@ -107,12 +114,12 @@ class Reading:
         self._learn(rows.columns)
 
     def _given_arrow(self) -> Generator[Item]:
-        from mesbatch.source.adbc.rows import TupleRows, open_stream
+        from mesbatch.source.adbc.rows import open_stream, stream_tuples
 
         self.manifest.parts_planned += 1
-        given = open_stream(self.request.con)
+        given: Rows = (open_stream if self.request.columnar else stream_tuples)(self.request.con)
         session = Session(DbapiDriver(), self.request.con, owned=False)
-        yield from self._statements().fetch(session, lambda _: given if self.request.columnar else TupleRows(given))
+        yield from self._statements().fetch(session, lambda _: given)
         yield PartRead(None, None, 0)
 
     def _given_batches(self) -> Generator[Item]:
@@ -159,7 +166,9 @@ class Reading:
             return Inline(_nothing())
         self._connect(source)
         session = (self._exporter or self._lanes[0]).session()
-        statement = KeyedStatement.parse(request.sql, request.params, session.driver.paramstyle)
+        sql = session.driver.as_read(session, request.sql)
+        paramstyle = request.paramstyle or session.driver.paramstyle
+        statement = KeyedStatement.parse(sql, request.params, paramstyle)
         from mesbatch.keys.examine import examine  # it judges SQL, which only a keyed read needs
 
         examined = examine(session, statement, request.key, request.splittable)
@@ -275,17 +284,16 @@ def _begin_snapshot(session: Session) -> None:
     session.driver.begin_snapshot(session, None)
 
 
-def _columnar(source: Source, request: Request) -> Source:
-    """The same source, whose drivers give record batches if they can."""
-    if request.converters is not None:  # they are for the driver's own values
-        return source
+def _with_wishes(source: Source, request: Request) -> Source:
+    """The same source, whose sessions know what *request* wants of their values; record batches, if they can."""
+    columnar = request.columnar and request.converters is None  # those are for the driver's own values
     # Parameters would need types there; and what hangs in ADBC's connect or prepare is out of a deadline's reach.
     plain = request.keys is None and not request.params and request.timeout is None
-    instead = source.open_for_arrow if plain else None
+    instead = source.open_for_arrow if columnar and plain and request.on_invalid_text == "raise" else None
 
     def open_session() -> Session:
-        session = (instead(request.sql) if instead is not None else None) or source.open()
-        session.columnar = True
+        session = (instead(request.sql, request.schema) if instead is not None else None) or source.open()
+        session.columnar, session.schema, session.on_invalid_text = columnar, request.schema, request.on_invalid_text
         return session
 
     return replace(source, open=open_session)

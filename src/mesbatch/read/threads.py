@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from threading import Condition, Thread
+from threading import Condition, Thread, current_thread
 from threading import Event as Flag
 from time import monotonic
 from typing import Generic, Protocol, TypeVar
@@ -41,12 +41,15 @@ class Inline(Generic[T]):
     def take(self, deadline: float | None = None) -> T | None:
         """The next item, or None at the end; *deadline* is a time of ``monotonic()``.
 
-        Raises what the interrupted driver raises once it has passed.
+        Raises what the interrupted driver raises once it has passed, or TimeoutError where nothing interrupts it.
         """
         if self._worker is None:
             return next(self._items, None)
         with interrupted_at(deadline, self._worker.interrupt):
-            return next(self._items, None)
+            item = next(self._items, None)
+        if item is not None and deadline is not None and monotonic() >= deadline:
+            raise TimeoutError
+        return item
 
     def close(self) -> None:
         self._items.close()
@@ -117,7 +120,7 @@ class Ahead(Generic[W, P, T]):
         """Stop the threads, with what they are reading; may be called twice.
 
         A thread that no interruption reaches, as in a connect that hangs, is left behind: it ends by itself when it
-        wakes.
+        wakes. So does the one that runs this itself, because a garbage collection there found a reader forgotten.
         """
         with self._changed:
             self._stopped = True
@@ -125,6 +128,8 @@ class Ahead(Generic[W, P, T]):
         for worker in self._workers:
             worker.stopped.set()
         for worker, thread in zip(self._workers, self._threads):
+            if thread is current_thread():
+                continue
             thread.join(JOIN_SECONDS)
             for _ in range(INTERRUPTIONS):
                 if thread.is_alive():

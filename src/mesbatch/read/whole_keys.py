@@ -6,6 +6,7 @@ from operator import itemgetter
 from typing import Any
 
 from mesbatch.batch import Row
+from mesbatch.errors import ReadInterrupted
 from mesbatch.keys.resume import ResumePoint, as_asked
 from mesbatch.keys.walk import KeyWalk
 
@@ -25,6 +26,7 @@ class WholeKeys:
         self.held_bytes = 0
         self.resume: ResumePoint | None = None
         self.open_key: Any = None
+        self._refused: set[Any] = set()
 
     def cut(self, rows: list[Row], nbytes: int) -> list[Row]:
         """Take fetched rows in, and give out those whose key is whole.
@@ -33,6 +35,8 @@ class WholeKeys:
             KeyMismatch: a row of another key came, or one out of order.
         """
         self._walk.follow(map(itemgetter(self._index), rows))
+        if self._refused and not (rows := self._without_refused(rows)):
+            return []
         rows = self._held + rows if self._held else rows
         index, last = self._index, rows[-1][self._index]
         start = len(rows) - 1 if rows[0][index] != last else 0  # a key that has all rows is not looked for in each
@@ -47,6 +51,29 @@ class WholeKeys:
             return []
         self._held, self.held_bytes, self.open_key = [], 0, last
         return rows
+
+    def key_of(self, row: Row) -> Any:
+        """Give the key of *row* as it was asked for."""
+        return as_asked(row[self._index], self._key_type, padded=self._padded)
+
+    def refuse(self, row: Row) -> None:
+        """Leave out all rows of the key of *row*, which cannot be given.
+
+        Raises:
+            KeyMismatch: it is none of the keys.
+            ReadInterrupted: rows of it were given out, since it is larger than what is held.
+        """
+        value = row[self._index]
+        self._walk.follow([value])
+        if self.open_key is not None and self.open_key == value:
+            raise ReadInterrupted(f"key {value!r} was delivered in part when a row of it could not be given")
+        self._refused.add(value)
+        if self._held:
+            self._held = self._without_refused(self._held)
+            self.held_bytes = self.held_bytes if self._held else 0
+
+    def _without_refused(self, rows: list[Row]) -> list[Row]:
+        return [row for row in rows if row[self._index] not in self._refused]
 
     def rest(self) -> list[Row]:
         """The statement has ended, so its last key is whole too."""

@@ -1,1 +1,1 @@
-"""Writers that make bytes of rows: NDJSON, Arrow, Parquet."""
+"""Writers that make bytes of rows: NDJSON, CSV, Arrow, Parquet."""

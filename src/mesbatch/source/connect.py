@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any, cast
 
 from mesbatch.errors import UnknownSource
+from mesbatch.source.asynchronous import check_is_ordinary
 from mesbatch.source.databases import database_of, modules_of
-from mesbatch.source.drivers import WANTED, driver_of, session_of
+from mesbatch.source.drivers import WANTED, borrowed_session, driver_of, pooled_session, session_of
 from mesbatch.source.session import Session, Source
+from mesbatch.source.unwrap import is_wrapper, pool_of
 from mesbatch.source.urls import from_url
 
 
@@ -19,7 +21,12 @@ def find_source(con: Any, timeout: float | None = None) -> Source:
     """
     if isinstance(con, str):
         return from_url(con, timeout)
-    if "sqlalchemy" in modules_of(con):
+    check_is_ordinary(con)
+    if is_wrapper(con):
+        return Source(lambda: borrowed_session(con), False, f"the caller's {type(con).__qualname__}")
+    if (found := pool_of(con)) is not None:
+        return Source(lambda: pooled_session(*found), True, f"the pool {type(found[0]).__qualname__}")
+    if "sqlalchemy" in modules_of(con) and not callable(con):  # a sessionmaker is a function that connects
         from mesbatch.source.sqlalchemy.source import from_sqlalchemy
 
         return from_sqlalchemy(con)

@@ -14,10 +14,11 @@ from mesbatch.source.session import Driver, Session, Source
 class Database:
     """A folder below `mesbatch.source` with what is known of one kind of database.
 
-    *drivers* names, for the module that a connection's class comes from, the class of ``<folder>.driver`` that reads
-    it; it is made with the connection. *schemes* are those of URLs that ``<folder>.url`` opens itself, and *sqlalchemy*
-    is a URL of the dialect that SQLAlchemy's statements are compiled for on such a connection. *named_bind* is how its
-    driver for URLs writes a parameter.
+    *drivers* names, for the module that a connection's class comes from, the class or function of ``<folder>.driver``
+    that makes its driver of the connection; with a dot, that of another module of the folder. *schemes* are those of
+    URLs that ``<folder>.url`` opens itself, and *sqlalchemy* is a URL of the dialect that SQLAlchemy's statements are
+    compiled for on such a connection, with braces in place of that module. *named_bind* is how its driver for URLs
+    writes a parameter.
     """
 
     folder: str
@@ -28,7 +29,8 @@ class Database:
 
     def driver(self, family: str, connection: Any) -> Driver:
         """A driver for *connection*, whose class comes from the module *family*."""
-        made: Driver = getattr(import_module(f"mesbatch.source.{self.folder}.driver"), self.drivers[family])(connection)
+        module, _, name = self.drivers[family].rpartition(".")
+        made: Driver = getattr(import_module(f"mesbatch.source.{self.folder}.{module or 'driver'}"), name)(connection)
         return made
 
     def pool_source(self, pool: Any) -> Source:
@@ -41,9 +43,10 @@ class Database:
         opening: Callable[[], Session] = import_module(f"mesbatch.source.{self.folder}.url").connect(url, timeout)
         return opening
 
-    def connect_for_arrow(self, url: str) -> Callable[[str], Session | None] | None:
-        """A function that opens a session of *url* for record batches of one statement; None where nothing does."""
-        opening: Callable[[str], Session | None] | None = import_module(
+    def connect_for_arrow(self, url: str) -> Callable[[str, Any], Session | None] | None:
+        """A function that opens a session of *url* for record batches of a statement, with the types that a schema
+        declares; None where nothing does."""
+        opening: Callable[[str, Any], Session | None] | None = import_module(
             f"mesbatch.source.{self.folder}.url"
         ).connect_for_arrow(url)
         return opening
@@ -60,14 +63,31 @@ DATABASES = (
     ),
     Database(
         "postgres",
-        {"psycopg": "PsycopgDriver"},
+        {"psycopg": "PsycopgDriver", "psycopg2": "psycopg2.Psycopg2Driver", "pg8000": "pg8000.Pg8000Driver"},
         frozenset({"postgresql", "postgres", "postgresql+psycopg"}),
-        sqlalchemy="postgresql+psycopg://",
+        sqlalchemy="postgresql+{}://",
         named_bind="%({})s",
     ),
     Database("oracle", {"oracledb": "OracleDriver"}, sqlalchemy="oracle+oracledb://"),
     Database("duckdb", {"duckdb": "DuckdbDriver", "_duckdb": "DuckdbDriver"}),
-    Database("adbc", {"adbc_driver_manager": "AdbcDriver"}),
+    Database("odbc", {"pyodbc": "OdbcDriver"}),
+    Database(
+        "mysql",
+        {
+            "pymysql": "PymysqlDriver",
+            "MySQLdb": "MysqldbDriver",
+            "mysql": "ConnectorDriver",
+            "mariadb": "MariadbDriver",
+        },
+        frozenset(
+            f"{name}{driver}"
+            for name in ("mysql", "mariadb")
+            for driver in ("", "+pymysql", "+mysqldb", "+mysqlconnector", "+mariadbconnector")
+        ),
+        sqlalchemy="mysql+pymysql://",
+        named_bind="%({})s",
+    ),
+    Database("adbc", {"adbc_driver_manager": "make_driver"}),
 )
 
 

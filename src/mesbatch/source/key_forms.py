@@ -39,12 +39,14 @@ class KeyedQuery:
     """A keyed statement and the column of its result that tells which key a row belongs to.
 
     *key* is None where no column is known to do that, or where rows come as the statement gives them. *position* counts
-    the columns from 1 to the key's; 0 where the driver cannot tell before the rows come.
+    the columns from 1 to the key's; 0 where the driver cannot tell before the rows come. *names* are those of all
+    columns.
     """
 
     statement: KeyedStatement
     key: Column | None
     position: int = 0
+    names: tuple[str, ...] = ()
     column: FilterColumn = field(default_factory=FilterColumn)
 
     @property
@@ -84,8 +86,8 @@ class KeyForms:
     strategies: frozenset[StrategyName] = frozenset({"in-list"})
     padded_types: frozenset[str] = frozenset()
 
-    def describe_filter(self, session: Session, query: KeyedQuery, names: int) -> FilterColumn:
-        """Ask the database for the filter's column; the result has *names* columns, and *query* their position of it.
+    def describe_filter(self, session: Session, query: KeyedQuery) -> FilterColumn:
+        """Ask the database for the filter's column.
 
         What cannot be asked is left as if it compared by code point: the rows are then checked one by one.
         """
@@ -154,18 +156,24 @@ class KeyForms:
         key, order = query.key, find_order_by(sql)
         if key is None:
             return sql
-        name = '"' + key.name.replace('"', '""') + '"'
+        name = query.statement.written(self.quoted(key.name))
         collation = self.collation(query) if query.column.by_code_point else ""
+        # A name may be ambiguous among joined tables, and not every database quotes one as the standard does.
+        term = str(query.position) if query.position and self.extends_order(collation) else name
         if order.is_one_select and not order.is_limited and not order.is_locking and self.extends_order(collation):
-            term = str(query.position) if query.position else name  # a name may be ambiguous among joined tables
             terms = f", {order.terms}" if order.terms else ""
             return f"{order.before}\nORDER BY {term}{collation}{terms} {order.after}"
-        if order.terms and not self.extends_order(collation):
-            raise StatementError(
-                "only strategy 'look-up' keeps the statement's own ORDER BY within a key here: leave it out, or read "
-                "with order='any' and strategy 'temporary-table', which keeps it as a whole"
-            )
-        return f"SELECT * FROM (\n{sql}\n) mesbatch_rows ORDER BY {name}{collation}"
+        if order.terms and query.names:
+            return self.numbered(sql, query, collation)
+        return f"SELECT * FROM (\n{sql}\n) mesbatch_rows ORDER BY {term}{collation}"
+
+    def quoted(self, name: str) -> str:
+        """*name* in the quotes that are around names."""
+        return quoted(name)
+
+    def numbered(self, sql: str, query: KeyedQuery, collation: str) -> str:
+        """*sql*, whose rows are numbered in its own order, ordered by key and then by number."""
+        return _numbered(sql, query, collation)
 
     def collation(self, query: KeyedQuery) -> str:
         """The words after a term of ORDER BY that make the key ascend by code point."""
@@ -174,6 +182,23 @@ class KeyForms:
     def extends_order(self, collation: str) -> bool:
         """True where a key with *collation* may stand before the terms of the statement's own ORDER BY."""
         return True
+
+
+def _numbered(sql: str, query: KeyedQuery, collation: str) -> str:
+    """*sql*, whose rows are numbered in its own order, ordered by key and then by number."""
+    columns = [f"c{i}" for i in range(1, len(query.names) + 1)]
+    outputs = ", ".join(
+        f"{column} AS {query.statement.written(quoted(name))}" for column, name in zip(columns, query.names)
+    )
+    return (
+        f"SELECT {outputs} FROM (SELECT mesbatch_rows.*, row_number() OVER () FROM (\n{sql}\n) mesbatch_rows) "
+        f"AS numbered ({', '.join(columns)}, n) ORDER BY numbered.c{query.position}{collation}, numbered.n"
+    )
+
+
+def quoted(name: str) -> str:
+    """*name* as an identifier of standard SQL."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def new_table_name(prefix: str = "") -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from mesbatch.batch import Column, Row
 from mesbatch.errors import MesbatchError
@@ -13,6 +13,8 @@ from mesbatch.sql.keyed import Params as Params
 
 if TYPE_CHECKING:
     from mesbatch.source.key_forms import KeyForms
+
+OnInvalidText = Literal["raise", "replace", "base64"]
 
 
 class Rows(Protocol):
@@ -35,7 +37,8 @@ class Driver(Protocol):
     binds that one statement may carry. *bounded_values* says that `execute` itself refuses a value above *max_bytes*.
     *shares_snapshots* says that several connections can see one state of the data, and *moves_between_threads* that a
     connection may be used by another thread than the one that opened it. *waits_for_goodbye* says that closing a
-    connection waits for an answer.
+    connection waits for an answer, and *cuts_borrowed* that the caller's own connection may be cut when no interruption
+    reaches it.
     """
 
     dialect: str
@@ -47,6 +50,10 @@ class Driver(Protocol):
     shares_snapshots: bool
     moves_between_threads: bool
     waits_for_goodbye: bool
+    cuts_borrowed: bool
+
+    def as_read(self, session: Session, sql: str) -> str:
+        """*sql* as `mesbatch.sql` reads it, where the database has a spelling of its own."""
 
     def execute(self, session: Session, sql: str, params: Params, max_bytes: int) -> Rows: ...
 
@@ -55,6 +62,9 @@ class Driver(Protocol):
 
     def cost_of(self, session: Session, sql: str, params: Params) -> float | None:
         """The cost of a query by the database's planner; None where it does not say so cheaply."""
+
+    def estimate(self, session: Session, sql: str, params: Params) -> int | None:
+        """The number of rows of a query by the database's planner; None where it does not say so cheaply."""
 
     def fetch_all(self, session: Session, sql: str, params: Params) -> list[Row]:
         """All rows of a small result, as tuples."""
@@ -75,6 +85,9 @@ class Driver(Protocol):
     def interrupt(self, connection: Any) -> None:
         """Make a fetch that blocks in another thread fail soon; never touches a dead session."""
 
+    def interrupt_session(self, session: Session) -> None:
+        """`interrupt` the session's connection, by another one where the database takes it only from there."""
+
     def cut(self, connection: Any) -> None:
         """End the way to the database at once, so that a fetch which no interruption reaches fails."""
 
@@ -90,7 +103,9 @@ class Session:
     A session that is not *owned* is the caller's: closing it does nothing, and nothing is retried on it. *share* says
     how many bytes the driver may hold while somebody reads; it may change meanwhile. *is_snapshot* says that its
     transaction was begun to see one state of the data, and *columnar* asks for record batches where the driver has
-    them.
+    them, for which the caller declares the types of *schema*. *on_invalid_text* says what becomes of text that is no
+    UTF-8; *careful* asks a driver that fails on it without naming it to look at each text, and to go on.
+    *connect_again* makes a second connection of the same kind, where we opened this one.
     """
 
     driver: Driver
@@ -102,6 +117,10 @@ class Session:
     is_snapshot: bool = False
     _open: bool = True
     columnar: bool = False
+    schema: Any = None
+    on_invalid_text: OnInvalidText = "raise"
+    careful: bool = False
+    connect_again: Callable[[], Any] | None = None
 
     def execute(self, sql: str, params: Params, max_bytes: int) -> Rows:
         return self.driver.execute(self, sql, params, max_bytes)
@@ -120,21 +139,23 @@ class Session:
 
     def interrupt(self) -> None:
         with suppress(Exception):
-            self.driver.interrupt(self.connection)
+            self.driver.interrupt_session(self)
 
     def cut(self) -> None:
-        with suppress(Exception):
-            self.driver.cut(self.connection)
+        if self.owned or self.driver.cuts_borrowed:
+            with suppress(Exception):
+                self.driver.cut(self.connection)
 
 
 @dataclass(frozen=True)
 class Source:
     """The origin of sessions: *open* makes one; *label* names it in messages, without a password.
 
-    *open_for_arrow* makes one that gives record batches of the query that it is told, where *open* could not.
+    *open_for_arrow* makes one that gives record batches of the query that it is told, with the types that the caller's
+    schema declares, where *open* could not.
     """
 
     open: Callable[[], Session]
     owned: bool
     label: str
-    open_for_arrow: Callable[[str], Session | None] | None = None
+    open_for_arrow: Callable[[str, Any], Session | None] | None = None

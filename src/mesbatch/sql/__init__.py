@@ -1,1 +1,1 @@
-"""SQL as text: tokens, clauses, where the keys stand, and whether a statement may be read in parts."""
+"""SQL as text: tokens, clauses, the place of the keys, and the judgement of which statement may be cut by key."""

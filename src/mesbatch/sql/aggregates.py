@@ -18,9 +18,8 @@ _BEFORE_OVER = frozenset({"FILTER", "KEEP", "IGNORE", "RESPECT", "NULLS", "FROM"
 
 def judge_functions(select: Select, column: KeyColumn) -> None:
     """Raise `Doubt` for any function that is not known to look at one row only."""
-    outer_names = {
-        fold(unquote(node.text)) for level in levels(select.clauses["FROM"]) for node in level if node.identity
-    }
+    source = levels(select.clauses["FROM"], with_queries=False)
+    outer_names = {fold(unquote(node.text)) for level in source for node in level if node.identity}
     for nodes in select.expressions:
         for level in levels(nodes, with_queries=False):
             for i in _calls(level):
@@ -57,7 +56,7 @@ def _calls(level: Sequence[Node]) -> Iterator[int]:
 
 
 def _calls_with_dot(level: Sequence[Node]) -> Iterator[int]:
-    """The dots of ``t.count``, which PostgreSQL takes for ``count(t)`` where t has no column of that name."""
+    """Find the dots of ``t.count``, which PostgreSQL takes for ``count(t)`` where t has no column of that name."""
     for i in range(1, len(level) - 1):
         name, following = level[i + 1], [node.text for node in level[i + 2 : i + 3]]
         is_aggregate = bool(name.identity) and fold(unquote(name.text)) in AGGREGATES_OF_ROWS
@@ -88,7 +87,7 @@ def _is_of_subquery(level: Sequence[Node], call: int, of_subquery: set[int]) -> 
 
 
 def _mark_arguments(query: Parens, outer_names: set[str]) -> set[int]:
-    """The parentheses in *query*, by id, that have a column of it and no SELECT at any depth."""
+    """Find the parentheses in *query*, by id, that have a column of it and no SELECT at any depth."""
     inner = [node for level in levels(query.nodes) for node in level if isinstance(node, Parens)]
     with_column: set[int] = set()
     with_select: set[int] = set()
@@ -104,7 +103,7 @@ def _mark_arguments(query: Parens, outer_names: set[str]) -> set[int]:
 
 
 def _is_inner_column(nodes: Sequence[Node], i: int, outer_names: set[str]) -> bool:
-    """Tell whether a two-part name begins at *i* whose first part is nothing that the outer FROM knows."""
+    """Tell whether a two-part name begins at *i* whose first part the outer FROM does not know."""
     name, dot, column = nodes[i : i + 3]
     is_longer = (i > 0 and nodes[i - 1].text == ".") or (i + 3 < len(nodes) and nodes[i + 3].text in (".", "("))
     is_name = bool(name.identity) and dot.text == "." and bool(column.identity)

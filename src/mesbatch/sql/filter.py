@@ -13,7 +13,7 @@ from mesbatch.sql.tree import Node, Parens, levels
 
 
 def read_filter(select: Select, keys: int) -> ColumnOfTable:
-    """The column on the left of the IN whose parenthesis opens at the character *keys*; none for an expression.
+    """Read the column on the left of the IN whose parenthesis opens at the character *keys*; none for an expression.
 
     Raises:
         Doubt: the condition is not one of those that WHERE joins by AND, or keys are not what it compares.
@@ -26,7 +26,7 @@ def read_filter(select: Select, keys: int) -> ColumnOfTable:
 
 
 def _find_operand(condition: Sequence[Node], keys: int) -> Sequence[Node]:
-    """The nodes on the left of ``IN (:keys)``, which is a term of *condition*, or of a term that is in parentheses."""
+    """Find the nodes on the left of ``IN (:keys)``: a term of *condition*, or of a term that is in parentheses."""
     while True:
         term = next(term for term in _conjuncts(condition) if term and term[0].start <= keys < term[-1].end)
         (first, *others) = term
@@ -43,7 +43,7 @@ def _find_operand(condition: Sequence[Node], keys: int) -> Sequence[Node]:
 
 
 def _conjuncts(condition: Sequence[Node]) -> list[list[Node]]:
-    """The terms that AND joins; CASE and BETWEEN keep theirs."""
+    """List the terms that AND joins; CASE and BETWEEN keep theirs."""
     terms: list[list[Node]] = [[]]
     cases = betweens = 0
     for previous, node in zip((None, *condition), condition):

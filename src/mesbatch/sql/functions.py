@@ -44,7 +44,7 @@ _SCALAR_NAMES = """
     BIGINT SMALLINT REAL DOUBLE RAW BIT VARBIT BPCHAR TIMESTAMPTZ TIMETZ INTERVAL
 """
 SCALAR_FUNCTIONS = frozenset(_SCALAR_NAMES.split())
-"""Known to depend on one row, or to give rows for one row; the last lines are types, with lengths as arguments."""
+"""Functions that depend on one row, or give rows for one row; the last are types with lengths as arguments."""
 
 _VOLATILE_NAMES = """
     RANDOM RANDOMBLOB RAND SETSEED RANDOM_NORMAL NEWID SYS_GUID UUID GEN_RANDOM_UUID GEN_RANDOM_BYTES UUIDV4 UUIDV7
@@ -52,10 +52,10 @@ _VOLATILE_NAMES = """
     CHANGES TOTAL_CHANGES LAST_INSERT_ROWID PG_SLEEP
 """
 VOLATILE_FUNCTIONS = frozenset(_VOLATILE_NAMES.split())
-"""Two statements are bound to get different answers from these; NOW and its like are only as old as the statement."""
+"""Functions that give two statements different answers; NOW and its like are only as old as the statement."""
 
 VOLATILE_NAMES = frozenset({"NEXTVAL", "CURRVAL", "DBMS_RANDOM", "ORA_ROWSCN"})
-"""The same, as Oracle writes it without parentheses."""
+"""Names of the same kind, which Oracle writes without parentheses."""
 
 _WORD_NAMES = """
     SELECT DISTINCT UNIQUE ALL AS FROM WHERE BY ON USING JOIN HAVING WITH VALUES LATERAL MATERIALIZED UNION EXCEPT
@@ -63,7 +63,7 @@ _WORD_NAMES = """
     CASE WHEN THEN ELSE OVER FILTER KEEP GROUP ARRAY ROW LIMIT OFFSET
 """
 WORDS_BEFORE_PARENTHESES = frozenset(_WORD_NAMES.split())
-"""What a parenthesis may follow without being the arguments of a function."""
+"""Words that a parenthesis may follow without being the arguments of a function."""
 
 AGGREGATES_OF_ROWS = frozenset(
     ["count", "min", "max", "any_value", "array_agg", "json_agg", "jsonb_agg", "json_agg_strict", "jsonb_agg_strict"]

@@ -1,4 +1,4 @@
-"""Judgement of a statement with ``IN (:keys)``: may it be cut by key, and which columns of its result are the key?"""
+"""Judgement of a statement with ``IN (:keys)``: which columns of its result are the key, and may it be cut by key."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ADVICE = "use a strategy that runs one statement for all keys, or say splittable
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The answer to both questions about a statement.
+    """The key in the result of a statement, and the reason against cutting the statement by key.
 
     *key_outputs* are the positions, from 0, of the columns of the result that are the very column on the left of
     ``IN (:keys)``; empty when that is not proved, for the reason *unproved*. *refusal* says why the statement may not
@@ -51,7 +51,8 @@ def judge(sql: str, columns: Sequence[str] | None, *, splittable: bool = False) 
     Takes on trust, because no text tells it: that two different keys never equal the same value (as they do under a
     case-insensitive collation); that functions of unknown names in WHERE and FROM are no more volatile than the data;
     that a choice which the statement leaves open (ROW_NUMBER over ties, DISTINCT ON without ORDER BY) does not matter
-    to the caller; that ``*`` leaves out no column that the statement names (as it does with Oracle's INVISIBLE ones).
+    to the caller; that ``*`` leaves out no column that the statement names (as it does with Oracle's INVISIBLE ones),
+    and that ``t.x`` is no function of t (as it may be on PostgreSQL where t has no column x).
 
     Raises:
         StatementError: *sql* is not one statement that reads, or has no ``IN (:keys)``.
@@ -92,7 +93,7 @@ def check_splittable(sql: str, key: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Origin:
-    """The place in a SELECT where the rows of the keys come from.
+    """The place in a SELECT where the rows of the keys come from, by the character where it starts.
 
     It is the filter's parenthesis or, with *outputs*, a subquery or the name of a WITH.
     """
@@ -112,13 +113,13 @@ class _Judge:
         self.refusal: str | None = None
 
     def judge_text(self) -> None:
-        """Judge what can be seen without clauses.
+        """Judge single words, before any clause.
 
         Raises:
             Doubt: databases read the text in different ways.
         """
         check_clear(self._tokens)
-        with self._refusing():
+        with self._refusing(ends=True):
             check_stable(self._root)
 
     def follow(self, keys: int) -> Outputs:
@@ -181,7 +182,7 @@ class _Judge:
 
 
 def _find_column(select: Select, place: str, origin: _Origin) -> KeyColumn:
-    """The column of the keys in *select*, whose clause *place* has the *origin*."""
+    """Find the column of the keys in *select*, whose clause *place* has the *origin*."""
     if place == "WHERE" and origin.outputs is None:
         return read_filter(select, origin.start)
     source = select.clauses["FROM"]

@@ -25,10 +25,11 @@ class KeyColumn(ABC):
 
     def outputs(self, items: Sequence[Sequence[Node]]) -> Outputs:
         """Read the outputs *items* of the SELECT."""
-        return Outputs([self._read_item(item) for item in items])
+        stars: dict[tuple[str, ...] | None, Star] = {}
+        return Outputs([self._read_item(item, stars) for item in items])
 
     def is_listed(self, path: Path) -> bool:
-        """Tell whether *path* is known to be a column of a subquery."""
+        """Tell whether *path* is a column of a subquery that names it."""
         return False
 
     @abstractmethod
@@ -37,20 +38,23 @@ class KeyColumn(ABC):
 
     @abstractmethod
     def star(self, qualifier: Path | None) -> Star:
-        """Tell what a ``*`` gives; with a *qualifier*, what ``qualifier.*`` gives."""
+        """Describe the outputs of ``*``; with a *qualifier*, those of ``qualifier.*``."""
 
-    def _read_item(self, item: Sequence[Node]) -> Output | Star:
+    def _read_item(self, item: Sequence[Node], stars: dict[tuple[str, ...] | None, Star]) -> Output | Star:
         if not is_star(item):
             return describe_output(item, is_key=self.is_written(read_output(item)[0]))
-        if len(item) == 1:
-            return self.star(None)
         qualifier = read_path(item[:-2]) if item[-1].text == "*" else ()
-        return self.star(qualifier) if qualifier else Star()
+        if len(item) > 1 and not qualifier:
+            return Star()
+        written = exact_path(qualifier) or None
+        if written not in stars:
+            stars[written] = self.star(qualifier or None)
+        return stars[written]
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnOfTable(KeyColumn):
-    """A column of one of the sources, as the filter writes it: *path*; empty when the filter has an expression."""
+    """A column of one of the sources, written *path* in the filter; empty when the filter has an expression."""
 
     path: Path
 
@@ -84,7 +88,7 @@ class ColumnOfTable(KeyColumn):
         return self.path[-1]
 
     def _is_column_of(self, qualifier: Path) -> bool:
-        """Tell whether a column of the filter's name, qualified like this, is the filter's, if there is one.
+        """Tell whether a column of the filter's name with this qualifier, if there is one, is the filter's.
 
         Without a qualifier a name is of one source only, or an error; so it is the same column with one.
         """
@@ -123,5 +127,5 @@ class ColumnOfSubquery(KeyColumn):
 
 
 def column_of_subquery(scope: Scope, inner: Outputs) -> KeyColumn:
-    """The column of the keys where the first source gives *inner*; which of its new names has it is not followed."""
+    """Follow the column of the keys out of the first source with its outputs *inner*, unless a list renames them."""
     return ColumnOfSubquery(scope, UNKNOWN if scope.sources[0].is_renamed else inner)

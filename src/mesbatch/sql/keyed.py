@@ -19,13 +19,17 @@ BINDS = {
     "format": ("%s", "%({})s"),
     "pyformat": ("%s", "%({})s"),
     "qmark_dollar": ("?", "${}"),  # DuckDB, whose module calls it qmark
+    "qmark_pyformat": ("?", "%({})s"),  # mariadb, whose module calls it qmark
+    "verbatim": ("%s", "%({})s"),  # mysql-connector-python, which calls it pyformat and takes `%%` as it stands
 }
+PARAMSTYLES = ("qmark", "named", "format", "pyformat")  # PEP 249's
+PERCENT = frozenset({"format", "pyformat"})  # a percent sign that is no bind is written twice
 NUMBERED = "numeric_dollar"  # ADBC's PostgreSQL; not a word of PEP 249
 
 
 @dataclass(frozen=True)
 class KeyedStatement:
-    """A query with one ``IN (:keys)``; *paramstyle* is DB-API's word for how the driver writes binds."""
+    """A statement with one ``IN (:keys)``; *paramstyle* is DB-API's word for the way to write binds."""
 
     text: str
     params: Params
@@ -37,18 +41,28 @@ class KeyedStatement:
         """Find ``:keys`` in *text*.
 
         Raises:
-            StatementError: it is missing, doubled or not in ``IN (:keys)``; or the driver numbers its binds.
+            StatementError: it is missing, doubled or not in ``IN (:keys)``; or the driver numbers its binds, or nobody
+                knows how it writes them.
         """
+        if not paramstyle:
+            raise StatementError(
+                f"keys are binds, and the driver's module does not say how it writes them: name one of "
+                f"{', '.join(PARAMSTYLES)} with paramstyle="
+            )
         if paramstyle not in BINDS and paramstyle != NUMBERED:
             raise StatementError(
                 f"keys need a driver whose paramstyle is one of {', '.join(BINDS)}; this one's is {paramstyle!r}"
             )
-        if params is None and paramstyle in {"format", "pyformat"}:
+        if params is None and paramstyle in PERCENT:
             text = text.replace("%", "%%")  # nothing was to be bound, so a percent sign was only itself
         return cls(text, params, find_keys(text), paramstyle)
 
+    def written(self, text: str) -> str:
+        """*text* that has no binds, as it stands in a statement of this driver."""
+        return text.replace("%", "%%") if self.paramstyle in PERCENT else text
+
     def placeholders(self, count: int) -> list[str]:
-        """*count* binds for keys, as they are written in the text."""
+        """Write *count* binds for keys."""
         if self.paramstyle == NUMBERED:  # counts on after the caller's own
             first = len(self.params or ()) + 1
             return [f"${i}" for i in range(first, first + count)]
@@ -68,7 +82,7 @@ class KeyedStatement:
     def with_keys(
         self, inside: str, values: Sequence[Any] = (), *, head: str = "", tail: str = ""
     ) -> tuple[str, Params]:
-        """The text with *inside* in place of ``:keys``, *head* before and *tail* after it, and all parameters.
+        """Write the text with *inside* in place of ``:keys``, *head* before and *tail* after it, and all parameters.
 
         The *values* belong to the placeholders in *head* when it has any, else to those in *inside*.
         """

@@ -28,14 +28,14 @@ class LiteralEnds:
         self._sql = sql
 
     def comment(self, start: int) -> int:
-        """The end of ``/*`` at *start*: of the nested comment (PostgreSQL) if that closes, else at the first ``*/``."""
+        """Find the end of ``/*`` at *start*: of a nested comment (PostgreSQL) if that closes, else the first ``*/``."""
         if nested := self._end_of_level(start + 2):
             return nested
         closing = self._sql.find("*/", start + 2)
         return closing + 2 if closing >= 0 else 0
 
     def quote(self, start: int) -> int:
-        """The end of the literal that opens at *start* by ``q'[`` or ``$tag$``."""
+        """Find the end of the literal that opens at *start* by ``q'[`` or ``$tag$``."""
         opening = re.compile(_OPENING).match(self._sql, start)
         if opening is None:
             return 0
@@ -46,7 +46,7 @@ class LiteralEnds:
         return closing + len(opening[0]) if closing >= 0 else 0
 
     def bracketed_name(self, start: int) -> int:
-        """The end of ``[`` at *start* as a name in brackets (SQLite), which has no other ``[`` in it."""
+        """Find the end of ``[`` at *start* as a name in brackets (SQLite), which has no other ``[`` in it."""
         closing = _first_from(self._closing_brackets, start)
         following = _first_from(self._opening_brackets, start + 1)
         return closing + 1 if closing >= 0 and not start < following < closing else 0
@@ -58,7 +58,7 @@ class LiteralEnds:
 
     @cached_property
     def _comment_levels(self) -> tuple[Sequence[int], Sequence[int]]:
-        """The places of ``/*`` and ``*/``, and for each of them the end of the comment in whose text it comes next."""
+        """List the places of ``/*`` and ``*/``, and for each the end of the comment in whose text it comes next."""
         edges = [edge.start() for edge in re.finditer(_COMMENT_EDGE, self._sql)]
         ends = [0] * len(edges)
 
@@ -98,6 +98,6 @@ class LiteralEnds:
 
 
 def _first_from(positions: Sequence[int], start: int) -> int:
-    """The first of *positions* that is not before *start*, or -1."""
+    """Find the first of *positions* that is not before *start*; -1 when there is none."""
     i = bisect_left(positions, start)
     return positions[i] if i < len(positions) else -1

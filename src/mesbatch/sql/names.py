@@ -1,4 +1,4 @@
-"""Names in SQL: which spellings are the same name in every database, and which could be in one."""
+"""Names in SQL: spellings that are the same name in every database, and spellings that could be in some."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Name(NamedTuple):
 
     @property
     def is_pseudo_column(self) -> bool:
-        """The name is one that a database gives to a column that ``*`` leaves out, such as ROWID."""
+        """True for the name of a column that ``*`` leaves out, such as ROWID."""
         return self.loose in _PSEUDO_COLUMNS
 
     @property
@@ -65,7 +65,7 @@ def read_name(node: Node) -> Name | None:
 
 
 def fold(name: str) -> str:
-    """Reduce *name* to what is equal for all names that some database takes for the same.
+    """Reduce *name* so that all names which some database takes for the same become equal.
 
     >>> fold("Lot") == fold("LOT")
     True
@@ -90,12 +90,12 @@ def read_path(nodes: Sequence[Node]) -> Path:
 
 
 def exact_path(path: Iterable[Name]) -> tuple[str, ...]:
-    """The *exact* of each name of *path*."""
+    """List the *exact* form of each name of *path*."""
     return tuple(name.exact for name in path)
 
 
 def possible_names(expression: Iterable[Node]) -> frozenset[str]:
-    """The names, folded, that a database may give to an output without a name: words of its text, or made up.
+    """List the names, folded, that a database may give to an output without a name: words of its text, or made up.
 
     Names that are no words come on top: SQLite and Oracle take the text itself.
     """

@@ -1,4 +1,4 @@
-"""Outputs of one SELECT: which of them are the column of the keys, and under which names others could come out."""
+"""Outputs of one SELECT: those that are the column of the keys, and the names under which others could come out."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from mesbatch.sql.names import Name, fold, possible_names, read_name, read_path
 from mesbatch.sql.tree import Node
@@ -60,11 +61,12 @@ class Outputs:
                 break
             self.countable.append(item)
         outputs = [item for item in items if isinstance(item, Output)]
-        self._stars = [item for item in items if isinstance(item, Star)]
+        self._stars = list(dict.fromkeys(item for item in items if isinstance(item, Star)))
         self.keys = {item.name for item in outputs if item.is_key and item.name}.union(
             *(star.keys for star in self._stars)
         )
         self._perhaps = frozenset[Name]().union(*(star.perhaps for star in self._stars))
+        self._key_names = {name.loose for name in self.keys}
         others = [item for item in outputs if not item.is_key]
         self._other_names = {item.name.loose for item in others if item.name}
         self._other_words = frozenset[str]().union(*(item.words for item in others))
@@ -72,12 +74,12 @@ class Outputs:
         self._has_spread = any(item.is_spread for item in others)
         self._only = frozenset.intersection(*(star.only for star in self._stars)) if self._stars else None
 
-    @property
+    @cached_property
     def certain(self) -> frozenset[Name]:
         """The names under which the column of the keys surely comes out, and nothing else that is given the name."""
         return frozenset(name for name in self.keys if name.loose not in self._other_names and not self._has_spread)
 
-    @property
+    @cached_property
     def perhaps(self) -> frozenset[Name]:
         """The names under which, if anything comes out, it is the column of the keys."""
         return frozenset(name for name in self.keys | self._perhaps if not self.may_have_other(name))
@@ -91,11 +93,11 @@ class Outputs:
         return self.may_list_other(name) or (self._only is not None and name not in self._only)
 
     def has_name(self, name: Name) -> bool:
-        """Tell whether some output is listed with *name*, or may be given it by the database."""
-        return name.loose in self._other_names | self._other_words or name.loose in {key.loose for key in self.keys}
+        """Tell whether some output is given *name* by the text."""
+        return name.loose in self._other_names or name.loose in self._key_names
 
     def rename(self, names: Sequence[Name]) -> Outputs:
-        """The outputs under *names*, from the first on; unknown ones where a ``*`` hides how many there are."""
+        """Give the outputs other *names*, from the first on; they become unknown where a ``*`` hides their number."""
         if not names:
             return self
         if self._stars or self._has_spread or len(names) > len(self.items):
@@ -104,7 +106,7 @@ class Outputs:
         return Outputs([*renamed, *self.items[len(names) :]])
 
     def find_keys(self, columns: Sequence[str] | None) -> tuple[int, ...]:
-        """The positions of the column of the keys in a result with *columns*.
+        """Find the positions of the column of the keys in a result with *columns*.
 
         Raises:
             Unproved: there is none.
@@ -130,7 +132,7 @@ class Outputs:
         return tuple(i for i, item in enumerate(self._listed()) if item.is_key)
 
     def _find_by_name(self, columns: Sequence[str] | None) -> tuple[int, ...]:
-        """Exactly one column has the name, so that it is the one which the text proves to be there."""
+        """Find names that exactly one column has: it must be the one which the text proves to be there."""
         certain, perhaps = self.certain, self.perhaps
         names = certain | perhaps
         if columns is None and names:
@@ -191,5 +193,7 @@ def _has_alias(item: Sequence[Node]) -> bool:
         return last.kind not in ("operator", "punctuation")
     if last.word in _BEFORE_AN_OPERAND:
         return False
-    is_operand = before is None or before.kind == "operator" or before.text == "." or before.word in _BEFORE_AN_OPERAND
+    if before is None or before.kind == "string":
+        return before is None or last.word in _UNITS
+    is_operand = before.kind == "operator" or before.text == "." or before.word in _BEFORE_AN_OPERAND
     return is_operand or last.word in _ENDS_OF_OPERANDS

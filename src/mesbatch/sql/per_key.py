@@ -68,7 +68,7 @@ def _is_key_by_name(item: Sequence[Node], column: KeyColumn, outputs: Outputs) -
 def _is_grouping_key(
     item: Sequence[Node], select: Select, column: KeyColumn, outputs: Outputs, has_one_source: bool
 ) -> bool:
-    """MySQL takes a name that two sources have for the output of that name."""
+    """Tell whether GROUP BY *item* groups by key; MySQL takes a name that two sources have for an output."""
     if len(item) == 1 and item[0].kind == "number":
         return _is_key_output(item[0].text, outputs)
     return column.is_written(item) if has_one_source else _is_key_by_name(item, column, outputs)
@@ -81,7 +81,7 @@ def _is_key_output(ordinal: str, outputs: Outputs) -> bool:
 
 
 class _Windows:
-    """The windows of one SELECT, of which each is judged once."""
+    """The windows of one SELECT; each of them is judged once."""
 
     def __init__(self, column: KeyColumn, named: Sequence[Node]) -> None:
         self._column = column

@@ -1,14 +1,16 @@
-"""Facts about a statement that every reader needs: it reads, where its ``:keys`` stand, how it is ordered."""
+"""Facts about a statement that every reader needs: that it reads, the place of its ``:keys``, its order."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import takewhile
 
 from mesbatch.errors import StatementError
+from mesbatch.sql.backslashes import without_backslashed_quotes
 from mesbatch.sql.clauses import ROW_LIMITS, SET_OPERATIONS, split_clauses
 from mesbatch.sql.tokens import Token, significant_tokens, tokenize, unquote
 from mesbatch.sql.tree import Node, Parens, read_tree, write_nodes
@@ -56,7 +58,8 @@ class OrderBy:
 def check_reads(sql: str) -> str:
     """Check that *sql* is one statement that returns rows; give it back without semicolon and comments at its end.
 
-    Looks at words only: a function that writes is not noticed, nor is what EXPLAIN or PRAGMA do beyond reading.
+    A text that only MySQL reads to its end is given back so written that everybody does. Looks at words only: a
+    function that writes is not noticed, nor is what EXPLAIN or PRAGMA do beyond reading.
 
     Raises:
         StatementError: the text is empty, cut, two statements, or one that changes data or returns no rows; or its
@@ -65,6 +68,15 @@ def check_reads(sql: str) -> str:
     >>> check_reads("select * from lot_history; -- all of them")
     'select * from lot_history'
     """
+    try:
+        return _check_reads(sql)
+    except StatementError as error:
+        with suppress(StatementError):  # MySQL has quotes after backslashes, and comments after `#`
+            return _check_reads(without_backslashed_quotes(sql))
+        raise error from None
+
+
+def _check_reads(sql: str) -> str:
     tokens = significant_tokens(sql)
     _check_closed(tokens)
     while tokens and tokens[-1].text == ";":
@@ -149,7 +161,7 @@ def _check_head(nodes: Sequence[Node]) -> None:
 
 
 def _explained(nodes: Sequence[Node]) -> Sequence[Node]:
-    """The statement after EXPLAIN, which EXPLAIN ANALYZE executes."""
+    """Find the statement after EXPLAIN, which EXPLAIN ANALYZE executes."""
     start = 2 if [node.text for node in nodes[1:2]] == ["("] else 1
     options = list(takewhile(lambda node: node.word in ("ANALYZE", "VERBOSE", "QUERY", "PLAN"), nodes[start:]))
     rest = nodes[start + len(options) :]
@@ -181,7 +193,7 @@ def _hidden_keys(sql: str) -> str:
 
 
 def _column(left: Sequence[Token]) -> str | None:
-    """The column that *left* ends with, when nothing else of the expression stands before it."""
+    """Find the column that *left* ends with, when nothing else of the expression stands before it."""
     start = len(left) - 1
     while start >= 2 and left[start - 1].text == "." and left[start - 2].identity:
         start -= 2

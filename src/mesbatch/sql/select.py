@@ -1,4 +1,4 @@
-"""One SELECT as it is judged: its clauses, its outputs as they are written, and its sources."""
+"""One SELECT as it is judged: clauses, outputs as they are written, sources."""
 
 from __future__ import annotations
 
@@ -69,13 +69,13 @@ def read_select(clauses: Sequence[Clause], nodes: Sequence[Node]) -> Select:
 
 
 def first_words(clause: Clause, nodes: Sequence[Node]) -> list[Node]:
-    """The first nodes of *clause* with its own word."""
+    """List the first nodes of *clause* with its own word."""
     start = next(i for i, node in enumerate(nodes) if node.start >= clause.start)
     return list(nodes[start : start + 4])
 
 
 def _cut_head(nodes: Sequence[Node]) -> tuple[Sequence[Node], Sequence[Node]]:
-    """DISTINCT, perhaps with ON and its list, and the outputs after it."""
+    """Cut *nodes* into DISTINCT, perhaps with ON and its list, and the outputs after it."""
     is_distinct = bool(nodes) and nodes[0].word in _DISTINCT
     end = int(is_distinct or (bool(nodes) and nodes[0].word == "ALL"))
     if is_distinct and len(nodes) > 2 and nodes[1].word == "ON" and nodes[2].kind == "parens":
@@ -111,7 +111,7 @@ def _check_words(select: Select) -> None:
 
 
 def check_rownum(select: Select) -> None:
-    """Raise `Doubt` where Oracle counts rows as it finds them."""
+    """Raise `Doubt` for ROWNUM, with which Oracle counts rows as it finds them."""
     for nodes in select.clauses.values():
         for level in levels(nodes, with_queries=False):
             if found := [node for node in level if node.word == "ROWNUM"]:
@@ -119,7 +119,7 @@ def check_rownum(select: Select) -> None:
 
 
 def check_ending(select: Select, nodes: Sequence[Node]) -> None:
-    """Raise `Doubt` for a LIMIT or its like, or for locks, at the end."""
+    """Raise `Doubt` for a limit or locks at the end."""
     if select.ending:
         words = first_words(select.ending, nodes)
         raise Doubt(f"{select.ending.word} is not the same for a part of the keys", words)

@@ -1,4 +1,4 @@
-"""Tables and subqueries of a FROM, with the names that their columns may be qualified with."""
+"""Tables and subqueries of a FROM, with the names that qualify their columns."""
 
 from __future__ import annotations
 
@@ -41,24 +41,24 @@ class Source:
 
 @dataclass(slots=True)
 class Scope:
-    """The sources of one FROM, in its order, and the columns that its joins merge into one."""
+    """The sources of one FROM, and the columns that its joins merge into one.
+
+    The first source is the first in the text. Unless *is_known*, something is left that could give a source another
+    name.
+    """
 
     sources: list[Source] = field(default_factory=list)
+    is_known: bool = True
     is_natural: bool = False
     _merged: set[str] = field(default_factory=set)
     _by_name: dict[str, list[Source]] = field(default_factory=lambda: defaultdict(list))
-
-    @property
-    def is_known(self) -> bool:
-        """Nothing in the FROM is left that could give a source another name."""
-        return not any(source.rest for source in self.sources)
 
     def merges(self, name: Name) -> bool:
         """Tell whether a column of this name may be one that NATURAL or USING makes of two."""
         return self.is_natural or name.loose in self._merged
 
     def find(self, qualifier: Path) -> Source | None:
-        """The one source that *qualifier* means in every database; None when there is none, or could be another."""
+        """Find the source that *qualifier* means in every database; None when it could mean another, or none."""
         if not qualifier or not self.is_known:
             return None
         found = self._by_name.get(qualifier[-1].loose, [])
@@ -70,6 +70,7 @@ class Scope:
 
     def add(self, source: Source) -> None:
         self.sources.append(source)
+        self.is_known = self.is_known and not source.rest
         if source.name:
             self._by_name[source.name[-1].loose].append(source)
 
@@ -78,7 +79,7 @@ class Scope:
 
 
 def read_scope(nodes: Sequence[Node]) -> Scope:
-    """Read what stands after FROM."""
+    """Read the nodes after FROM."""
     scope = Scope()
     waiting = [nodes]
     while waiting:
@@ -96,7 +97,7 @@ def read_scope(nodes: Sequence[Node]) -> Scope:
 
 
 def _cut_at_joins(nodes: Sequence[Node]) -> list[list[Node]]:
-    """The pieces of *nodes* that begin with a source; the words before a JOIN end the piece before it."""
+    """Cut *nodes* into pieces that begin with a source; the words before a JOIN are left out."""
     pieces: list[list[Node]] = [[]]
     for item in split_list(nodes):
         for i, node in enumerate(item):
@@ -127,14 +128,14 @@ def _ends_source(piece: Sequence[Node], i: int) -> bool:
 
 
 def _after_using(piece: Sequence[Node]) -> Sequence[Node]:
-    """The ON of a join around the one that *piece* ends with USING: ``a join b join c using (x) on ...``."""
+    """Find the ON of a join around the one that *piece* ends with USING: ``a join b join c using (x) on ...``."""
     while len(piece) > 1 and piece[0].word == "USING":
         piece = piece[4:] if [node.word for node in piece[2:3]] == ["AS"] else piece[2:]
     return piece
 
 
 def _read_table(head: Sequence[Node]) -> tuple[Path, int]:
-    """The name of the table or function that *head* begins with, and the position after it; a subquery has none."""
+    """Read the name of the table or function that *head* begins with, and the position after it."""
     start = i = 1 if len(head) > 1 and head[0].word in _BEFORE_A_SOURCE else 0
     if i < len(head) and head[i].kind == "parens":
         return (), i + 1

@@ -20,7 +20,7 @@ _JSON_OPERATORS = (">", "-", "#", "=")  # after a hash, which begins a comment f
 def check_clear(tokens: Sequence[Token]) -> None:
     """Raise `Doubt` where databases disagree on the end of a comment, a string or a name.
 
-    What one of them takes for a string may have a clause for another.
+    A string of one database may have a clause for another.
     """
     escapes = False
     for token, following in zip(tokens, [*tokens[1:], None]):
@@ -50,7 +50,7 @@ def _is_volatile(node: Node) -> bool:
 
 
 def _is_unclear_operator(token: Token, following: Token | None) -> bool:
-    """Tell a hash as MySQL's comment, and PostgreSQL's names with escapes: ``U&"..."``."""
+    """Tell whether *token* may begin a comment of MySQL (a hash) or a name with escapes of PostgreSQL (``U&"..."``)."""
     if token.text == "#" and token.kind == "operator":
         return following is None or following.text not in _JSON_OPERATORS
     return token.word == "U" and following is not None and following.text == "&"

@@ -43,7 +43,7 @@ _BEFORE_A_NAME = frozenset(_WORDS_BEFORE_A_NAME.split())
 
 
 class Token(NamedTuple):
-    """A piece of SQL: what it is, its text, the character where it starts, and how many parentheses are open there.
+    """A piece of SQL: its kind and text, the character where it starts, and the number of parentheses open there.
 
     Both parentheses of a pair have the depth of what stands around them. ``unterminated`` is a quote or comment that
     never closes.

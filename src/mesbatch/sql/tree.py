@@ -45,7 +45,7 @@ class Parens:
 
     @property
     def is_query(self) -> bool:
-        """A query stands between the parentheses, not an expression or a list."""
+        """True when a query stands between the parentheses, not an expression or a list."""
         return self.text == "(" and bool(self.nodes) and self.nodes[0].word in _QUERIES
 
 

@@ -1,4 +1,4 @@
-"""The WITHs of a query, and the places where their names are used."""
+"""WITHs of a query, and the places that use their names."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from mesbatch.sql.clauses import SET_OPERATIONS
 from mesbatch.sql.doubt import Doubt
 from mesbatch.sql.names import Name, fold, read_name
 from mesbatch.sql.tokens import Token, unquote
@@ -17,6 +18,7 @@ _BEFORE_A_COLUMN = frozenset(
     {"SELECT", "DISTINCT", "BY", "WHERE", "AND", "OR", "NOT", "ON", "AS", "CASE", "WHEN", "THEN", "ELSE", "BETWEEN"}
     | {"LIKE", "IS", "HAVING"}
 )
+_AFTER_OUTPUTS = SET_OPERATIONS | {"FROM", "TABLE", "VALUES"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class Withs:
         self._end = next(selects, query.end) if query.nodes[0].word == "WITH" else 0
 
     def find(self, body: Parens) -> With | None:
-        """The WITH of which *body* is the query; None when *body* stands behind them.
+        """Find the WITH of which *body* is the query; None when *body* stands behind all of them.
 
         Raises:
             Doubt: they are RECURSIVE, or written in a way that is not known.
@@ -73,7 +75,7 @@ class Withs:
 
 
 def index_uses(root: Parens) -> Mapping[str, Sequence[Use]]:
-    """All places where a name stands as a table could, by the folded name.
+    """Find all places where a name stands as a table could, by the folded name.
 
     Rather too many than too few: names that are defined are among them, and columns after a comma outside of outputs.
     """
@@ -86,7 +88,7 @@ def index_uses(root: Parens) -> Mapping[str, Sequence[Use]]:
             if isinstance(node, Parens):
                 waiting.append(node)
                 continue
-            is_output = node.word == "SELECT" or (is_output and node.word != "FROM")
+            is_output = node.word == "SELECT" or (is_output and node.word not in _AFTER_OUTPUTS)
             name = read_name(node)  # also of a string, which SQLite takes for a table's name
             if name and _may_be_table(parens.nodes, i, is_output=is_output):
                 uses[name.loose].append(Use(node, parens))
@@ -94,7 +96,7 @@ def index_uses(root: Parens) -> Mapping[str, Sequence[Use]]:
 
 
 def find_use(found: With, scope: Parens, uses: Mapping[str, Sequence[Use]]) -> Use:
-    """The one place where *found*, a WITH of the query *scope*, is used.
+    """Find the one place that uses *found*, a WITH of the query *scope*.
 
     Raises:
         Doubt: it is used never, more than once, or before its end.
@@ -109,7 +111,7 @@ def find_use(found: With, scope: Parens, uses: Mapping[str, Sequence[Use]]) -> U
 
 
 def _read_with(nodes: Sequence[Node], start: int) -> tuple[With, int]:
-    """The WITH at *start*, and the position after it."""
+    """Read the WITH at *start*, and the position after it."""
     at = start + 1
     columns: Sequence[Name | None] = ()
     if at < len(nodes) and isinstance(listed := nodes[at], Parens):

@@ -1,4 +1,4 @@
-"""Words of expressions: any other word after an operand may begin a clause that is not known."""
+"""Words that may stand in an expression; any other word after an operand may begin a clause that is not known."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from mesbatch.sql.tree import Node
 _BEFORE_AN_OPERAND = frozenset(
     {"AND", "OR", "NOT", "IN", "IS", "LIKE", "ILIKE", "GLOB", "REGEXP", "MATCH", "BETWEEN", "SYMMETRIC", "CASE", "WHEN"}
     | {"THEN", "ELSE", "COLLATE", "ESCAPE", "DISTINCT", "FROM", "TO", "ZONE", "DATE", "TIMESTAMP", "INTERVAL", "DIV"}
-    | {"OVER", "RLIKE", "PRIOR", "CONNECT_BY_ROOT", "BINARY"}
+    | {"MOD", "OVER", "RLIKE", "PRIOR", "CONNECT_BY_ROOT", "BINARY"}
 )
 _AFTER_AN_OPERAND = frozenset(
     {"AND", "OR", "NOT", "IN", "IS", "LIKE", "ILIKE", "GLOB", "REGEXP", "MATCH", "BETWEEN", "COLLATE", "ESCAPE", "AT"}
     | {"TIME", "ZONE", "SIMILAR", "TO", "NULL", "ISNULL", "NOTNULL", "WHEN", "THEN", "ELSE", "END", "FROM", "WITHOUT"}
     | {"WITH", "PRECISION", "VARYING", "OVERLAPS", "YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND", "DIV", "RLIKE"}
-    | {"OVER", "FILTER", "WITHIN", "KEEP", "IGNORE", "RESPECT"}
+    | {"MOD", "OVER", "FILTER", "WITHIN", "KEEP", "IGNORE", "RESPECT"}
 )
 _AFTER_ANOTHER_WORD = {
     "WITHIN": {"GROUP"},

@@ -33,7 +33,8 @@ class DomainAccount(msgspec.Struct, frozen=True):
     """The account of one domain so far.
 
     *columns* are those of `RowEncoder.columns`. *checksum* is that of all rows so far, joined by commas. *last_key* is
-    the key of the last row, as it was asked for; with *ends_key* all its rows are there.
+    the key of the last row, as it was asked for; with *ends_key* all its rows are there. *one_statement* is the reason
+    why one statement read all keys: where its rows end, nobody could go on.
     """
 
     columns: list[dict[str, Any]]
@@ -43,6 +44,7 @@ class DomainAccount(msgspec.Struct, frozen=True):
     last_key: EncodedKey | None = None
     ends_key: bool = True
     status: Status = "reading"
+    one_statement: str | None = None
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -53,8 +55,11 @@ class Entry(msgspec.Struct, frozen=True):
 
     @property
     def ends_keys(self) -> bool:
-        """True if no domain stops in the middle of a key here, so that a retry may go on from it."""
-        return all(domain.ends_key for domain in self.domains.values())
+        """True if a retry finds here all that it must know.
+
+        No domain stops in the middle of a key; or it can never go on, and the retry must not read it again.
+        """
+        return all(domain.ends_key or domain.one_statement is not None for domain in self.domains.values())
 
 
 class MissingKeys(msgspec.Struct, frozen=True):

@@ -37,7 +37,8 @@ class DirectoryStore(WriteOnceStore):
     def __init__(
         self, path: str | os.PathLike[str], *, ttl: float = TTL_SECONDS, lease_seconds: float = LEASE_SECONDS
     ) -> None:
-        super().__init__(DirectoryObjects(Path(path)), ttl=ttl, lease_seconds=lease_seconds)
+        self.path = Path(path)
+        super().__init__(DirectoryObjects(self.path), ttl=ttl, lease_seconds=lease_seconds)
 
 
 class DirectoryObjects:

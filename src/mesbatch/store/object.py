@@ -43,7 +43,7 @@ class StoredObjects:
         self._looked: float | None = None
 
     def create(self, name: str, data: bytes) -> bool:
-        with _typed(f"cannot write {name}"):
+        with typed(f"cannot write {name}"):
             try:
                 obstore.put(self._storage, name, data, mode="create")
             except AlreadyExistsError:
@@ -51,11 +51,11 @@ class StoredObjects:
             return True
 
     def replace(self, name: str, data: bytes) -> None:
-        with _typed(f"cannot write {name}"):
+        with typed(f"cannot write {name}"):
             obstore.put(self._storage, name, data)
 
     def copy(self, source: str, name: str) -> bool:
-        with _typed(f"cannot write {name}"):
+        with typed(f"cannot write {name}"):
             try:
                 obstore.copy(self._storage, source, name)
             except FileNotFoundError:
@@ -63,18 +63,18 @@ class StoredObjects:
             return True
 
     def read(self, name: str) -> bytes | None:
-        with _typed(f"cannot read {name}"), suppress(FileNotFoundError):
+        with typed(f"cannot read {name}"), suppress(FileNotFoundError):
             return obstore.get(self._storage, name).bytes().to_bytes()
         return None
 
     def names(self, folder: str) -> list[str]:
-        with _typed(f"cannot list {folder}"):
+        with typed(f"cannot list {folder}"):
             found = obstore.list_with_delimiter(self._storage, folder or None)
         paths = [*found["common_prefixes"], *(str(one["path"]) for one in found["objects"])]
         return sorted(path.rstrip("/").rpartition("/")[2] for path in paths)
 
     def modified(self, name: str) -> float | None:
-        with _typed(f"cannot read {name}"), suppress(FileNotFoundError):
+        with typed(f"cannot read {name}"), suppress(FileNotFoundError):
             return obstore.head(self._storage, name)["last_modified"].timestamp()
         return None
 
@@ -89,7 +89,7 @@ class StoredObjects:
         return time.monotonic() + self._ahead
 
     def remove(self, name: str) -> None:
-        with _typed(f"cannot remove {name}"):
+        with typed(f"cannot remove {name}"):
             paths = [one["path"] for part in obstore.list(self._storage, name) for one in part]
             for path in paths or [name]:
                 with suppress(FileNotFoundError):
@@ -103,7 +103,7 @@ class StoredObjects:
 
 
 @contextmanager
-def _typed(attempt: str) -> Iterator[None]:
+def typed(attempt: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:

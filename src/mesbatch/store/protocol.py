@@ -18,6 +18,8 @@ Facts = dict[str, str]
 CONTRACT_FACTS = frozenset(
     {"profile", "cid_count", "domains", "status", "progress", "created_at", "completed_at", "error"}
 )
+# Ours, and kept beside those of the contract: they tell whether the other facts of a job are still there.
+MARK, OWNER_DIGEST = "mesbatch", "owner_digest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,15 @@ class Store(Protocol):
 
     def job_ids(self) -> Iterator[str]:
         """Give out the ids of the jobs that are there, in no order."""
+
+    def open_jobs(self, *, unlisted: bool = False) -> Iterator[str]:
+        """Give out the ids of the jobs that may not have ended; the cost does not grow with those that have.
+
+        With *unlisted* all jobs are gone through, for those that an older version stored without listing them.
+        """
+
+    def unlist(self, job_id: str) -> None:
+        """Note that `open_jobs` need not name the job any more."""
 
     def delete(self, job_id: str) -> None:
         """Remove a job with everything of it, if it is there."""

@@ -19,34 +19,36 @@ from mesbatch.store.protocol import LEASE_SECONDS, TTL_SECONDS, Facts, Lease
 from mesbatch.store.redis_chunks import RedisChunks, in_lists, lost_chunk
 from mesbatch.store.redis_facts import ENDED_JSON, RedisFacts, lost_lease, no_job
 from mesbatch.store.redis_legacy import LegacyResults
-from mesbatch.store.redis_names import RedisNames
+from mesbatch.store.redis_names import PREFIX, RedisNames
 from mesbatch.store.redis_server import RedisServer
 from mesbatch.store.sealed import seal, unseal
 from mesbatch.store.write_once import WriteOnceStore
 from mesbatch.store.writer import read_journal
 from mesbatch.units import MiB
 
-PREFIX = "mes_wip"  # REDIS_KEY_PREFIX
 MAX_BYTES = 512 * MiB  # of one result: the 114,000-CID job has 440
 PATIENCE = 30.0  # seconds without Redis that a job survives
 SLACK_SECONDS = 60.0  # chunks outlive the manifest, so that a reader who finds it finds them
 
 
 class RedisStore:
-    """Jobs in the Redis or Valkey at *url*, in keys that begin with *prefix*.
+    """Jobs in the Redis or Valkey *server*, in keys that begin with *prefix*.
 
+    *server* is a URL, or a client of redis-py that stays yours, such as that of a Sentinel; it must not decode answers.
     A chunk is one value, so the server holds the whole result: beyond *max_bytes* (of chunks, per job) further chunks
     go to *overflow*, or without one publishing raises `ResultStoreFull`. While the server does not answer, every call
     tries again for *patience* seconds. Clients of the first implementation find the keys that they know, except for
-    chunks that overflowed; its results can be read, too. Holds one chunk. Not for a Redis Cluster, where the keys of a
-    job lie apart.
+    chunks that overflowed; its results can be read, too. Holds one chunk.
 
     A warning is logged when the server may evict keys: chunks would get lost, which readers notice but cannot mend.
+
+    Raises:
+        StoreRefused: the client of a Redis Cluster, where the keys of a job lie apart, or one that decodes answers.
     """
 
     def __init__(
         self,
-        url: str,
+        server: str | Any,
         *,
         prefix: str = PREFIX,
         ttl: float = TTL_SECONDS,
@@ -56,7 +58,8 @@ class RedisStore:
         patience: float = PATIENCE,
     ) -> None:
         self.ttl, self.lease_seconds = ttl, lease_seconds
-        self._server, self._names = RedisServer(url, patience), RedisNames(prefix)
+        self._server, self._names = RedisServer(server, patience), RedisNames(prefix)
+        self.prefix = prefix
         self._facts = RedisFacts(self._server, self._names)
         self._chunks = RedisChunks(self._server, self._names, max_bytes, overflow)
         self._legacy = LegacyResults(self._server, self._names)
@@ -91,6 +94,14 @@ class RedisStore:
 
     def job_ids(self) -> Iterator[str]:
         return self._facts.job_ids()
+
+    def open_jobs(self, *, unlisted: bool = False) -> Iterator[str]:
+        """Give out all ids: RQ's workers have a list of their own; see `mesbatch.jobs.listening`."""
+        return self.job_ids()
+
+    def unlist(self, job_id: str) -> None:
+        """Do nothing: there is no list here."""
+        check_job_id(job_id)
 
     def delete(self, job_id: str) -> None:
         chunks = [self._names.of_chunk(job_id, entry.chunk) for entry in self._entries(job_id)]

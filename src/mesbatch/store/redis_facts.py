@@ -10,10 +10,11 @@ import msgspec
 from mesbatch.errors import JobNotFound, LeaseLost, StatusConflict
 from mesbatch.store import redis_scripts
 from mesbatch.store.job_id import new_job_id
-from mesbatch.store.protocol import CONTRACT_FACTS, ENDED, Facts
+from mesbatch.store.protocol import CONTRACT_FACTS, ENDED, MARK, OWNER_DIGEST, Facts
 from mesbatch.store.redis_names import RedisNames
 from mesbatch.store.redis_server import RedisServer
 
+IN_META = CONTRACT_FACTS | {MARK, OWNER_DIGEST}
 ENDED_JSON = msgspec.json.encode(sorted(ENDED)).decode()
 
 
@@ -30,13 +31,10 @@ class RedisFacts:
             raise StatusConflict(f"there is a job {job_id} already")
 
     def read(self, job_id: str) -> Facts:
-        meta, ours = self._names.of(job_id, "meta", "facts")
-        contract, others = self._server.ask(
-            lambda: self._server.client.pipeline().hgetall(meta).hgetall(ours).execute()
-        )
-        if not contract:
+        meta, ours = self._server.run(redis_scripts.READ, self._names.of(job_id, "meta", "facts"))
+        if not meta:
             raise no_job(job_id)
-        return _joined(contract, others)
+        return _joined(_pairs(meta), _pairs(ours))
 
     def change(
         self,
@@ -81,12 +79,14 @@ def lost_lease(job_id: str, token: int | None, newest: bytes) -> LeaseLost:
 
 
 def _split(facts: Mapping[str, str]) -> tuple[str, str]:
-    contract = {name: value for name, value in facts.items() if name in CONTRACT_FACTS}
-    return _json(contract), _json({name: value for name, value in facts.items() if name not in CONTRACT_FACTS})
+    contract = {name: value for name, value in facts.items() if name in IN_META}
+    return _json(contract), _json({name: value for name, value in facts.items() if name not in IN_META})
 
 
 def _joined(contract: Mapping[bytes, bytes], ours: Mapping[bytes, bytes]) -> Facts:
-    both = {name.decode(): value.decode() for name, value in (*contract.items(), *ours.items())}
+    """Join both parts; a byte that is no UTF-8, which somebody else wrote, becomes U+FFFD."""
+    pairs = (*contract.items(), *ours.items())
+    both = {name.decode(errors="replace"): value.decode(errors="replace") for name, value in pairs}
     both.pop(redis_scripts.NONCE, None)
     return both
 

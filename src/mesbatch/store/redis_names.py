@@ -5,6 +5,8 @@ from __future__ import annotations
 from mesbatch.store.account import Chunk
 from mesbatch.store.job_id import JOB_ID, check_job_id
 
+PREFIX = "mes_wip"  # REDIS_KEY_PREFIX
+
 
 class RedisNames:
     """Names that begin with *prefix*; an id that cannot be one raises `InvalidJobId`."""

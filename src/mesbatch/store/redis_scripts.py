@@ -8,6 +8,10 @@ from __future__ import annotations
 
 NONCE = ":nonce"  # no fact has this name
 
+# A full server refuses a script that begins by writing more, and lets one go on that began by removing something. So
+# what is there can be finished, cancelled and held, and only a new job or chunk is refused.
+_MAKE_ROOM = "redis.call('HDEL', KEYS[1], ':room')\n"
+
 _FENCE = """
 if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then
   return {'lost', redis.call('HGET', KEYS[1], 'token') or ''}
@@ -17,6 +21,13 @@ end
 _NOW = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+"""
+
+# KEYS: meta, facts. One step and no MULTI, which a full server refuses. Facts that are no hash are none.
+READ = """
+local ours = redis.pcall('HGETALL', KEYS[2])
+if ours['err'] then ours = {} end
+return {redis.call('HGETALL', KEYS[1]), ours}
 """
 
 # KEYS: meta, facts. ARGV: contract's facts, ours (both JSON), nonce, milliseconds.
@@ -33,7 +44,8 @@ return {'ok'}
 """
 
 # KEYS: lease, meta, facts. ARGV: token or '', contract's facts, ours, nonce, milliseconds, only_if, ended (JSON lists).
-CHANGE = """
+CHANGE = (
+    """
 if redis.call('EXISTS', KEYS[2]) == 0 then return {'gone'} end
 if redis.call('HGET', KEYS[3], ':nonce') ~= ARGV[4] then
   if ARGV[1] ~= '' and redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then
@@ -47,6 +59,9 @@ if redis.call('HGET', KEYS[3], ':nonce') ~= ARGV[4] then
   end
   if ARGV[6] ~= '' and not has(ARGV[6]) then return {'conflict', status} end
   if changes['status'] and changes['status'] ~= status and has(ARGV[7]) then return {'conflict', status} end
+"""
+    + _MAKE_ROOM
+    + """
   for name, value in pairs(changes) do redis.call('HSET', KEYS[2], name, value) end
   for name, value in pairs(cjson.decode(ARGV[3])) do redis.call('HSET', KEYS[3], name, value) end
   redis.call('HSET', KEYS[3], ':nonce', ARGV[4])
@@ -54,6 +69,7 @@ if redis.call('HGET', KEYS[3], ':nonce') ~= ARGV[4] then
 end
 return {'ok', redis.call('HGETALL', KEYS[2]), redis.call('HGETALL', KEYS[3])}
 """
+)
 
 # KEYS: lease, meta, result:meta, journal. ARGV: owner, nonce, lease in milliseconds, milliseconds, ended.
 ACQUIRE = (
@@ -67,6 +83,9 @@ if redis.call('HGET', KEYS[1], 'nonce') ~= ARGV[2] then
   if tonumber(redis.call('HGET', KEYS[1], 'until') or 0) > now then
     return {'held', redis.call('HGET', KEYS[1], 'owner')}
   end
+"""
+    + _MAKE_ROOM
+    + """
   redis.call('HINCRBY', KEYS[1], 'token', 1)
   redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'nonce', ARGV[2], 'until', now + ARGV[3], 'touched', now)
   redis.call('PEXPIRE', KEYS[1], ARGV[4])
@@ -90,6 +109,7 @@ return {'ok'}
 RENEW = (
     _FENCE
     + _NOW
+    + _MAKE_ROOM
     + """
 redis.call('HSET', KEYS[1], 'until', now + ARGV[2])
 for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[3]) end
@@ -102,7 +122,7 @@ return {'ok'}
 )
 
 # KEYS: lease. ARGV: token.
-RELEASE = _FENCE + "redis.call('HSET', KEYS[1], 'until', 0)\nreturn {'ok'}\n"
+RELEASE = _FENCE + _MAKE_ROOM + "redis.call('HSET', KEYS[1], 'until', 0)\nreturn {'ok'}\n"
 
 # KEYS: lease. Answers the owner of a lease that has not run out.
 HOLDER = (
@@ -152,6 +172,7 @@ return {'ok'}
 # ARGV: token, index, meta, aggregation or '', milliseconds, milliseconds of what must outlive the result.
 FINISH = (
     _FENCE
+    + _MAKE_ROOM
     + """
 if ARGV[4] ~= '' then redis.call('SET', KEYS[4], ARGV[4], 'PX', ARGV[6]) end
 redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[6])

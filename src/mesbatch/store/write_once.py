@@ -15,6 +15,8 @@ from mesbatch.store.objects import Objects, numbered, of_token, read_document
 from mesbatch.store.protocol import ENDED, LEASE_SECONDS, TTL_SECONDS, Facts, Lease
 from mesbatch.store.sealed import seal
 
+OPEN = "open"  # a folder with a name for each job that may not have ended; no job has this name
+
 
 class WriteOnceStore:
     """Jobs as objects, each in a folder of its own.
@@ -30,6 +32,7 @@ class WriteOnceStore:
         self._lifetimes = Lifetimes(objects, ttl)
         self._versions = FactVersions(objects, self._lifetimes)
         self._leases = StoredLeases(objects, lease_seconds)
+        self._ended: set[str] = set()  # jobs that need not be looked at again
 
     # -- the job
 
@@ -37,6 +40,7 @@ class WriteOnceStore:
         self.keep(job_id)
         if not self._versions.create(job_id, facts):
             raise StatusConflict(f"there is a job {job_id} already")
+        self.objects.create(f"{OPEN}/{job_id}", b"")
 
     def facts(self, job_id: str) -> Facts:
         return self._versions.read(check_job_id(job_id))
@@ -54,19 +58,35 @@ class WriteOnceStore:
             if token is not None:
                 self._leases.check(job_id, token)
 
-        return self._versions.change(check_job_id(job_id), changes, check)
+        facts = self._versions.change(check_job_id(job_id), changes, check)
+        if changes.get("status") in ENDED:
+            self.unlist(job_id)
+        return facts
 
     def job_ids(self) -> Iterator[str]:
         return (name for name in self.objects.names("") if JOB_ID.fullmatch(name))
 
+    def open_jobs(self, *, unlisted: bool = False) -> Iterator[str]:
+        listed = self.objects.names(OPEN)
+        yield from filter(JOB_ID.fullmatch, listed)
+        if unlisted:
+            there = set(self.job_ids())
+            self._ended &= there
+            yield from there - self._ended - set(listed)
+
+    def unlist(self, job_id: str) -> None:
+        self.objects.remove(f"{OPEN}/{check_job_id(job_id)}")
+        self._ended.add(job_id)
+
     def delete(self, job_id: str) -> None:
-        self.objects.remove(check_job_id(job_id))
+        self.unlist(job_id)
+        self.objects.remove(job_id)
 
     def sweep(self) -> int:
         self.objects.sweep(max(GRACE_SECONDS, 4 * self.lease_seconds))
         expired = [job_id for job_id in self.job_ids() if self._lifetimes.may_be_removed(job_id)]
         for job_id in expired:
-            self.objects.remove(job_id)
+            self.delete(job_id)
         for job_id in self.job_ids():
             self._leases.sweep(job_id)
         return len(expired)

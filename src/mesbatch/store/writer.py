@@ -55,8 +55,10 @@ class ResultWriter:
         }
         self._aggregation: bytes | None = None
 
-    def start(self, domain: str, columns: Sequence[Mapping[str, Any]]) -> None:
+    def start(self, domain: str, columns: Sequence[Mapping[str, Any]], one_statement: str | None = None) -> None:
         """Begin *domain*, with the *columns* of its `RowEncoder`, unless a worker before us began it.
+
+        *one_statement* is the reason why one statement reads all its keys; then no worker can go on between its chunks.
 
         Raises:
             InvalidDomain: a name with other characters than letters, digits, ``_.-``, or of more than 64.
@@ -64,7 +66,7 @@ class ResultWriter:
         if not DOMAIN.fullmatch(domain):
             raise InvalidDomain(f"{domain[:80]!r} cannot be stored: a domain is 1 to 64 letters, digits and _.-")
         if domain not in self.domains:
-            self.domains[domain] = DomainAccount([dict(column) for column in columns])
+            self.domains[domain] = DomainAccount([dict(column) for column in columns], one_statement=one_statement)
             self._checksums[domain] = Checksum()
 
     def publish(self, domain: str, data: bytes, rows: int, last_key: Any = None, *, ends_key: bool = True) -> None:

@@ -31,11 +31,12 @@ class Query:
 
     With a *separator* the column *key* holds several keys as one text, such as ``"a1,b2"``. No index serves that, so
     the SQL has no ``:keys``: it is one scan, and a row is given out, once, if any of its keys was asked for. Without
-    one, *strategy* says how the keys get into the statement, as in `read_sql_iter`.
+    one, *strategy* says how the keys get into the statement, and *splittable* that it may be cut by key although nobody
+    can judge it, as in `read_sql_iter`.
 
     Raises:
         KeyColumnError: a *separator* without a *key*.
-        StatementError: a *separator* with a *strategy*.
+        StatementError: a *separator* with a *strategy*, or with *splittable*.
     """
 
     sql: Any
@@ -43,12 +44,15 @@ class Query:
     params: Params = None
     separator: str | None = None
     strategy: StrategyName = "auto"
+    splittable: bool = False
 
     def __post_init__(self) -> None:
         if self.separator is not None and not (self.separator and self.key):
             raise KeyColumnError(f"separator={self.separator!r}: it must not be empty, and key must name its column")
         if self.separator is not None and self.strategy != "auto":
             raise StatementError(f"strategy={self.strategy!r}: no keys get into a statement whose rows hold several")
+        if self.separator is not None and self.splittable:
+            raise StatementError("splittable=True: a statement whose rows hold several keys is one scan")
 
 
 _Items = Inline[tuple[str, Batch]] | Ahead["_Worker", str, tuple[str, Batch]]
@@ -117,7 +121,8 @@ class Trace:
             query = self.queries[domain]
             return read_sql_iter(
                 query.sql, con, query.params, keys=None if query.separator else collected,
-                key=None if query.separator else query.key, strategy=query.strategy, on_failure=on_failure,
+                key=None if query.separator else query.key, strategy=query.strategy, splittable=query.splittable,
+                on_failure=on_failure,
                 max_bytes=max_bytes // at_once, batch_size=batch_size, timeout=timeout,
                 parallel=1 if query.separator else parallel,
                 on_event=None if on_event is None else partial(on_event, domain),

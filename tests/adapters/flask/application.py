@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 
 from mesbatch import Query, Trace
 from mesbatch.adapters.flask import Dialect, Limits, trace_blueprint
+from mesbatch.adapters.flask.request import Principal
 from mesbatch.admission import AdmissionPolicy, ProcessLimiter
 from mesbatch.jobs import LocalJobs, Work
 from mesbatch.store import DirectoryStore
@@ -32,7 +33,10 @@ QUERIES = {
 class Application:
     """Application with its test *client*; *gate* holds the rows of the domain ``gated`` after the first 500."""
 
-    def __init__(self, folder: Path, *, permits: int = 2, dialect: Dialect | None = None, **limits: Any) -> None:
+    def __init__(
+        self, folder: Path, *, permits: int = 2, dialect: Dialect | None = None, principal: Principal | None = None,
+        **limits: Any,
+    ) -> None:  # fmt: skip
         self.path = str(folder / "mes.sqlite")
         with sqlite3.connect(self.path) as con:
             con.execute("create table moves (cid text, n int)")
@@ -47,7 +51,7 @@ class Application:
         self.flask = Flask("application")
         self.user = "ann"
         blueprint = trace_blueprint(
-            self.trace, AdmissionPolicy(), self.limiter, self.jobs, lambda: self.user,
+            self.trace, AdmissionPolicy(), self.limiter, self.jobs, principal or (lambda: self.user),
             enqueue=False, dialect=dialect or Dialect(), limits=Limits(**({"wait": 0.2} | limits)),
         )  # fmt: skip
         self.flask.register_blueprint(blueprint)

@@ -31,6 +31,10 @@ def check(response, status: int, code: str) -> None:
         assert forbidden not in text
 
 
+def post(application, body: bytes, kind: str | None = "application/json"):
+    return application.client.post("/api/trace/events", data=body, content_type=kind)
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -67,12 +71,47 @@ def check(response, status: int, code: str) -> None:
 )
 def test_a_body_that_is_not_one_of_ours_is_400(application, body):
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    check(application.client.post("/api/trace/events", data=data), 400, "INVALID_PARAMS")
+    check(post(application, data), 400, "INVALID_PARAMS")
 
 
 def test_half_a_surrogate_pair_is_400(application):
     body = json.dumps(GOOD).encode().replace(b"c01", b"\\ud800")
-    check(application.client.post("/api/trace/events", data=body), 400, "INVALID_PARAMS")
+    check(post(application, body), 400, "INVALID_PARAMS")
+
+
+@pytest.mark.parametrize(
+    "kind", [None, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"]
+)
+def test_a_body_that_is_not_said_to_be_json_starts_nothing(application, kind):
+    """These are the types that a page of another site can send without asking."""
+    opened = application.opened
+    check(post(application, json.dumps(GOOD).encode(), kind), 415, "UNSUPPORTED_MEDIA_TYPE")
+    assert application.opened == opened
+
+
+def test_json_may_have_a_charset(application):
+    with post(application, json.dumps(GOOD).encode(), "Application/JSON; charset=utf-8") as answer:
+        assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("member", ["params", "container_ids", "unknown"])
+def test_deeply_nested_json_is_400(tmp_path, member):
+    deep = b'{"x":' * 20_000 + b"1" + b"}" * 20_000
+    body = json.dumps(GOOD | {member: None}).encode().replace(b"null", deep)
+    check(post(Application(tmp_path), body), 400, "INVALID_PARAMS")
+
+
+@pytest.mark.parametrize("path", ["/events", f"/job/{JOB}", f"/job/{JOB}/result", f"/job/{JOB}/stream"])
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
+def test_a_method_that_a_route_does_not_take_is_405_and_says_which_it_takes(application, path, method):
+    allowed = {"/events": ["POST"], f"/job/{JOB}": ["GET", "DELETE"]}.get(path, ["GET"])
+    if method not in allowed:
+        response = application.client.open(f"/api/trace{path}", method=method)
+        check(response, 405, "METHOD_NOT_ALLOWED")
+        assert set(response.headers["Allow"].split(", ")) == {*allowed, "OPTIONS"}
+    options = application.client.options(f"/api/trace{path}")
+    assert (options.status_code, options.data) == (200, b"")
+    assert set(options.headers["Allow"].split(", ")) == {*allowed, "OPTIONS"}
 
 
 def test_an_unknown_profile_is_400(application):
@@ -81,14 +120,17 @@ def test_an_unknown_profile_is_400(application):
 
 def test_a_body_above_the_limit_is_not_parsed(application):
     body = b'{"container_ids": [' + b" " * 2_000
-    check(application.client.post("/api/trace/events", data=body), 413, "BODY_TOO_LARGE")
+    check(post(application, body), 413, "BODY_TOO_LARGE")
 
 
 def test_a_body_without_a_length_is_counted_as_it_comes(application):
     from io import BytesIO
 
     response = application.client.post(
-        "/api/trace/events", input_stream=BytesIO(b" " * 5_000), environ_overrides={"wsgi.input_terminated": True}
+        "/api/trace/events",
+        input_stream=BytesIO(b" " * 5_000),
+        content_type="application/json",
+        environ_overrides={"wsgi.input_terminated": True},
     )
     check(response, 413, "BODY_TOO_LARGE")
 

@@ -31,7 +31,8 @@ NDJSON = "application/x-ndjson"
 def request_of(ids: list[str], accept: str) -> bytes:
     body = json.dumps({"profile": "query_tool", "container_ids": ids, "domains": list(DOMAINS)}).encode()
     head = (
-        f"POST /api/trace/events HTTP/1.1\r\nHost: x\r\nX-User: ann\r\nAccept: {accept}\r\nContent-Length: {len(body)}"
+        "POST /api/trace/events HTTP/1.1\r\nHost: x\r\nX-User: ann\r\nContent-Type: application/json\r\n"
+        f"Accept: {accept}\r\nContent-Length: {len(body)}"
     )
     return head.encode() + b"\r\n\r\n" + body
 

@@ -68,6 +68,14 @@ def test_the_page_and_its_modules_are_served_with_a_policy_that_lets_no_data_run
         response.close()
 
 
+@pytest.mark.parametrize("path", ["/demo/warehouse", "/api/trace/job/x"])
+def test_a_name_that_another_site_made_point_to_this_machine_is_refused(client, path):
+    for host in ("127.0.0.1:8000", "localhost"):
+        assert client.get(path, headers={"Host": host}).status_code in (200, 404)
+    for host in ("evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8000"):
+        assert client.get(path, headers={"Host": host}).status_code == 400
+
+
 @pytest.mark.parametrize("path", ["/page/../app.py", "/page/%2e%2e/app.py", "/mesbatch/package.json/../../README.md"])
 def test_nothing_else_is_served(client, path):
     assert client.get(path).status_code == 404

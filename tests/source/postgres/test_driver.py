@@ -63,3 +63,10 @@ def test_two_readers_share_the_callers_connection(postgres):
     with first, second:
         rows = [(a.num_rows, b.num_rows) for a, b in zip(first, second)]
     assert rows == [(100, 100)] * 3
+
+
+@pytest.mark.parametrize("condition", ["id::text in (:keys)", "id = 1 and id::text in (:keys)"])
+def test_keys_of_a_cast_are_read_without_asking_the_planner_for_a_column_that_is_none(postgres, condition):
+    postgres.execute("create table lots as select n as id, n::text as k from generate_series(1, 9) n")
+    with read_sql_iter(f"select id, k from lots where {condition}", postgres, keys=["1"], key="k") as reader:
+        assert [row for batch in reader for row in batch.rows] == [(1, "1")]

@@ -62,6 +62,10 @@ class ReadBody(ABC):
     def close(self) -> None:
         """Stop, and wait until everything is given back; may be called twice, and before `begin`."""
 
+    @abstractmethod
+    def give_up(self) -> Callable[[], bool]:
+        """Make a function for another thread, which calls it again until it returns True: nobody takes this body."""
+
     def _end(self) -> None:
         """Close the pieces, and with them the read, whose permit is then given back."""
         self._pieces.close()
@@ -83,6 +87,10 @@ class SameThreadBody(ReadBody):
 
     def close(self) -> None:
         self._end()
+
+    def give_up(self) -> Callable[[], bool]:
+        """Give back the permit alone: no other thread may close the read, or hold the last reference to it."""
+        return self.read.give_permit_back
 
 
 class ThreadBody(ReadBody):
@@ -122,19 +130,26 @@ class ThreadBody(ReadBody):
         raise StopIteration
 
     def close(self) -> None:
-        with self._changed:
-            self._closed, self._piece = True, None
-            self._changed.notify_all()
         if self._thread.ident is None:
             self._end()
             return
         until = time.monotonic() + CLOSE_SECONDS
-        self._thread.join(INTERRUPT_SECONDS)
-        while self._thread.is_alive() and time.monotonic() < until:
-            self.read.interrupt()
+        while not self._leave() and time.monotonic() < until:
             self._thread.join(INTERRUPT_SECONDS)
         if self._thread.is_alive():
             _logger.warning("a read did not stop within %g s after its client left; it ends by itself", CLOSE_SECONDS)
+
+    def give_up(self) -> Callable[[], bool]:
+        return self._leave
+
+    def _leave(self) -> bool:
+        """Ask the thread to end, and interrupt it if it was asked before; True once it has ended."""
+        with self._changed:
+            asked, self._closed, self._piece = self._closed, True, None
+            self._changed.notify_all()
+        if asked and self._thread.is_alive():
+            self.read.interrupt()
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         try:

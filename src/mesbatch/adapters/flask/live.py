@@ -13,6 +13,7 @@ from mesbatch.adapters.flask.body import ReadBody, SameThreadBody, ThreadBody, W
 from mesbatch.adapters.flask.options import Dialect, Limits
 from mesbatch.adapters.flask.reads import HeldRead, LiveRead, OneDomain
 from mesbatch.adapters.flask.response import NDJSON, stream_response
+from mesbatch.adapters.flask.untaken import TakenBody
 from mesbatch.admission import Admitted, Permit
 from mesbatch.codec.rows import Shape
 from mesbatch.read.reader import BatchReader
@@ -91,7 +92,7 @@ def _answer(
         body.begin(FIRST_BATCH_SECONDS)
     except Exception as error:  # noqa: BLE001  # an early failure is still a status
         return problem(error, dialect=dialect)
-    response = stream_response(ByteStream(pieces(body), body), mimetype)
+    response = stream_response(TakenBody(pieces(body), body), mimetype)
     if isinstance(permit, Admitted) and permit.answer.warning is not None:
         response.headers["X-Mesbatch-Warning"] = permit.answer.warning
     return response

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from threading import Event
 from typing import Any, Protocol
 
 from mesbatch.admission import Admitted, HeldBody, Permit
 from mesbatch.batch import Batch, Column
+from mesbatch.errors import PermitReleased
 from mesbatch.manifest import Manifest
 from mesbatch.read.reader import BatchReader
 from mesbatch.trace.ndjson import TraceRead
@@ -110,11 +112,13 @@ class HeldRead(ReadsInTurn):
     """Read that holds a *permit*, and gives it back when its rows end, fail or are closed.
 
     *began* is set with the first batch, or when there will be none; *failure* is an error that came before it.
+    *give_permit_back* may be called in any thread, and refers to the permit alone; the next row then raises.
     """
 
     def __init__(self, read: LiveRead, permit: Permit | Admitted | None) -> None:
         super().__init__((read,))
         self._items = _held(read, permit)
+        self.give_permit_back = _giving_back(permit.permit if isinstance(permit, Admitted) else permit)
         self.began = Event()
         self.failure: Exception | None = None
         self.rows = 0
@@ -142,6 +146,16 @@ class HeldRead(ReadsInTurn):
 
     def close(self) -> None:
         self._items.close()
+
+
+def _giving_back(permit: Permit | None) -> Callable[[], bool]:
+    def give_back() -> bool:
+        if permit is not None:
+            with suppress(PermitReleased):  # the read ended at this very moment
+                permit.release()
+        return True
+
+    return give_back
 
 
 def _held(read: LiveRead, permit: Permit | Admitted | None) -> LiveRead | HeldBody[tuple[str, Batch]]:

@@ -6,20 +6,28 @@ from collections.abc import Callable, Collection
 from typing import Any, cast
 
 import msgspec
-from flask import request
+from flask import Response, request
+from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from mesbatch.adapters.flask.answers import JSON
+from mesbatch.adapters.flask.response import NDJSON
 from mesbatch.codec.rows import Shape
-from mesbatch.errors import BodyTooLarge, InvalidPage, InvalidRequest, NoPrincipal, NotAcceptable
+from mesbatch.errors import BodyTooLarge, InvalidPage, InvalidRequest, NoPrincipal, NotAcceptable, UnsupportedMediaType
+from mesbatch.jobs.owner import owner_text
+
+LINES = (NDJSON, "application/jsonl", "application/ndjson")  # names of one format, none of them registered
+
+READ_BYTES = 64 * 1024
 
 Principal = Callable[[], str]
 
 
 class EventsRequest(msgspec.Struct):
-    """Body of ``POST /events``; unknown members are ignored, as older servers did."""
+    """Body of ``POST /events``, with its ids as they stand in it; unknown members are ignored, as older servers did."""
 
     profile: str
-    container_ids: list[str | int]
+    container_ids: msgspec.Raw
     domains: list[str]
     params: dict[str, Any] = {}  # msgspec copies it
 
@@ -27,42 +35,55 @@ class EventsRequest(msgspec.Struct):
 def negotiate(*offered: str) -> str:
     """Choose the media type of *offered* that the client prefers, or the first if it has no preference.
 
+    NDJSON has three names, and the client's own is chosen. Parameters of a type, such as a charset, change nothing.
+
     Raises:
         NotAcceptable: the client accepts none of them.
     """
     if not request.accept_mimetypes:
         return offered[0]
-    best = request.accept_mimetypes.best_match(offered)
+    names = [name for one in offered for name in (one, *(LINES[1:] if one == LINES[0] else ()))]
+    plain = MIMEAccept([(name.partition(";")[0].strip(), quality) for name, quality in request.accept_mimetypes])
+    best = plain.best_match(names)
     if best is None:
         raise NotAcceptable(f"this is served as {' or '.join(offered)}, not as {str(request.accept_mimetypes)[:80]}")
     return best
 
 
+def name_lines(response: Response, mimetype: str) -> Response:
+    """Give a stream of lines the name that the client has for them."""
+    if response.mimetype in LINES:
+        response.mimetype = mimetype
+    return response
+
+
 def name_principal(principal: Principal) -> str:
-    """Ask the application for the user on whose behalf the request is made.
+    """Ask the application for the user on whose behalf the request is made; an integer or UUID becomes text.
 
     Raises:
+        InvalidJob: the application names something else.
         NoPrincipal: the application names nobody.
     """
-    found = principal()
-    if not found:
+    found: Any = principal()
+    if found is None or found == "":
         raise NoPrincipal("this route is for a user that the application knows, and it named none")
-    return found
+    return owner_text(found)
 
 
 def read_events(max_body: int, known: Collection[str]) -> EventsRequest:
     """Read the body of the request; *known* are the domains that it may name.
 
     Raises:
+        UnsupportedMediaType: it is not said to be JSON: a page of another site can send any other type unasked.
         BodyTooLarge: it has more than *max_body* bytes; it was not read, or not to its end.
         InvalidRequest: it is no JSON object of this kind, or names a domain that is not known.
     """
+    if request.mimetype != JSON:
+        raise UnsupportedMediaType(f"the body must have Content-Type: {JSON}, got {request.mimetype[:80] or 'none'}")
     try:
         events = msgspec.json.decode(_read_body(max_body), type=EventsRequest)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:  # a validation error is a decode error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # a validation error is a decode error
         raise InvalidRequest(f"the body is not what this route takes: {error}") from error
-    if not events.container_ids:
-        raise InvalidRequest("container_ids is empty: there is nothing to look for")
     if not events.domains:
         raise InvalidRequest(f"domains is empty; known are {', '.join(known)}")
     if unknown := [domain for domain in events.domains if domain not in known]:
@@ -95,12 +116,21 @@ def read_shape() -> Shape:
     return cast("Shape", shape)
 
 
-def _read_body(max_body: int) -> bytes:
-    length = request.content_length or 0
-    if length > max_body:
+def _read_body(max_body: int) -> bytes | bytearray:
+    length = request.content_length
+    if (length or 0) > max_body:
         raise BodyTooLarge(f"the body has {length:,} bytes, the limit is {max_body:,}")
     request.max_content_length = max_body  # a body without a length is counted as it comes
     try:
-        return request.get_data(cache=False)
+        return request.get_data(cache=False) if length is None else _read_in_place(length)
     except RequestEntityTooLarge as error:
         raise BodyTooLarge(f"the body has more bytes than the limit of {max_body:,}") from error
+
+
+def _read_in_place(length: int) -> bytearray:
+    """Read the body into memory once: werkzeug holds it twice for a moment."""
+    body, at = bytearray(length), 0
+    with memoryview(body) as view:
+        while at < length and (count := request.stream.readinto(view[at : at + READ_BYTES])):  # type: ignore[attr-defined]
+            at += count
+    return body[:at] if at < length else body

@@ -4,24 +4,35 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import cache
 from inspect import signature
+from typing import Any
 
 from flask import Blueprint, Response
 
 from mesbatch.adapters.flask.answers import JSON, rejected
 from mesbatch.adapters.flask.function_read import FunctionRead
-from mesbatch.adapters.flask.guarded import guarded_blueprint
+from mesbatch.adapters.flask.guarded import OWN_OPTIONS, guarded_blueprint, refuse_other_methods
+from mesbatch.adapters.flask.ids import collect_ids, slice_ids
 from mesbatch.adapters.flask.job_views import PREFIX, add_job_routes, job_started
 from mesbatch.adapters.flask.live import stream_json, stream_ndjson
 from mesbatch.adapters.flask.options import Dialect, Limits
-from mesbatch.adapters.flask.request import EventsRequest, Principal, name_principal, negotiate, read_events, read_shape
+from mesbatch.adapters.flask.request import (
+    EventsRequest,
+    Principal,
+    name_lines,
+    name_principal,
+    negotiate,
+    read_events,
+    read_shape,
+)
 from mesbatch.adapters.flask.response import NDJSON
 from mesbatch.admission import Admission, AdmissionPolicy, Admitted, Cost, Enqueue, LearnedBytes, Limiter, Reject
 from mesbatch.codec.rows import Shape
 from mesbatch.errors import InvalidJob, InvalidRequest, NoWorker, StoreError
 from mesbatch.jobs import Jobs, JobSpec
 from mesbatch.jobs.function import check_call
-from mesbatch.keys.collect import Keys, collect_keys
+from mesbatch.keys.collect import Keys
 from mesbatch.trace.read import Trace
 
 _logger = logging.getLogger(__name__)
@@ -58,10 +69,11 @@ def trace_blueprint(
         raise InvalidJob(f"the function {function!r} is not allowed; allowed are {', '.join(jobs.functions)}")
     blueprint = guarded_blueprint("mesbatch_trace", url_prefix, dialect)
     route = _EventsRoute(
-        trace, Admission(policy, limiter), learned or LearnedBytes(), jobs, principal, function, url_prefix, enqueue,
+        trace, Admission(policy, limiter), learned or LearnedBytes(), jobs, principal, function, enqueue,
         dialect, limits,
     )  # fmt: skip
-    blueprint.add_url_rule("/events", "events", route.answer, methods=["POST"])
+    blueprint.add_url_rule("/events", "events", route.answer, methods=["POST"], **OWN_OPTIONS)
+    refuse_other_methods(blueprint, "/events", "POST")
     add_job_routes(blueprint, jobs, principal)
     return blueprint
 
@@ -84,13 +96,14 @@ class _EventsRoute:
     jobs: Jobs
     principal: Principal
     function: str
-    url_prefix: str
     enqueue: bool
     dialect: Dialect
     limits: Limits
 
-    def answer(self) -> Response:
+    def answer(self, **variables: Any) -> Response:
         asked = self._read_request()
+        if isinstance(asked, Reject):
+            return rejected(asked, dialect=self.dialect)
         try:
             return self._decide(asked, worker_listens=self._worker_listens())
         except NoWorker as error:  # the last one left between the decision and the submission
@@ -99,22 +112,24 @@ class _EventsRoute:
 
     def _decide(self, asked: _Asked, *, worker_listens: bool) -> Response:
         decision = self.admission.admit(
-            self._cost(asked), worker_listens=worker_listens, principal=asked.owner, timeout=self.limits.wait
+            self._cost(asked.spec, len(asked.keys)),
+            worker_listens=worker_listens,
+            principal=asked.owner,
+            timeout=self.limits.wait,
         )
         match decision:
             case Admitted():
                 with decision.permit:
                     return self._read_now(asked, decision)
             case Enqueue():
-                return job_started(self.jobs.submit(asked.spec, asked.keys), prefix=self.url_prefix)
+                return job_started(self.jobs.submit(asked.spec, asked.keys))
             case Reject():
                 return rejected(decision, dialect=self.dialect)
 
-    def _cost(self, asked: _Asked) -> Cost:
+    def _cost(self, spec: JobSpec, keys: int) -> Cost:
         """Make the cost of a streamed answer, which holds *max_bytes* in memory, however large it is."""
-        keys = len(asked.keys)
-        nbytes = self.learned.estimate(asked.spec.domains, keys=keys)
-        return Cost(asked.spec.profile or "", keys, nbytes, self.limits.max_bytes, streamed=True)
+        nbytes = self.learned.estimate(spec.domains, keys=keys)
+        return Cost(spec.profile or "", keys, nbytes, self.limits.max_bytes, streamed=True)
 
     def _read_now(self, asked: _Asked, admitted: Admitted) -> Response:
         spec, as_json = asked.spec, asked.mimetype == JSON
@@ -124,11 +139,12 @@ class _EventsRoute:
         )  # fmt: skip
         if as_json:
             return stream_json(read, permit=admitted, dialect=self.dialect, limits=self.limits)
-        return stream_ndjson(
+        response = stream_ndjson(
             read, permit=admitted, profile=spec.profile, shape=spec.shape, dialect=self.dialect, limits=self.limits
         )
+        return name_lines(response, asked.mimetype)
 
-    def _read_request(self) -> _Asked:
+    def _read_request(self) -> _Asked | Reject:
         mimetype, shape = negotiate(JSON, NDJSON), read_shape()
         if shape == "arrays" and mimetype == JSON:
             raise InvalidRequest(f"shape=arrays is for Accept: {NDJSON}; the JSON object has objects")
@@ -136,8 +152,20 @@ class _EventsRoute:
         events = read_events(self.limits.max_body, self.trace.queries)
         if "profile" in events.params:
             raise InvalidRequest("params must not hold profile, which has a member of its own")
-        keys = collect_keys(events.container_ids)
-        return _Asked(self._specify(events, shape, owner), keys, mimetype, owner)
+        spec = self._specify(events, shape, owner)
+        keys = self._collect(events, spec)
+        return keys if isinstance(keys, Reject) else _Asked(spec, keys, mimetype, owner)
+
+    def _collect(self, events: EventsRequest, spec: JobSpec) -> Keys | Reject:
+        worker_listens = cache(self._worker_listens)
+
+        def refuse(keys: int) -> Reject | None:
+            return self.admission.refuse_early(self._cost(spec, keys), worker_listens=worker_listens())
+
+        keys = collect_ids(slice_ids(memoryview(events.container_ids)), refuse)
+        if not isinstance(keys, Reject) and len(keys) == 0:
+            raise InvalidRequest("container_ids is empty: there is nothing to look for")
+        return keys
 
     def _specify(self, events: EventsRequest, shape: Shape, owner: str) -> JobSpec:
         try:

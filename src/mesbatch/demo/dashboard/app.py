@@ -23,6 +23,7 @@ from mesbatch.units import MiB
 
 PAGE = Path(__file__).parent / "page"
 PERMITS, BYTES = 4, 64 * MiB  # requests read at once, and what they hold together
+HOSTS = ("127.0.0.1", "localhost")  # another name may be one that another site made point to this machine
 WITH_WORKER, WITHOUT_WORKER = "/api/trace", "/api/trace-without-worker"
 SAFE = {
     "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'",  # data can never become code
@@ -33,6 +34,7 @@ SAFE = {
 def make_app(jobs: Jobs, cids: int) -> Flask:
     """Make the dashboard of a warehouse of *cids* lots, for one user on this machine: everybody sees all jobs."""
     app = Flask(__name__, static_folder=None)
+    app.config["TRUSTED_HOSTS"] = list(HOSTS)
     policy, limiter = AdmissionPolicy(), ProcessLimiter(PERMITS, BYTES)
     app.register_blueprint(_trace(policy, limiter, jobs, WITH_WORKER, enqueue=True))
     app.register_blueprint(_trace(policy, limiter, jobs, WITHOUT_WORKER, enqueue=False), name="without_worker")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from functools import partial
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from operator import attrgetter
 from struct import Struct
 from types import GenericAlias, NoneType
@@ -36,7 +37,8 @@ class _Layout(NamedTuple):
 
 
 class RowLayouts:
-    """An encoder and decoder of rows of *columns* that keeps the type and value of everything that can be spilled.
+    """Writes and reads rows of *columns*: None, bool, int, float, str, bytes, Decimal, date, time, datetime, timedelta,
+    UUID, network addresses, and lists, tuples and dicts of these come back with the same type and value.
 
     That is None, bool, int, float, str, bytes, Decimal, date, time, datetime, timedelta, UUID and lists of these; a
     time zone comes back as its offset from UTC. Rows that need no tags are written without a step of Python for each
@@ -186,6 +188,10 @@ def _unzoned(read: Callable[[str], Any], packed: tuple[str, int, tuple[int, int,
     return read(text).replace(fold=fold, tzinfo=None if offset is None else timezone(timedelta(*offset)))
 
 
+def _tag_members(members: dict[Any, Any]) -> list[tuple[Any, Any]]:
+    return [(_tag(name), _tag(value)) for name, value in members.items()]
+
+
 # By tag: a type, how its values are written, how they are read.
 _PACKINGS: tuple[tuple[type, Callable[[Any], Any], Callable[[Any], Any]], ...] = (
     (int, "{:x}".format, lambda digits: int(digits, 16)),
@@ -197,6 +203,9 @@ _PACKINGS: tuple[tuple[type, Callable[[Any], Any], Callable[[Any], Any]], ...] =
     (timedelta, _parts, lambda parts: timedelta(*parts)),
     (UUID, str, UUID),
     (list, lambda values: [_tag(value) for value in values], lambda values: [_untag(value) for value in values]),
+    (tuple, lambda values: [_tag(value) for value in values], lambda values: tuple(map(_untag, values))),
+    (dict, _tag_members, lambda members: {_untag(name): _untag(value) for name, value in members}),
+    *((kind, str, kind) for kind in (IPv4Address, IPv6Address, IPv4Interface, IPv6Interface, IPv4Network, IPv6Network)),
 )
 _TAGS = {kind: (tag, pack) for tag, (kind, pack, _) in enumerate(_PACKINGS)}
 _UNPACK = [unpack for _, _, unpack in _PACKINGS]

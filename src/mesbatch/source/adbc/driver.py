@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from mesbatch.arrow.convert import Converter
-from mesbatch.arrow.types import AWARE, TIMESTAMP
 from mesbatch.batch import Column
-from mesbatch.errors import (
-    ConnectionLost,
-    DatabaseBusy,
-    DatabaseTimeout,
-    MesbatchError,
-    SchemaChanged,
-    UnencodableValue,
-)
+from mesbatch.errors import ConnectionLost, DatabaseBusy, DatabaseTimeout, MesbatchError
+from mesbatch.source.adbc import sqlite as of_sqlite
+from mesbatch.source.adbc.checks import BatchChecks
+from mesbatch.source.adbc.postgres import Plan, plan
 from mesbatch.source.adbc.rows import ArrowRows, TupleRows
 from mesbatch.source.dbapi import DbapiDriver
 from mesbatch.source.key_forms import KeyForms
@@ -27,8 +23,6 @@ from mesbatch.source.sqlite.keys import SqliteKeys
 from mesbatch.units import MiB
 
 BATCH_BYTES = 2 * MiB  # the driver's own 16 MiB took 51 MiB at the peak, and smaller ones more hand-overs to a thread
-SQLITE_ROWS = 4_096
-SQLITE_ROW_BYTES = 2_048  # SQLite's batches are counted in rows: up to this width they keep to their share
 STATES: dict[str, type[MesbatchError]] = {
     "08": ConnectionLost,
     "53300": DatabaseBusy,
@@ -36,10 +30,6 @@ STATES: dict[str, type[MesbatchError]] = {
     "57P": ConnectionLost,
     "57014": DatabaseTimeout,
 }
-# Far below 4713 BC, PostgreSQL's first day, and above where its infinities end up.
-EARLIEST = {TIMESTAMP: -(10**18), AWARE: -(10**18), pa.date32(): -(10**9)}
-COUNTS = {TIMESTAMP: pa.int64(), AWARE: pa.int64(), pa.date32(): pa.int32()}
-DIALECTS = {"PostgreSQL": "postgres", "SQLite": "sqlite"}
 
 
 class _PostgresKeys(PostgresKeys):
@@ -48,68 +38,59 @@ class _PostgresKeys(PostgresKeys):
     strategies = PostgresKeys.strategies - {"temporary-table"}
 
 
-KEYS: dict[str, KeyForms] = {"postgres": _PostgresKeys(), "sqlite": SqliteKeys()}
+def make_driver(connection: Any) -> AdbcDriver:
+    """The driver for *connection*, by the database that it speaks to."""
+    vendor = connection.adbc_get_info().get("vendor_name")
+    return DRIVERS.get(vendor, AdbcDriver)()
 
 
 class AdbcDriver(DbapiDriver):
-    """One kind of ADBC connection; *connection* tells which database it speaks to."""
+    """An ADBC connection to a database that we know nothing else about."""
 
+    dialect = "adbc"
     waits_for_fetch = True
     moves_between_threads = True
+    max_binds = 32_766
 
-    def __init__(self, connection: Any) -> None:
-        self.dialect = DIALECTS.get(connection.adbc_get_info().get("vendor_name"), "adbc")
-        self.keys = KEYS.get(self.dialect, KeyForms())
-        self.paramstyle = "numeric_dollar" if self.dialect == "postgres" else "qmark"
-        self.max_binds = 32_766
+    def __init__(self) -> None:
+        self.paramstyle = "qmark"
 
     def execute(self, session: Session, sql: str, params: Params, max_bytes: int) -> Rows:  # type: ignore[override]
-        rows = self._start(session, sql, params, max_bytes)
-        return rows if session.columnar else TupleRows(rows)
-
-    def _start(self, session: Session, sql: str, params: Params, max_bytes: int) -> ArrowRows:
         cursor = session.connection.cursor()
         try:
-            cursor.adbc_statement.set_options(**self._options(max_bytes))
-            cursor.execute(sql, None if params is None else tuple(params))
-            reader = cursor.fetch_record_batch()
-            given = self._schema_of(reader)
-            columns = tuple(map(describe_field, given))
-            converter = Converter(columns, self.dialect)
-            batches = map(self._checked, reader)
-            return ArrowRows(columns, converter.prepare(given), map(converter.from_batch, batches), cursor.close)
+            rows = self._start(cursor, session, sql, params, max_bytes)
         except BaseException:
             cursor.close()
             raise
+        return _typed(rows, self.dialect) if session.columnar else TupleRows(rows, _cast_to_text)
 
-    def _schema_of(self, reader: pa.RecordBatchReader) -> pa.Schema:
-        """The schema of the batches that `_checked` gives."""
-        return reader.schema
+    def _start(self, cursor: Any, session: Session, sql: str, params: Params, max_bytes: int) -> ArrowRows:
+        """The record batches of *sql* as the driver has them, each of their values checked."""
+        reader = self._reader(cursor, sql, params, max_bytes)
+        columns = tuple(Column(name) for name in reader.schema.names)
+        return ArrowRows(columns, reader.schema, map(BatchChecks(columns, texts=True).check, reader), cursor.close)
 
-    def _checked(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        return _finite(batch) if self.dialect == "postgres" else batch
+    def _reader(self, cursor: Any, sql: str, params: Params, max_bytes: int) -> pa.RecordBatchReader:
+        cursor.adbc_statement.set_options(**self._options(max_bytes))
+        cursor.execute(sql, None if params is None else tuple(params))
+        return cursor.fetch_record_batch()
 
     def _options(self, max_bytes: int) -> dict[str, str]:
-        match self.dialect:
-            case "postgres":  # which then reserves up to twice as much
-                return {"adbc.postgresql.batch_size_hint_bytes": str(max(1, min(BATCH_BYTES, max_bytes // 8)))}
-            case "sqlite":
-                rows = max(1, min(SQLITE_ROWS, max_bytes // 3 // SQLITE_ROW_BYTES))
-                return {"adbc.sqlite.query.batch_rows": str(rows)}
         return {}
 
     def columns_of(self, session: Session, sql: str, params: Params) -> tuple[Column, ...] | None:
-        rows = self._start(session, f"SELECT * FROM (\n{sql}\n) AS described LIMIT 0", params, BATCH_BYTES)
+        rows = self.execute(session, f"SELECT * FROM (\n{sql}\n) AS described LIMIT 0", params, BATCH_BYTES)
         rows.close()
         return rows.columns
 
     def cost_of(self, session: Session, sql: str, params: Params) -> float | None:
         return None
 
+    def estimate(self, session: Session, sql: str, params: Params) -> int | None:
+        return None
+
     def meaning_of(self, error: BaseException) -> type[MesbatchError] | None:
         state = getattr(error, "sqlstate", None) or ""
-        if "Type mismatch in column" in str(error):  # of SQLite: its first batch decides
-            return SchemaChanged
         if isinstance(error, OSError) and "[libpq]" in str(error):  # in mid-stream an error has no state, only words
             if "canceling statement" in str(error):
                 return DatabaseTimeout
@@ -120,25 +101,86 @@ class AdbcDriver(DbapiDriver):
         connection.adbc_cancel()
 
 
-def _finite(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """*batch*, whose times are all times: ADBC moves PostgreSQL's infinities to its own epoch, past the end of 64 bits.
+class AdbcPostgresDriver(AdbcDriver):
+    """PostgreSQL; *given* is a statement's plan that is known already."""
 
-    Raises:
-        UnencodableValue: there is an infinity.
-    """
-    for name, column in zip(batch.schema.names, batch.columns):
-        if column.type in EARLIEST and (pc.min(column.cast(COUNTS[column.type])).as_py() or 0) < EARLIEST[column.type]:
-            raise UnencodableValue(f"column {name!r} holds an infinity, which no Arrow type of times has")
-    return batch
+    dialect = "postgres"
+    keys: KeyForms = _PostgresKeys()
+
+    def __init__(self, given: tuple[str, Plan] | None = None) -> None:
+        super().__init__()
+        self.paramstyle = "numeric_dollar"
+        self._known = given
+        self._checks_texts: bool | None = None
+
+    def _start(self, cursor: Any, session: Session, sql: str, params: Params, max_bytes: int) -> ArrowRows:
+        if self._known is None or self._known[0] != sql:  # the next thousand keys of a read have the same text
+            self._known = sql, plan(sql, cursor.adbc_execute_schema(sql))
+        planned = self._known[1]
+        checks = BatchChecks(planned.columns, texts=self._has_odd_texts(session))  # asked before the rows come
+        reader = self._reader(cursor, planned.sql, params, max_bytes)
+        batches = (checks.check(_with_types(batch, planned.schema)) for batch in reader)
+        return ArrowRows(planned.columns, planned.schema, batches, cursor.close)
+
+    def _options(self, max_bytes: int) -> dict[str, str]:
+        # The driver then reserves up to twice as much.
+        return {"adbc.postgresql.batch_size_hint_bytes": str(max(1, min(BATCH_BYTES, max_bytes // 8)))}
+
+    def _has_odd_texts(self, session: Session) -> bool:
+        """True where the server does not promise UTF-8."""
+        if self._checks_texts is None:
+            with session.connection.cursor() as cursor:
+                cursor.execute("SELECT current_setting('server_encoding')")
+                self._checks_texts = cursor.fetchone() == ("SQL_ASCII",)
+        return self._checks_texts
 
 
-def describe_field(field: pa.Field) -> Column:
-    """A column as PostgreSQL describes it, by what ADBC tells of its type."""
-    metadata = {key.decode(): value.decode() for key, value in (field.metadata or {}).items()}
-    name = metadata.get("POSTGRESQL:type")
-    if name is not None and name.startswith("_"):  # an array's type has its element's name
-        name = f"{name[1:]}[]"
-    modifier = int(metadata.get("POSTGRESQL:typmod", -1)) - 4  # of numeric(p, s): p in the upper bits, s in 11 lower
-    if name != "numeric" or modifier < 0:
-        return Column(field.name, name)
-    return Column(field.name, name, None, modifier >> 16, (modifier & 0x7FF ^ 0x400) - 0x400)
+class AdbcSqliteDriver(AdbcDriver):
+    """SQLite, whose types are those of the first rows; values of other types would be changed, and are refused."""
+
+    dialect = "sqlite"
+    keys: KeyForms = SqliteKeys()
+
+    def _start(self, cursor: Any, session: Session, sql: str, params: Params, max_bytes: int) -> ArrowRows:
+        def schema_of(text: str) -> pa.Schema:
+            with session.connection.cursor() as other:
+                return self._reader(other, text, params, 1).schema
+
+        names = of_sqlite.names_of(schema_of, sql)
+        reader = self._reader(cursor, of_sqlite.with_classes(sql, len(names)), params, max_bytes)
+        columns = tuple(map(Column, names))
+        schema = pa.schema([(name, field.type) for name, field in zip(names, reader.schema)])
+        classes = of_sqlite.ClassChecks(columns, exact=not session.columnar)
+        checks = BatchChecks(columns, texts=True)
+        batches: Iterator[pa.RecordBatch] = (
+            checks.check(pa.RecordBatch.from_arrays(classes.check(batch), schema=schema))
+            for batch in classes.explained(reader)
+        )
+        return ArrowRows(columns, schema, batches, cursor.close)
+
+    def _options(self, max_bytes: int) -> dict[str, str]:
+        return of_sqlite.options(max_bytes)
+
+
+DRIVERS: dict[str, type[AdbcDriver]] = {"PostgreSQL": AdbcPostgresDriver, "SQLite": AdbcSqliteDriver}
+
+
+def _cast_to_text(column: Column) -> str:
+    return f"read it as text, {column.as_text}"
+
+
+def _typed(rows: ArrowRows, dialect: str) -> ArrowRows:
+    """*rows* with the types that the database declares: numerics are text until here."""
+    converter = Converter(rows.columns, dialect)
+    schema = converter.prepare(rows.schema)
+    batches = map(converter.from_batch, iter(partial(rows.fetch, 0), None))
+    return ArrowRows(rows.columns, schema, batches, rows.close)
+
+
+def _with_types(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """*batch* with numerics as the text that ADBC's own type of them is."""
+    arrays = [
+        pa.ExtensionArray.from_storage(field.type, array) if array.type != field.type else array
+        for field, array in zip(schema, batch.columns)
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)

@@ -1,4 +1,4 @@
-"""Rows that are Arrow record batches from the start: any object's ``__arrow_c_stream__``, and what drivers give."""
+"""Rows that are Arrow record batches from the start: of any object's ``__arrow_c_stream__``, and of drivers."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from mesbatch.batch import Column, Row
+from mesbatch.source.adbc.values import as_tuples
 
 
 class ArrowRows:
@@ -43,22 +44,31 @@ class ArrowRows:
 
 
 class TupleRows:
-    """The same rows as tuples, for who does not ask for Arrow: four times the driver's own tuples, where it has any."""
+    """The same rows as tuples, where nobody asks for Arrow: four times the driver's own tuples, where it has any.
 
-    def __init__(self, rows: ArrowRows) -> None:
+    *way_out* advises what to do about a value that Python has not.
+    """
+
+    def __init__(self, rows: ArrowRows, way_out: Callable[[Column], str]) -> None:
         self.columns, self.close = rows.columns, rows.close
-        self._rows = rows
+        self._rows, self._way_out = rows, way_out
         self._batch: pa.RecordBatch | None = None
-        self._start = 0
+        self._start = self._before = 0  # rows of this batch, and of those before it
 
     def fetch(self, size: int) -> list[Row]:
+        """At most *size* rows.
+
+        Raises:
+            UnencodableValue: a value has no form in Python.
+        """
         if self._batch is None or self._start >= self._batch.num_rows:
+            self._before += self._start if self._batch is None else self._batch.num_rows
             self._batch, self._start = self._rows.fetch(size), 0
         if self._batch is None:
             return []
-        piece = self._batch.slice(self._start, size)
+        piece, first = self._batch.slice(self._start, size), self._before + self._start + 1
         self._start += size
-        return as_tuples(piece)
+        return as_tuples(piece, self.columns, first, self._way_out)
 
 
 def open_stream(origin: Any) -> ArrowRows:
@@ -68,6 +78,6 @@ def open_stream(origin: Any) -> ArrowRows:
     return ArrowRows(columns, reader.schema, iter(reader), reader.close)
 
 
-def as_tuples(batch: pa.RecordBatch) -> list[Row]:
-    """The rows of *batch* as Python values."""
-    return list(zip(*(column.to_pylist() for column in batch.columns))) or [()] * batch.num_rows
+def stream_tuples(origin: Any) -> TupleRows:
+    """The rows of an object that has ``__arrow_c_stream__`` as tuples."""
+    return TupleRows(open_stream(origin), lambda column: "read it as record batches, .arrow()")

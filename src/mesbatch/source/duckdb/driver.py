@@ -8,10 +8,19 @@ from itertools import count
 from typing import Any
 
 from mesbatch.batch import Column, Row
-from mesbatch.errors import ConnectionClosed, DatabaseTimeout, MesbatchError, ReadInterrupted, StatementError
+from mesbatch.errors import (
+    ConnectionClosed,
+    DatabaseTimeout,
+    MesbatchError,
+    ReadInterrupted,
+    StatementError,
+    UnencodableValue,
+)
 from mesbatch.source.dbapi import DbapiDriver
+from mesbatch.source.duckdb.guards import guard
 from mesbatch.source.duckdb.keys import DuckdbKeys
 from mesbatch.source.key_forms import KeyForms
+from mesbatch.source.refusal import refuse
 from mesbatch.source.session import Params, Session
 
 ERRORS: dict[str, type[MesbatchError]] = {
@@ -19,6 +28,7 @@ ERRORS: dict[str, type[MesbatchError]] = {
     "ConnectionException": ConnectionClosed,
 }
 
+END = -1
 _DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 _numbers = count()  # the results of one connection need different marks
 
@@ -28,15 +38,44 @@ class DuckdbRows:
 
     ``cursor()`` would be another connection, outside of the caller's transaction, so the rows come from the connection
     itself. There any other statement replaces the result: its rows, or its end, would come for ours. So our statement
-    has one column more, whose name no other has and which is true in one last row.
+    has one column more, whose name no other has: it is `END` in one last row, and in others the number of the first
+    column whose value the client would change, or 0.
     """
 
     def __init__(self, connection: Any, columns: tuple[Column, ...], mark: str) -> None:
         self.columns = columns
         self._connection, self._mark = connection, mark
         self._open, self._ended = True, False
+        self._waiting: list[Row] = []  # fetched, from one on that cannot be given
+        self._taken = 0
 
     def fetch(self, size: int) -> list[Row]:
+        """Take at most *size* rows.
+
+        Raises:
+            ReadInterrupted: another statement has taken the place of the result.
+            UnencodableValue: the next row has a value that the client would change; the next call goes on after it.
+        """
+        if not self._waiting:
+            self._waiting = self._fetch(size)
+        rows, self._waiting = self._waiting, []
+        if any(row[-1] for row in rows):
+            position = next(position for position, row in enumerate(rows) if row[-1])
+            rows, self._waiting = rows[:position], rows[position:]
+            if not rows:
+                raise self._refusal(self._waiting.pop(0))
+        self._taken += len(rows)
+        return [row[:-1] for row in rows]
+
+    def _refusal(self, row: Row) -> UnencodableValue:
+        self._taken += 1
+        *values, number = row
+        column = self.columns[number - 1]
+        refusal = refuse(column, self._taken, None, "an infinity, a month, a nanosecond or another age")
+        refusal.row, refusal.goes_on = tuple(values), True
+        return refusal
+
+    def _fetch(self, size: int) -> list[Row]:
         if self._ended:
             return []
         self._check()
@@ -46,10 +85,10 @@ class DuckdbRows:
             raise ReadInterrupted(
                 "the result was ended on the connection, by complete() or abort(), before its last row"
             )
-        if rows[-1][-1]:
+        if rows[-1][-1] == END:
             self._ended = True
             rows.pop()
-        return [row[:-1] for row in rows]
+        return rows
 
     def close(self) -> None:
         if self._open:
@@ -85,8 +124,10 @@ class DuckdbDriver(DbapiDriver):
         _check_is_free(session)
         columns = self.columns_of(session, sql, params) or ()
         mark = f"mesbatch_mark_{next(_numbers)}"
-        nothing = ", ".join(["NULL"] * len(columns))
-        marked = f'SELECT *, false AS "{mark}" FROM (\n{sql}\n) UNION ALL SELECT {nothing}, true'
+        names = [f"c{number}" for number in range(len(columns))]
+        ours = f"FROM (\n{sql}\n) AS mesbatch_rows({', '.join(names)})"
+        last = ", ".join(["NULL"] * len(columns))
+        marked = f'SELECT *, {guard(columns, names)} AS "{mark}" {ours} UNION ALL SELECT {last}, {END}'
         _execute(session, marked, params)
         return DuckdbRows(session.connection, columns, mark)
 

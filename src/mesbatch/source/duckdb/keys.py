@@ -28,12 +28,12 @@ class DuckdbKeys(KeyForms):
 
     strategies = frozenset({"in-list", "array", "temporary-table"})
 
-    def describe_filter(self, session: Session, query: KeyedQuery, names: int) -> FilterColumn:
+    def describe_filter(self, session: Session, query: KeyedQuery) -> FilterColumn:
         """Compare probes as values of the output, since no catalogue tells its collation."""
         by_code_point = True
         if query.key is not None and query.key.type == "varchar" and query.position:
             with suppress(Exception):  # a statement that cannot stand in a WITH: its rows are checked
-                by_code_point = all(_compare(session, query, names, *probe) for probe in PROBES)
+                by_code_point = all(_compare(session, query, *probe) for probe in PROBES)
         return FilterColumn(None, by_code_point)
 
     def best(self, session: Session, query: KeyedQuery, keys: KeysOfRead, *, in_parts: bool) -> StrategyName:
@@ -52,12 +52,10 @@ class DuckdbKeys(KeyForms):
         return table
 
 
-def _compare(
-    session: Session, query: KeyedQuery, names: int, first: str, second: str, is_equal: bool, is_below: bool
-) -> bool:
+def _compare(session: Session, query: KeyedQuery, first: str, second: str, is_equal: bool, is_below: bool) -> bool:
     """True where the database compares two texts of the key's output as code points do."""
     sql, params = query.statement.with_keys("NULL")
-    columns = ", ".join(f"c{i}" for i in range(1, names + 1))
+    columns = ", ".join(f"c{i}" for i in range(1, len(query.names) + 1))
     probe = (
         f"WITH r ({columns}) AS (\n{sql}\n), probe AS (SELECT c{query.position} AS a FROM r WHERE false UNION ALL "
         f"SELECT '{first}') SELECT a = '{second}', a < '{second}' FROM probe"

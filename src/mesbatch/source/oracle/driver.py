@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from socket import SHUT_RDWR, socket
 from typing import Any
 
@@ -16,14 +17,17 @@ from mesbatch.errors import (
     MesbatchError,
     SnapshotTooOld,
     StatementError,
+    UnencodableValue,
 )
 from mesbatch.source.dbapi import DbapiDriver
 from mesbatch.source.key_forms import KeyForms
 from mesbatch.source.oracle import errors as oracle_errors
-from mesbatch.source.oracle.columns import LOB_TYPES, describe_columns, type_handler
+from mesbatch.source.oracle.columns import LOB_TYPES, Texts, describe_columns, type_handler
+from mesbatch.source.oracle.guards import GuardedRows, find_early_date, fine_columns, with_guard
 from mesbatch.source.oracle.keys import OracleKeys
 from mesbatch.source.oracle.lobs import INLINE_LIMIT, Loan, LobPolicy, LobReader, lob_columns
 from mesbatch.source.oracle.rows import ARRAY_ROWS, OracleRows, array_rows, rows_by_width
+from mesbatch.source.oracle.texts import CheckedTexts, NamedFailures, find_refusal, naming
 from mesbatch.source.session import Params, Rows, Session, Source
 
 NLS_SORT = "SELECT value FROM nls_session_parameters WHERE parameter = 'NLS_SORT'"
@@ -53,9 +57,33 @@ class OracleDriver(DbapiDriver):
         self._last: tuple[str, OracleRows] | None = None  # the text of a statement, and what its rows were like
 
     def execute(self, session: Session, sql: str, params: Params, max_bytes: int) -> Rows:  # type: ignore[override]
-        if session.columnar and (rows := self._record_batches(session, sql, params, max_bytes)) is not None:
+        if session.columnar and (batches := self._record_batches(session, sql, params, max_bytes)) is not None:
+            return batches
+        find = partial(self._find_refusal, session, sql, params, max_bytes)
+        with naming(find):
+            rows = self._guarded(session, sql, params, max_bytes)
+        return CheckedTexts(rows) if session.careful else NamedFailures(rows, find)
+
+    def _guarded(self, session: Session, sql: str, params: Params, max_bytes: int) -> Rows:
+        """The rows as tuples; a timestamp that may be finer than Python's is looked at by the database."""
+        texts: Texts = "escape" if session.careful else session.on_invalid_text
+        rows = self._tuples(session, sql, params, max_bytes, texts)
+        if not (fine := fine_columns(rows.columns)):
             return rows
-        cursor = self._cursor(session)
+        rows.close()
+        return GuardedRows(self._tuples(session, with_guard(sql, fine), params, max_bytes, texts))
+
+    def _find_refusal(
+        self, session: Session, sql: str, params: Params, max_bytes: int, error: Exception
+    ) -> UnencodableValue | None:
+        """Find the value that the driver has failed on with *error*, by another reading of the statement."""
+        if isinstance(error, UnicodeDecodeError):
+            return find_refusal(CheckedTexts(self._tuples(session, sql, params, max_bytes, "escape")))
+        columns = self._columns_without_rows(session, sql, params)
+        return None if columns is None else find_early_date(session.connection, sql, params, columns)
+
+    def _tuples(self, session: Session, sql: str, params: Params, max_bytes: int, texts: Texts) -> OracleRows:
+        cursor = self._cursor(session, texts)
         try:
             marked, share = self._marked(sql), session.share or (lambda: max_bytes // 3)
             row_bytes = self._row_bytes_of(marked)
@@ -72,13 +100,16 @@ class OracleDriver(DbapiDriver):
 
     def _record_batches(self, session: Session, sql: str, params: Params, max_bytes: int) -> Rows | None:
         """The driver's own record batches; None where only tuples keep the values exact, or their modes of fetching."""
+        if self._modes.strip_char or session.careful or session.on_invalid_text != "raise":
+            return None
         columns = self._columns_without_rows(session, sql, params)
-        if columns is None or self._modes.strip_char or any(column.type in LOB_TYPES for column in columns):
+        if columns is None or fine_columns(columns) or any(column.type in LOB_TYPES for column in columns):
             return None
         from mesbatch.source.oracle.record_batches import BATCH_ROWS, fetch_record_batches
 
         size = rows_by_width(columns, max_bytes // 3, BATCH_ROWS)
-        return fetch_record_batches(session.connection, sql, params, columns, size)
+        find = partial(self._find_refusal, session, sql, params, max_bytes)
+        return fetch_record_batches(session, sql, params, columns, size, find)
 
     def _columns_without_rows(self, session: Session, sql: str, params: Params) -> tuple[Column, ...] | None:
         """The columns of a statement with binds, which a server may want to see before it describes anything."""
@@ -128,10 +159,12 @@ class OracleDriver(DbapiDriver):
             if (wire := _find_socket(connection)) is not None:
                 wire.shutdown(SHUT_RDWR)
 
-    def _cursor(self, session: Session) -> Any:
+    def _cursor(self, session: Session, texts: Texts = "raise") -> Any:
         cursor = session.connection.cursor()
         modes = self._modes
-        cursor.outputtypehandler = type_handler(inline_lobs=modes.lobs == "inline", strip_char=modes.strip_char)
+        cursor.outputtypehandler = type_handler(
+            inline_lobs=modes.lobs == "inline", strip_char=modes.strip_char, texts=texts
+        )
         cursor.arraysize = ARRAY_ROWS  # the driver's own arrays do not grow later
         return cursor
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mesbatch.source.key_forms import FilterColumn, KeyedQuery
+from mesbatch.source.key_forms import FilterColumn, KeyedQuery, quoted
 from mesbatch.source.session import Session
 
 # Types whose equal values are the same characters or numbers, and which are ordered as Python orders them.
@@ -35,7 +35,7 @@ FROM (
 """
 
 
-def describe_filter(session: Session, query: KeyedQuery, names: int, oid: int) -> FilterColumn:
+def describe_filter(session: Session, query: KeyedQuery, oid: int) -> FilterColumn:
     """The filter's column: its type from *oid*, or from the output that it is, and its collation from that.
 
     citext reports the default collation, so its type is looked at, too. *oid* is 0 where no bind was described.
@@ -43,7 +43,7 @@ def describe_filter(session: Session, query: KeyedQuery, names: int, oid: int) -
     deterministic = True
     if query.key is not None and query.position:
         sql, params = query.statement.with_keys("NULL")
-        columns = [f"c{i}" for i in range(1, names + 1)]
+        columns = [f"c{i}" for i in range(1, len(query.names) + 1)]
         text = OUTPUT.format(sql=sql, column=columns[query.position - 1], columns=", ".join(columns))
         ((output, deterministic),) = session.driver.fetch_all(session, text, params)
         oid = oid or output
@@ -54,8 +54,4 @@ def describe_filter(session: Session, query: KeyedQuery, names: int, oid: int) -
     own = schema == "pg_catalog"
     by_code_point = deterministic and (kind == "e" or (own and name in BY_CODE_POINT))
     # In quotes bpchar and bit have no length; unquoted, character and bit mean one of 1.
-    return FilterColumn(_quoted(name) if own else f"{_quoted(schema)}.{_quoted(name)}", by_code_point, kind == "e")
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+    return FilterColumn(quoted(name) if own else f"{quoted(schema)}.{quoted(name)}", by_code_point, kind == "e")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -64,8 +65,8 @@ class PostgresKeys(KeyForms):
     strategies = frozenset({"in-list", "array", "look-up", "temporary-table"})
     padded_types = frozenset({"bpchar"})
 
-    def describe_filter(self, session: Session, query: KeyedQuery, names: int) -> FilterColumn:
-        return describe_filter(session, query, names, 0)
+    def describe_filter(self, session: Session, query: KeyedQuery) -> FilterColumn:
+        return describe_filter(session, query, 0)
 
     def check_type(self, query: KeyedQuery, key_type: type) -> None:
         kind = _kind(query) or ""
@@ -96,7 +97,9 @@ class PostgresKeys(KeyForms):
 
     def array(self, session: Session, query: KeyedQuery, keys: list[Any]) -> KeyText:
         (bind,) = query.statement.placeholders(1)
-        return KeyText(f"SELECT unnest({bind}::{_array_type(query, keys[0])}[])", [_as_array(_fitting(query, keys))])
+        return KeyText(
+            f"SELECT unnest({bind}::{_array_type(query, keys[0])}[])", [self.as_array(_fitting(query, keys))]
+        )
 
     def look_up(self, session: Session, query: KeyedQuery, keys: list[Any]) -> KeyText:
         """OFFSET 0 keeps the planner from turning the look-ups into a join, which it would then sort."""
@@ -106,16 +109,31 @@ class PostgresKeys(KeyForms):
             "AS mesbatch_keys (key, n)\nCROSS JOIN LATERAL (\n"
         )
         tail = "\nOFFSET 0) AS mesbatch_rows ORDER BY mesbatch_keys.n"
-        return KeyText("mesbatch_keys.key", [_as_array(_fitting(query, keys))], head, tail)
+        return KeyText("mesbatch_keys.key", [self.as_array(_fitting(query, keys))], head, tail)
 
     def fill_table(self, session: Session, query: KeyedQuery, lists: Iterable[list[Any]], first: Any) -> str:
         table = new_table_name()
         session.driver.run(session, f"CREATE TEMP TABLE {table} (key {_array_type(query, first)})")
-        with session.connection.cursor() as cursor, cursor.copy(f"COPY {table} (key) FROM STDIN") as copy:
-            for keys in lists:
-                for key in _fitting(query, keys):
-                    copy.write_row((key,))
+        self.fill(session, table, (_fitting(query, keys) for keys in lists), _array_type(query, first))
         return table
+
+    def fill(self, session: Session, table: str, lists: Iterable[list[Any]], type_: str) -> None:
+        """Put the keys of *lists*, which are of *type_* in the database, into *table*."""
+        for keys in lists:
+            with closing(session.connection.cursor()) as cursor:
+                cursor.execute(f"INSERT INTO {table} SELECT unnest(%s::{type_}[])", (self.as_array(keys),))
+
+    def as_array(self, keys: list[Any]) -> Any:
+        """*keys* as one bind; texts as PostgreSQL's own literal, which psycopg takes 1.4 us a key to write.
+
+        In double quotes only quotes and backslashes are special
+        (https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO).
+        """
+        if not isinstance(keys[0], str):
+            return keys
+        if '"' in (joined := ",".join(keys)) or "\\" in joined:
+            keys = [key.replace("\\", "\\\\").replace('"', '\\"') for key in keys]
+        return '{"' + '","'.join(keys) + '"}'
 
     def collation(self, query: KeyedQuery) -> str:
         if query.column.is_enum:
@@ -134,10 +152,10 @@ def _look_ups_pay(session: Session, query: KeyedQuery, keys: KeysOfRead) -> bool
     """
     statement = query.statement
     column = _TRAILING_COLUMN.search(statement.filter.before_in)
-    if column is None or not len(keys):
+    if statement.filter.column is None or column is None or not len(keys):  # a cast ends with a name, too
         return False
     (bind,) = statement.placeholders(1)
-    ends = _fitting(query, [keys.first(), keys.last()])
+    ends = session.driver.keys.bound(query, [keys.first(), keys.last()])
     costs = [session.driver.cost_of(session, *statement.with_keys(bind, [key])) for key in ends]
     single = min((cost for cost in costs if cost is not None), default=None)
     everything = session.driver.cost_of(session, *statement.with_keys(column.group()))
@@ -179,16 +197,3 @@ def _fitting(query: KeyedQuery, keys: list[Any]) -> list[Any]:
     if keys and isinstance(keys[0], int) and kind == "oid":
         return [key for key in keys if 0 <= key < 2**32] or [None]
     return keys
-
-
-def _as_array(keys: list[Any]) -> Any:
-    """*keys* as one bind; texts as PostgreSQL's own literal, which psycopg takes 1.4 us a key to write.
-
-    In double quotes only quotes and backslashes are special
-    (https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO).
-    """
-    if not isinstance(keys[0], str):
-        return keys
-    if '"' in (joined := ",".join(keys)) or "\\" in joined:
-        keys = [key.replace("\\", "\\\\").replace('"', '\\"') for key in keys]
-    return '{"' + '","'.join(keys) + '"}'

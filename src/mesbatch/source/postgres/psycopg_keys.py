@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -19,9 +19,15 @@ from mesbatch.source.session import Session
 class PsycopgKeys(PostgresKeys):
     """`PostgresKeys`, with the filter's type from the description of its bind."""
 
-    def describe_filter(self, session: Session, query: KeyedQuery, names: int) -> FilterColumn:
+    def describe_filter(self, session: Session, query: KeyedQuery) -> FilterColumn:
         with _protected(session.connection):
-            return describe_filter(session, query, names, _type_of_bind(session, query))
+            return describe_filter(session, query, _type_of_bind(session, query))
+
+    def fill(self, session: Session, table: str, lists: Iterable[list[Any]], type_: str) -> None:
+        with session.connection.cursor() as cursor, cursor.copy(f"COPY {table} (key) FROM STDIN") as copy:
+            for keys in lists:
+                for key in keys:
+                    copy.write_row((key,))
 
 
 def _type_of_bind(session: Session, query: KeyedQuery) -> int:

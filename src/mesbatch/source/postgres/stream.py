@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
 
 import psycopg
 from psycopg.pq import TransactionStatus
 
 from mesbatch.batch import Column, Row
-from mesbatch.source.session import Params
+from mesbatch.source.postgres.loaders import prepare
+from mesbatch.source.postgres.refusal import is_of_loading, load_until_refused, refusal_of
+from mesbatch.source.session import Params, Session
 
 CHUNK_ROWS = 100  # rows that libpq hands over at once; 1,000 is no faster and holds ten times the bytes
 
@@ -26,9 +27,11 @@ class StreamedRows:
 
     columns: tuple[Column, ...] = ()
 
-    def __init__(self, connection: psycopg.Connection[Any], sql: str, params: Params) -> None:
-        self.cursor = _ChunkCursor(connection)
+    def __init__(self, session: Session, sql: str, params: Params) -> None:
+        self.cursor = _ChunkCursor(session.connection)
         self._at = 0  # the next row of the chunk
+        self._rows = 0  # given out before
+        prepare(self.cursor, session, columnar=session.columnar)
         try:
             self.cursor.send(sql, params)
             self.ended = not self.cursor.receive()  # the description comes with the first rows
@@ -37,15 +40,45 @@ class StreamedRows:
             raise
 
     def fetch(self, size: int) -> list[Row]:
+        """At most *size* rows.
+
+        Raises:
+            UnencodableValue: the next row has a value that cannot be loaded; the next call goes on after it.
+        """
         cursor = self.cursor
         rows: list[Row] = []
         while len(rows) < size and not self.ended:
             stop = min(cursor.chunk_rows, self._at + size - len(rows))
-            rows += cursor.load(self._at, stop)
+            try:
+                rows += cursor.load(self._at, stop)
+            except Exception as error:
+                if not is_of_loading(error):
+                    raise
+                return self._load_or_refuse(rows, stop)
             self._at = stop
-            if stop == cursor.chunk_rows and len(rows) < size:
-                self._at, self.ended = 0, not cursor.receive()
+            self._go_on(len(rows) < size)
+        self._rows += len(rows)
         return rows
+
+    def _load_or_refuse(self, rows: list[Row], stop: int) -> list[Row]:
+        """*rows* with those of the chunk until *stop* or the one that cannot be loaded, which is refused if no row is
+        before it."""
+        more = load_until_refused(self.cursor._tx, self._at, stop)
+        rows += more
+        self._at += len(more)
+        self._rows += len(rows)
+        if rows:
+            return rows
+        error = refusal_of(self.cursor._tx, self._at, self.columns, self._rows + 1)
+        self._at += 1
+        self._rows += 1
+        self._go_on(True)
+        raise error
+
+    def _go_on(self, more: bool) -> None:
+        """Wait for the next chunk once this one is used up and *more* rows are wanted."""
+        if more and self._at == self.cursor.chunk_rows:
+            self._at, self.ended = 0, not self.cursor.receive()
 
     def close(self) -> None:
         with self.cursor:

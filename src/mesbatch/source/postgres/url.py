@@ -28,15 +28,15 @@ def connect(url: str, timeout: float | None) -> Callable[[], Session]:
     return open_session
 
 
-def connect_for_arrow(url: str) -> Callable[[str], Session | None] | None:
+def connect_for_arrow(url: str) -> Callable[[str, Any], Session | None] | None:
     """ADBC for the same database, if it is installed: half the time of tuples made into record batches."""
     if not find_spec("adbc_driver_postgresql"):
         return None
 
-    def open_session(sql: str) -> Session | None:
+    def open_session(sql: str, schema: Any) -> Session | None:
         from mesbatch.source.adbc.url import open_postgres
 
-        return open_postgres(_plain(url), sql)
+        return open_postgres(_plain(url), sql, schema)
 
     return open_session
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
-from itertools import islice
+from functools import partial
 from typing import Any
 
 from mesbatch.batch import Column, Row
@@ -14,48 +14,22 @@ from mesbatch.source.dbapi import DbapiDriver, describe
 from mesbatch.source.key_forms import KeyForms
 from mesbatch.source.session import Params, Session
 from mesbatch.source.sqlite.keys import SqliteKeys
+from mesbatch.source.sqlite.rows import (
+    MAX_LENGTH,
+    TOO_BIG,
+    SqliteRows,
+    raw_rows_of_apsw,
+    raw_rows_of_sqlite3,
+    result_code,
+)
 from mesbatch.sql.query import find_order_by
-from mesbatch.units import format_bytes
 
-LIMIT_LENGTH = 0  # SQLITE_LIMIT_LENGTH: the largest value or row in bytes, looked at whenever a value is read
-MAX_LENGTH = 1_000_000_000  # SQLITE_MAX_LENGTH
 RESULT_CODES: dict[int, type[MesbatchError]] = {  # https://www.sqlite.org/rescode.html
     5: DatabaseBusy,  # SQLITE_BUSY
     6: DatabaseBusy,  # SQLITE_LOCKED
     9: DatabaseTimeout,  # SQLITE_INTERRUPT
-    18: RowTooLarge,  # SQLITE_TOOBIG
+    TOO_BIG: RowTooLarge,
 }
-
-
-class SqliteRows:
-    """The rows of a SQLite cursor by iteration, which is 10 % faster than ``fetchmany``.
-
-    A value above *max_bytes* is refused by SQLite itself, before it is copied. The limit belongs to the connection, so
-    it stands only while we fetch.
-    """
-
-    def __init__(self, cursor: Any, rows: Iterator[Row], columns: tuple[Column, ...], max_bytes: int) -> None:
-        self.columns = columns
-        self._cursor, self._rows, self._max_bytes = cursor, rows, min(max_bytes, MAX_LENGTH)
-        connection = cursor.connection
-        self._limit = connection.setlimit if isinstance(connection, sqlite3.Connection) else connection.limit
-
-    def fetch(self, size: int) -> list[Row]:
-        before = self._limit(LIMIT_LENGTH, self._max_bytes)
-        try:
-            return list(islice(self._rows, size))
-        except Exception as error:
-            if _code(error) == 18:
-                limit = format_bytes(self._max_bytes)
-                raise RowTooLarge(
-                    f"a value alone is larger than max_bytes={limit}: raise it, or leave the column out"
-                ) from error
-            raise
-        finally:
-            self._limit(LIMIT_LENGTH, before)
-
-    def close(self) -> None:
-        self._cursor.close()
 
 
 class SqliteDriver(DbapiDriver):
@@ -73,8 +47,10 @@ class SqliteDriver(DbapiDriver):
     def execute(self, session: Session, sql: str, params: Params, max_bytes: int) -> SqliteRows:  # type: ignore[override]
         cursor = session.connection.cursor()
         try:
-            columns = self._start(cursor, sql, () if params is None else params)
-            return SqliteRows(cursor, cursor, columns, max_bytes)
+            bound = () if params is None else params
+            columns = self._start(cursor, sql, bound)
+            raw_rows = partial(self._raw_rows, cursor, sql, bound, columns)
+            return SqliteRows(cursor, columns, max_bytes, raw_rows, session.on_invalid_text)
         except BaseException:
             cursor.close()
             raise
@@ -83,6 +59,12 @@ class SqliteDriver(DbapiDriver):
         cursor.row_factory = None  # the caller's own may make objects that are no tuples
         cursor.execute(sql, params)
         return describe(cursor.description)
+
+    def _raw_rows(
+        self, cursor: Any, sql: str, params: Params, columns: tuple[Column, ...], start: int
+    ) -> Generator[Row]:
+        """Read the rows of *cursor* from the *start*-th on, with their texts as bytes."""
+        return raw_rows_of_sqlite3(cursor)
 
     def columns_of(self, session: Session, sql: str, params: Params) -> tuple[Column, ...] | None:
         """A derived table would give repeated names a number each, so it is used only where a LIMIT stands already."""
@@ -104,11 +86,13 @@ class SqliteDriver(DbapiDriver):
     def meaning_of(self, error: BaseException) -> type[MesbatchError] | None:
         if "closed" in str(error) and type(error).__name__ in {"ProgrammingError", "ConnectionClosedError"}:
             return ConnectionClosed
-        return RESULT_CODES.get(_code(error))
+        return RESULT_CODES.get(result_code(error))
 
     def is_transient(self, error: BaseException) -> bool:
         # The code is the library's word; an OperationalError without one came from something that stands before it.
-        return _code(error) in {5, 6, 10} or (isinstance(error, sqlite3.OperationalError) and not _code(error))
+        return result_code(error) in {5, 6, 10} or (
+            isinstance(error, sqlite3.OperationalError) and not result_code(error)
+        )
 
     def interrupt(self, connection: Any) -> None:
         connection.interrupt()
@@ -129,6 +113,11 @@ class ApswDriver(SqliteDriver):
         describe(described or None)
         return tuple(Column(name, *_declared(declared)) for name, declared in described)
 
+    def _raw_rows(
+        self, cursor: Any, sql: str, params: Params, columns: tuple[Column, ...], start: int
+    ) -> Generator[Row]:
+        return raw_rows_of_apsw(cursor.connection, sql, params, columns, start)
+
 
 def _declared(text: str | None) -> tuple[str | None, int | None, int | None, int | None]:
     """Type, width, precision and scale of a declaration such as ``VARCHAR(16)`` or ``NUMERIC(12, 3)``."""
@@ -139,9 +128,3 @@ def _declared(text: str | None) -> tuple[str | None, int | None, int | None, int
     if name.strip() in {"numeric", "number", "decimal"}:
         return name.strip(), None, *(*sizes, None, None)[:2]  # type: ignore[return-value]
     return name.strip(), sizes[0] if sizes else None, None, None
-
-
-def _code(error: BaseException) -> int:
-    """SQLite's primary result code behind an error of sqlite3 or apsw; 0 where there is none."""
-    code = getattr(error, "sqlite_errorcode", None) or getattr(error, "result", None) or 0
-    return code & 0xFF

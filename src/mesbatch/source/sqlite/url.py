@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib.util import find_spec
+from typing import Any
 from urllib.parse import quote
 
 from mesbatch.source.drivers import session_of
@@ -28,15 +29,15 @@ def connect(url: str, timeout: float | None) -> Callable[[], Session]:
     return open_session
 
 
-def connect_for_arrow(url: str) -> Callable[[str], Session | None] | None:
+def connect_for_arrow(url: str) -> Callable[[str, Any], Session | None] | None:
     """ADBC for the same file, if it is installed: half the time of tuples made into record batches."""
     if not find_spec("adbc_driver_sqlite"):
         return None
 
-    def open_session(sql: str) -> Session | None:
+    def open_session(sql: str, schema: Any) -> Session | None:
         from mesbatch.source.adbc.url import open_sqlite
 
-        return open_sqlite(_path(url), sql)
+        return open_sqlite(_path(url), sql, schema)
 
     return open_session
 

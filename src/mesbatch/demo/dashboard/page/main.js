@@ -12,10 +12,19 @@ const DRAW_MS = 100;
 const SAMPLES = 1200; // ten minutes
 
 /** @type {any} what the warehouse has */
-const warehouse = await (await fetch('/demo/warehouse')).json();
+const warehouse = await (await fetch('demo/warehouse')).json();
 const page = Object.fromEntries([...document.querySelectorAll('[id]')].map((found) => [found.id, found]));
 const form = /** @type {HTMLFormElement} */ (page.ask);
 const { profile, keys, worker } = /** @type {any} */ (form.elements);
+
+/**
+ * The made-up loss reasons in English: not every machine has a font for the names.
+ * @type {Record<string, string>}
+ */
+const LOSS_REASONS = {
+  缺角: 'chipped corner', 裂痕: 'crack', 斷線: 'broken wire', 偏移: 'misplaced', 沾污: 'stain', 氣泡: 'void',
+  短路: 'short circuit', 開路: 'open circuit', 尺寸不符: 'wrong size', 印字不良: 'bad marking', 漏電: 'leakage', 其他: 'other',
+};
 
 /** @type {Run | null} */
 let run = null;
@@ -56,17 +65,34 @@ function buildForm() {
 
 const chosenDomains = () => new FormData(form).getAll('domain').map(String);
 
+/**
+ * Say why nothing can be read as it is chosen; an empty text if it can.
+ * @param {string[]} wanted
+ */
+function mistakeIn(wanted) {
+  const { validity } = keys;
+  if (validity.badInput || validity.valueMissing) return 'Write the number of container ids.';
+  if (validity.rangeUnderflow) return 'At least 1 container id is needed.';
+  if (validity.stepMismatch) return 'The number of container ids is a whole number.';
+  if (validity.rangeOverflow) return `This warehouse has ${warehouse.cids.toLocaleString('en')} container ids: start the demo with --cids for more.`;
+  return wanted.length ? '' : 'Choose at least one domain.';
+}
+
 /** Ask what the server would answer now, and show why. */
 async function decide() {
   chosen.abort();
   chosen = new AbortController();
   const wanted = chosenDomains();
-  page.start.disabled = !wanted.length || !form.checkValidity() || run?.state === 'running';
-  if (!form.checkValidity()) return;
+  const mistake = mistakeIn(wanted);
+  page.start.disabled = Boolean(mistake) || run?.state === 'running';
+  if (mistake) {
+    page.decision.replaceChildren(element('span', mistake, { class: 'why' }));
+    return;
+  }
   const query = new URLSearchParams([['profile', profile.value], ['keys', keys.value], ...wanted.map((name) => ['domain', name])]);
   if (worker.checked) query.set('worker', '1');
   try {
-    const response = await fetch(`/demo/decision?${query}`, { signal: chosen.signal });
+    const response = await fetch(`demo/decision?${query}`, { signal: chosen.signal });
     const { answer, rule, figures, incident_bytes } = await response.json();
     const words = { accept: 'read now', enqueue: 'read as a job', reject: 'refused' }[/** @type {string} */ (answer)];
     const badge = element('span', words, { class: `badge ${answer}` });
@@ -83,7 +109,7 @@ async function decide() {
 function start() {
   run?.cancel();
   const wanted = { profile: profile.value, domains: chosenDomains() };
-  const ours = new Run(worker.checked ? '/api/trace' : '/api/trace-without-worker', wanted, warehouse.ids, Number(keys.value));
+  const ours = new Run(worker.checked ? 'api/trace' : 'api/trace-without-worker', wanted, warehouse.ids, Number(keys.value));
   run = ours;
   domains = new Map(wanted.domains.map((domain) => [domain, new DomainRows(() => table.redraw())]));
   samples = [];
@@ -155,7 +181,7 @@ function drawRun(run) {
     page.shown.textContent = rows.length < rows.count ? `first ${format(rows.length)} of ${format(rows.count)}` : `${format(rows.count)} rows`;
   }
   for (const tab of page.tabs.children) tab.lastChild.textContent = format(domains.get(tab.dataset.domain)?.count ?? 0);
-  drawBars(page.chart, run.reasons);
+  drawBars(page.chart, run.reasons, LOSS_REASONS);
   page.chart.dataset.counted = String(run.wanted.domains.includes('rejects'));
 }
 
@@ -227,7 +253,7 @@ async function sample() {
   if (!document.hidden) {
     const job = run?.state === 'running' && run.jobId ? `?job=${run.jobId}` : '';
     try {
-      const { server, worker, limit } = await (await fetch(`/demo/memory${job}`)).json();
+      const { server, worker, limit } = await (await fetch(`demo/memory${job}`)).json();
       lines = { ...lines, limit };
       samples.push({ at: performance.now() / 1000, server, worker });
       if (run?.ended) samples.splice(0, samples.length - SAMPLES);
@@ -248,8 +274,8 @@ form.addEventListener('submit', (event) => {
   start();
 });
 page.cancel.addEventListener('click', () => run?.cancel());
-page.cut.addEventListener('click', () => fetch('/demo/cut', { method: 'POST' }));
-page.kill.addEventListener('click', () => fetch(`/demo/kill/${run?.jobId}`, { method: 'POST' }));
+page.cut.addEventListener('click', () => fetch('demo/cut', { method: 'POST' }));
+page.kill.addEventListener('click', () => fetch(`demo/kill/${run?.jobId}`, { method: 'POST' }));
 page.tabs.addEventListener('keydown', (/** @type {KeyboardEvent} */ event) => {
   const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
   if (!step) return;

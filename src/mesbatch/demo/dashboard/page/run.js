@@ -1,6 +1,6 @@
 /** One trace from the click to its end: what came of it so far, without its rows. */
 
-import { trace } from '/mesbatch/jobs.js';
+import { trace } from '../mesbatch/jobs.js';
 
 const RATE_SECONDS = 2;
 const IDS_AT_ONCE = 20000;
@@ -35,7 +35,7 @@ export class Run {
 
   /**
    * @param {string} url
-   * @param {Omit<import('/mesbatch/jobs.js').Wanted, 'container_ids'>} wanted
+   * @param {Omit<import('../mesbatch/jobs.js').Wanted, 'container_ids'>} wanted
    * @param {Ids} ids
    * @param {number} count of ids
    */
@@ -48,7 +48,7 @@ export class Run {
 
   /**
    * Read all of it; *onRecords* gets each `records` line.
-   * @param {(line: import('/mesbatch/ndjson.js').RecordsLine) => void} onRecords
+   * @param {(line: import('../mesbatch/ndjson.js').RecordsLine) => void} onRecords
    * @param {() => void} onChange
    */
   async read(onRecords, onChange) {
@@ -92,7 +92,7 @@ export class Run {
     return from ? (this.rows - from.rows) / Math.max(0.25, (now - from.at) / 1000) : 0;
   }
 
-  /** @param {import('/mesbatch/ndjson.js').Line} line */
+  /** @param {import('../mesbatch/ndjson.js').Line} line */
   #take(line) {
     if (line.type === 'meta') {
       this.jobId = line.job_id;
@@ -103,7 +103,7 @@ export class Run {
     else if (line.type === 'records') this.#count(line);
   }
 
-  /** @param {import('/mesbatch/ndjson.js').RecordsLine} line */
+  /** @param {import('../mesbatch/ndjson.js').RecordsLine} line */
   #count(line) {
     const rows = /** @type {Record<string, any>[]} */ (line.data);
     this.firstRow ??= performance.now() - this.began;

@@ -1,0 +1,172 @@
+"""Any statement, keys, collation, strategy, order, and a cut at any fetch: one plain statement's rows, or an error."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from contextlib import closing
+
+import pytest
+from hypothesis import HealthCheck, assume, event, given, settings
+from hypothesis import strategies as st
+
+from mesbatch import read_sql_iter
+from mesbatch.errors import MesbatchError
+from mesbatch.sql.query import find_keys
+from tests.rig.databases import STRATEGIES
+from tests.rig.faulty import Faults
+from tests.sql.statements import KEYS, TABLES, statements, tables
+
+SPELLINGS = ["a", "A", "b", "B", "c", "a ", "only in c", None]
+reads = st.fixed_dictionaries(
+    {
+        "keys": st.lists(st.sampled_from([*KEYS, "A", "B", "a "]), min_size=1, max_size=6),
+        "strategy": st.sampled_from(STRATEGIES),
+        "order": st.sampled_from(["key", "any"]),
+        "parallel": st.integers(1, 2),
+        "batch_size": st.integers(1, 3),
+    }
+)
+
+
+class Sqlite:
+    """A file that is read through connections which fail when they are told to."""
+
+    errors = (sqlite3.Error, ValueError)
+
+    def __init__(self, path, collation):
+        self.path = path
+        self.admin = sqlite3.connect(path)
+        for name, columns in TABLES.items():
+            text = ", ".join(column.replace(" text", f" text {collation}") for column in columns)
+            self.admin.execute(f"create table {name} ({text})")
+
+    def fill(self, rows):
+        with self.admin:
+            for name, columns in TABLES.items():
+                self.admin.execute(f"delete from {name}")
+                self.admin.executemany(f"insert into {name} values ({', '.join('?' * len(columns))})", rows[name])
+
+    def fetchall(self, sql, keys):
+        return self.admin.execute(sql.format(", ".join("?" * len(keys))), keys).fetchall()
+
+    def connecting(self, monkeypatch, fail_at):
+        return Faults(self.path, fail_at=fail_at)
+
+    def close(self):
+        self.admin.close()
+
+
+class Postgres:
+    """A schema of a server; the connection of a read is ended by the server before the fetch that is to fail."""
+
+    def __init__(self, url, collation):
+        import psycopg
+
+        self.errors = (psycopg.Error, ValueError)
+        self.url, self.admin = url, psycopg.connect(url, autocommit=True)
+        if collation:
+            self.admin.execute(
+                "create collation ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false)"
+            )
+        for name, columns in TABLES.items():
+            text = ", ".join(column.replace(" text", f" text {collation}") for column in columns)
+            self.admin.execute(f"create table {name} ({text})")
+
+    def fill(self, rows):
+        with self.admin.cursor() as cursor:
+            for name, columns in TABLES.items():
+                cursor.execute(f"delete from {name}")
+                cursor.executemany(f"insert into {name} values ({', '.join(['%s'] * len(columns))})", rows[name])
+
+    def fetchall(self, sql, keys):
+        return self.admin.execute(sql.format(", ".join(["%s"] * len(keys))), keys).fetchall()
+
+    def connecting(self, monkeypatch, fail_at):
+        from mesbatch.source.postgres.stream import StreamedRows
+
+        fetch, left = StreamedRows.fetch, [fail_at]
+
+        def failing(rows, size):
+            if left[0] is not None:
+                left[0] -= 1
+                if left[0] == 0:
+                    self.admin.execute("select pg_terminate_backend(%s)", [rows.cursor.connection.info.backend_pid])
+            return fetch(rows, size)
+
+        monkeypatch.setattr(StreamedRows, "fetch", failing)
+        return self.url
+
+    def close(self):
+        self.admin.close()
+
+
+@pytest.fixture(params=["sqlite", "sqlite nocase", "sqlite rtrim", "postgres", "postgres ci"])
+def place(request, tmp_path_factory):
+    kind, _, collation = request.param.partition(" ")
+    if kind == "postgres":
+        opened = Postgres(request.getfixturevalue("postgres_schema_url"), collation and f'collate "{collation}"')
+    else:
+        path = tmp_path_factory.mktemp("truth") / "truth.db"
+        opened = Sqlite(path, collation and f"collate {collation}")
+    with closing(opened):
+        yield opened
+
+
+def check(place, sql, rows, read, fail_at):
+    """What comes as complete is the plain statement's answer; anything else is an error."""
+    where = find_keys(sql)
+    plain = f"{where.before.replace('{', '{{')}({{}}){where.after}"
+    place.fill(rows)
+    try:
+        expected = place.fetchall(plain, list(dict.fromkeys(read["keys"])))
+    except place.errors:  # put together to something that is no statement here
+        assume(False)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr("mesbatch.read.part.PAUSES", (0.0, 0.0))
+        monkeypatch.setattr("mesbatch.keys.strategy.LIST_SHAPES", (1, 2))
+        monkeypatch.setattr("mesbatch.read.stream.LIST_SHAPES", (1, 2))
+        monkeypatch.setattr("mesbatch.read.stream.FIRST_KEYS_PER_PART", 2)
+        reader = read_sql_iter(sql, place.connecting(monkeypatch, fail_at), **read)
+        try:
+            with reader:
+                found = [row for batch in reader for row in batch.rows]
+        except (MesbatchError, *place.errors) as error:
+            event(f"refused or failed: {type(error).__name__}")
+            assert reader.manifest.status == "failed"
+            return
+    assert reader.manifest.complete
+    if limits_an_open_order(sql):  # which rows come is left to the database
+        assert len(found) == len(expected)
+    else:
+        assert Counter(found) == Counter(expected)
+    event(f"complete, {reader.manifest.parts_planned} parts")
+
+
+def limits_an_open_order(sql):
+    return " limit " in sql or "row_number" in sql
+
+
+def no_limit_inside(sql):
+    return not (limits_an_open_order(sql) and ("group by" in sql or "select * from" in sql))
+
+
+parameters = {
+    "sql": statements().filter(no_limit_inside), "rows": tables(SPELLINGS), "read": reads,
+    "fail_at": st.none() | st.integers(1, 12),
+}  # fmt: skip
+quiet = [HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much, HealthCheck.too_slow]
+
+
+@settings(max_examples=50, suppress_health_check=quiet)
+@given(**parameters)
+def test_a_read_gives_one_statements_rows_or_an_error(place, sql, rows, read, fail_at):
+    check(place, sql, rows, read, fail_at)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(7_200)
+@settings(max_examples=2_000, suppress_health_check=quiet)
+@given(**parameters)
+def test_ten_thousand_reads_give_one_statements_rows_or_an_error(place, sql, rows, read, fail_at):
+    check(place, sql, rows, read, fail_at)

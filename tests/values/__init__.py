@@ -1,0 +1,1 @@
+"""Every type of every database with its extremes, through every way that values leave mesbatch."""
