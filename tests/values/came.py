@@ -56,6 +56,12 @@ class Single:
     value: float
 
 
+class Field(str):
+    """A field of CSV, which may be a text or the JSON of another value."""
+
+    __slots__ = ()
+
+
 class Pairs(tuple[tuple[str, Any], ...]):
     """The members of a JSON object in their order, repeated names included."""
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 
 from mesbatch.errors import MesbatchError
+from tests.values.came import Field, from_json
 from tests.values.kinds import TEXT, Kind
 from tests.values.ways import Came, Way
 
@@ -103,7 +105,7 @@ class _Judge:
         for position, value in zip(positions, came.values):
             text = self.texts[position]
             try:
-                same = kind.same(self.way.form, text, value)
+                same = _same(kind, self.way, text, value)
             except (TypeError, ValueError, ArithmeticError, KeyError) as error:
                 same, value = False, f"{value!r} ({type(error).__name__}: {error})"
             if not same:
@@ -161,3 +163,14 @@ class _Judge:
         if "by its URL" in message:
             return self.way.name.replace("by ADBC", "by URL").replace("NDJSON by", "NDJSON file by") in self.ways
         return ".arrow()" in message and "Arrow" in self.ways
+
+
+def _same(kind: Kind, way: Way, text: str | None, value: Any) -> bool:
+    """Compare by *kind*; a field of CSV is a text, or the JSON of a value."""
+    if not isinstance(value, Field):
+        return kind.same(way.form, text, value)
+    for read in (str, from_json):
+        with suppress(TypeError, ValueError, ArithmeticError, KeyError):
+            if kind.same(way.form, text, read(value)):
+                return True
+    return False

@@ -51,7 +51,7 @@ def decimal_form(column: Column) -> DecimalForm | None:
     """
     if column.type in _WITHOUT_DECIMALS:
         return None
-    if _is_document(column):
+    if is_document(column):
         return "number"
     short = column.precision is not None and column.precision <= DOUBLE_DIGITS
     return "number" if column.type in _NUMERIC and (short or _is_oracle_number(column)) else "string"
@@ -64,7 +64,7 @@ def find_rules(columns: Sequence[Column], *, numbers: bool, blank_in_datetimes: 
         form = decimal_form(column)
         if numbers and form == "string":
             rules.append(ColumnRule(position, _has_no_decimals, _everywhere(write_decimal)))
-        elif numbers and form == "number" and not _is_document(column):
+        elif numbers and form == "number" and not is_document(column):
             rules.append(ColumnRule(position, _is_finite, _finite))
         if _base(column) in _WITH_ZONES:
             rules.append(ColumnRule(position, _has_whole_offsets, _everywhere(_with_whole_offset)))
@@ -128,7 +128,8 @@ def _base(column: Column) -> str:
     return (column.type or "").rstrip("[]")
 
 
-def _is_document(column: Column) -> bool:
+def is_document(column: Column) -> bool:
+    """Tell whether the values of *column* are JSON documents, or arrays of them."""
     return _base(column) in _DOCUMENTS
 
 
