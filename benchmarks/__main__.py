@@ -15,8 +15,7 @@ from benchmarks.cache import cache_directory
 from benchmarks.harness import Places
 from benchmarks.server import KeptPostgres
 
-NAMES = ("scan", "keyed", "trace", "flat", "import", "admission", "jobs", "export", "oracle", "incident")
-MODULES = {"import": "imports"}  # for names that are not those of modules
+NAMES = ("scan", "keyed", "trace", "unordered", "flat", "imports", "admission", "jobs", "export", "oracle", "incident")
 DATABASES = ("sqlite", "postgres")
 
 
@@ -29,7 +28,7 @@ DATABASES = ("sqlite", "postgres")
 @click.option("--only", default="", help="Only comparisons whose title holds this text.")
 def main(name: str, as_json: bool, quick: bool, runs: int | None, databases: str, only: str) -> None:
     """Measure NAME."""
-    module = import_module(f"benchmarks.{MODULES.get(name, name)}")
+    module = import_module(f"benchmarks.{name}")
     known = getattr(module, "DATABASES", DATABASES)
     chosen = [database for database in known if database in databases.split(",")]
     usual: int = getattr(module, "RUNS", 3)

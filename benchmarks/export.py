@@ -1,4 +1,4 @@
-"""A whole table into a file: NDJSON, Parquet and Arrow, beside bare ADBC and the libraries that people use for it."""
+"""A whole table into a file: CSV, NDJSON, Parquet and Arrow, beside loops by hand and the libraries that people use."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from benchmarks.tables import TABLES
 from mesbatch.units import MiB
 
 LOOPS = "benchmarks.loops.exports"
-FORMATS = ("ndjson", "parquet", "arrow")
+FORMATS = ("csv", "ndjson", "parquet", "arrow")
+LINES = {"csv": ("driver_and_csv", "csv"), "ndjson": ("driver_and_msgspec", "msgspec")}
 LIMIT = (64 + 24) * MiB  # the default max_bytes, and what the interpreter, the driver and the writer need beside it
 ARROW = ("pyarrow.parquet", "pyarrow.compute")
 OURS = ("mesbatch.export", "mesbatch.source.sqlite.driver", "mesbatch.source.postgres.driver", "apsw")
 OURS_ARROW = ("mesbatch.arrow.reader", "mesbatch.sink.parquet", "mesbatch.source.adbc.url")
 ADBC = {"sqlite": "adbc_driver_sqlite.dbapi", "postgres": "adbc_driver_postgresql.dbapi"}
-PEERS = {"pandas": ("pandas",), "polars": ("polars",), "connectorx": ("connectorx", "polars")}
+PEERS = {"pandas": ("pandas",), "polars": ("polars",), "connectorx": ("connectorx", "polars"), "duckdb": ("duckdb",)}
+DUCKDB_FORMATS = ("csv", "parquet")  # its COPY has no lines of objects without options, and no Arrow
 
 
 def comparisons(places: Places, *, quick: bool) -> Iterator[Comparison]:
@@ -35,11 +37,10 @@ def _cases(places: Places, database: str, format_: str, name: str) -> Iterator[C
     def work(loop: str, **more: object) -> dict[str, object]:
         return {"loop": f"{LOOPS}:{loop}", "arguments": {**where, **more}}
 
-    if format_ == "ndjson":
-        drivers = ["psycopg"] if database == "postgres" else ["apsw"]
-        yield Case(
-            f"{drivers[0]} and msgspec", "loop", work("driver_and_msgspec"), [*drivers, "msgspec"], expected=rows
-        )
+    if format_ in LINES:
+        driver = "psycopg" if database == "postgres" else "apsw"
+        loop, writer = LINES[format_]
+        yield Case(f"{driver} and {writer}", "loop", work(loop), [driver, writer], expected=rows)
     else:
         adbc = [*ARROW, ADBC[database]]
         yield Case("bare ADBC", "loop", work("bare_adbc"), adbc, expected=rows)
@@ -47,7 +48,7 @@ def _cases(places: Places, database: str, format_: str, name: str) -> Iterator[C
             hinted = work("bare_adbc", hint=1 * MiB)
             yield Case("bare ADBC, hint of 1 MiB", "loop", hinted, adbc, expected=rows)
     for peer, modules in PEERS.items():
-        if all(map(find_spec, modules)):
+        if all(map(find_spec, modules)) and (peer != "duckdb" or format_ in DUCKDB_FORMATS):
             yield Case(peer, "peer", work(peer), [*ARROW, *modules, ADBC[database]], expected=rows)
-    imports = OURS if format_ == "ndjson" else (*OURS, *ARROW, *OURS_ARROW, ADBC[database])
+    imports = OURS if format_ in LINES else (*OURS, *ARROW, *OURS_ARROW, ADBC[database])
     yield Case("mesbatch export", "ours", work("ours"), imports, limit=LIMIT, expected=rows)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.rig import mariadb
+from tests.rig.mariadb import PrivateMariadb
 from tests.rig.postgres import PrivatePostgres, RigUnavailable
 
 if TYPE_CHECKING:
@@ -31,6 +33,16 @@ def postgres_server() -> Iterator[PrivatePostgres]:
         with PrivatePostgres() as server:
             yield server
     except RigUnavailable as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[PrivateMariadb]:
+    """The session's MariaDB."""
+    try:
+        with PrivateMariadb() as server:
+            yield server
+    except mariadb.RigUnavailable as error:
         pytest.skip(str(error))
 
 

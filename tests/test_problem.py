@@ -6,13 +6,22 @@ from collections.abc import Iterator
 
 import pytest
 
-from mesbatch.errors import InvalidRequest, MesbatchError, StatementError, StoreError, StoreUnavailable
+from mesbatch.errors import (
+    ConnectionLost,
+    InvalidRequest,
+    MesbatchError,
+    StatementError,
+    StoreError,
+    StoreUnavailable,
+)
 from mesbatch.problem import problem_of
 
 # A class that is missing here fails the first test: decide its status and code, and then add it.
 DECIDED = {
     "SourceError": (500, "SOURCE_ERROR"),
     "UnknownSource": (500, "UNKNOWN_SOURCE"),
+    "LoginRefused": (500, "LOGIN_REFUSED"),
+    "MissingDriver": (500, "MISSING_DRIVER"),
     "ConnectionClosed": (500, "CONNECTION_CLOSED"),
     "ConnectionLost": (503, "CONNECTION_LOST"),
     "DatabaseTimeout": (504, "DATABASE_TIMEOUT"),
@@ -30,6 +39,7 @@ DECIDED = {
     "ColumnNameError": (500, "COLUMN_NAME_ERROR"),
     "SchemaChanged": (500, "SCHEMA_CHANGED"),
     "UnencodableValue": (500, "UNENCODABLE_VALUE"),
+    "InvalidText": (500, "INVALID_TEXT"),
     "BudgetError": (500, "BUDGET_ERROR"),
     "RowTooLarge": (500, "ROW_TOO_LARGE"),
     "UnboundedDriver": (500, "UNBOUNDED_DRIVER"),
@@ -66,6 +76,7 @@ DECIDED = {
     "ResultExpired": (404, "JOB_RESULT_EXPIRED"),
     "ResultChanged": (500, "RESULT_CHANGED"),
     "ExportError": (500, "EXPORT_ERROR"),
+    "InvalidExport": (500, "INVALID_EXPORT"),
     "OutputExists": (500, "OUTPUT_EXISTS"),
     "ClientError": (500, "CLIENT_ERROR"),
     "RequestRefused": (500, "REQUEST_REFUSED"),
@@ -130,3 +141,8 @@ def test_an_error_that_the_table_does_not_list_has_the_problem_of_its_branch():
 def test_words_that_may_quote_a_statement_are_not_repeated():
     assert problem_of(StatementError("select secret")).detail == "the read failed: StatementError"
     assert problem_of(StoreUnavailable("the store is away\nselect secret")).detail == "the store is away"
+
+
+def test_words_that_name_a_host_are_not_repeated():
+    error = ConnectionLost("postgresql://10.0.0.7/mes: server closed the connection").hidden()
+    assert problem_of(error).detail == "The database, or the way to it, went away"

@@ -64,6 +64,29 @@ def driver_and_msgspec(database: str, table: str, format_: str) -> Iterator[rang
         cursor.close()
 
 
+def driver_and_csv(database: str, table: str, format_: str) -> Iterator[range]:
+    """Write the driver's tuples by the standard library's writer: what people write by hand."""
+    import csv
+    from itertools import islice
+
+    with _Out(format_) as out, closing(_driver(database)) as connection:
+        cursor = connection.cursor()
+        if _is_postgres(database):
+            rows = cursor.stream(f"select * from {table}", size=100)
+        else:
+            rows = cursor.execute(f"select * from {table}")
+        first = next(rows)
+        with out.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow([column[0] for column in cursor.description])
+            writer.writerow(first)
+            yield range(1)
+            while some := list(islice(rows, 500)):
+                writer.writerows(some)
+                yield range(len(some))
+        cursor.close()
+
+
 def pandas(database: str, table: str, format_: str) -> Iterator[range]:
     import pandas as pd
 
@@ -71,6 +94,8 @@ def pandas(database: str, table: str, format_: str) -> Iterator[range]:
         frame = pd.read_sql(f"select * from {table}", connection)
         if format_ == "ndjson":
             frame.to_json(out, orient="records", lines=True, date_format="iso")
+        elif format_ == "csv":
+            frame.to_csv(out, index=False)
         else:
             frame.to_parquet(out) if format_ == "parquet" else frame.to_feather(out, compression="uncompressed")
         yield range(len(frame))
@@ -105,9 +130,24 @@ def connectorx(database: str, table: str, format_: str) -> Iterator[range]:
         yield range(result.num_rows)
 
 
+def duckdb(database: str, table: str, format_: str) -> Iterator[range]:
+    """Let DuckDB read by ADBC's batches, since its own scanners are extensions to be downloaded."""
+    import duckdb as db
+
+    with _Out(format_) as out, closing(_adbc(database)) as connection, connection.cursor() as cursor:
+        cursor.execute(f"select * from {table}")
+        batches = cursor.fetch_record_batch()
+        with db.connect() as con:
+            con.register("batches", batches)
+            count = con.execute(f"copy (select * from batches) to '{out}' (format {format_})").fetchone()[0]
+        yield range(count)
+
+
 def _write_polars(frame: Any, out: Path, format_: str) -> None:
     if format_ == "parquet":
         frame.write_parquet(out, compression="snappy")
+    elif format_ == "csv":
+        frame.write_csv(out)
     else:
         frame.write_ipc(out) if format_ == "arrow" else frame.write_ndjson(out)
 

@@ -16,6 +16,7 @@ from mesbatch.group.fold import fold
 from mesbatch.keys.choose import Order, StrategyName
 from mesbatch.read.reader import BatchReader, read_sql_iter
 from mesbatch.sink.ndjson import ndjson_groups
+from mesbatch.sink.ndjson_by_key import ndjson_by_key
 
 Rows = list[tuple[Any, ...]]
 KEY = "CONTAINERID"
@@ -66,6 +67,19 @@ def trace(
 ) -> Iterator[bytes]:
     with _keyed(database, table, driver, keys, order=order, **how) as reader:
         yield from ndjson_groups(iter_groups(reader, KEY, order=order), reader.description)
+
+
+def unordered_groups(database: str, table: str, driver: str) -> Iterator[Rows]:
+    with (
+        _scanned(database, table, driver) as reader,
+        group_by_key(reader, KEY, max_bytes=GROUPS_MAX_BYTES) as grouped,
+    ):
+        yield from grouped.values()
+
+
+def lines_by_key(database: str, table: str, driver: str) -> Iterator[bytes]:
+    """Write rows in any order, encoded once, as NDJSON."""
+    yield from ndjson_by_key(_scanned(database, table, driver), KEY, max_bytes=GROUPS_MAX_BYTES)
 
 
 def grouped_scan(database: str, table: str, driver: str) -> Iterator[bytes]:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class MesbatchError(Exception):
     """The base of every error that mesbatch raises itself.
 
-    *retryable* says that the same call, made again later and unchanged, may succeed.
+    *retryable* says that the same call, made again later and unchanged, may succeed. *for_client* is what a client is
+    told instead of the message, where that names a host or quotes a driver.
     """
 
     retryable: ClassVar[bool] = False
+    for_client: str | None = None
+
+    def hidden(self, words: str | None = None) -> Self:
+        """Let a client be told *words*, or the meaning of the class, and not the message."""
+        self.for_client = words or (type(self).__doc__ or "").partition("\n")[0].rstrip(".")
+        return self
 
 
 # -- source: connections and the database behind them ----------------------------------------------
@@ -23,6 +30,14 @@ class SourceError(MesbatchError):
 
 class UnknownSource(SourceError, TypeError):
     """*con* is nothing that rows can be read from."""
+
+
+class LoginRefused(SourceError):
+    """The database does not let this user in, or there is no such database."""
+
+
+class MissingDriver(SourceError, ImportError):
+    """The driver of a URL is not installed."""
 
 
 class ConnectionClosed(SourceError):

@@ -122,6 +122,8 @@ def problem_of(error: BaseException) -> Problem:
 
 def tell(error: BaseException, failed: str = "read") -> str:
     """Describe *error* in words that hold nothing of the database; *failed* names what failed."""
+    if isinstance(error, MesbatchError) and error.for_client is not None:
+        return error.for_client
     if isinstance(error, MesbatchError) and not isinstance(error, StatementError):
         return str(error).partition("\n")[0]
     return f"the {failed} failed: {type(error).__name__}"

@@ -14,7 +14,7 @@ import pytest
 
 from mesbatch.admission import MachineLimiter, permit_file
 from mesbatch.admission.claims import InFlight
-from mesbatch.errors import LimiterUnavailable, PermitReleased
+from mesbatch.errors import LimiterBusy, LimiterUnavailable, PermitReleased
 from tests.admission.hands import ROOT, RemoteHands
 from tests.admission.places import MachinePlace
 
@@ -100,15 +100,41 @@ def test_a_permit_is_free_although_nobody_could_be_told(path, monkeypatch):
     assert limiter.in_flight.permits == 0
 
 
-def test_a_file_that_was_replaced_lets_nobody_through(path):
-    limiter = MachineLimiter(path, 1, 100)
+def test_a_file_that_was_replaced_lets_nobody_through_while_a_permit_is_held(path):
+    limiter = MachineLimiter(path, 2, 100)
+    held = limiter.permit(1)
     path.unlink()
     with pytest.raises(LimiterUnavailable, match="No such file"):
         limiter.permit(1)
 
-    MachineLimiter(path, 1, 100)
+    MachineLimiter(path, 2, 100)
     with pytest.raises(LimiterUnavailable, match="replaced"):
         limiter.permit(1)
+    with pytest.raises(LimiterUnavailable):
+        held.release()
+    limiter.permit(1).release()
+
+
+def test_a_file_that_was_removed_is_made_again_and_all_processes_find_it(path):
+    one, other = MachineLimiter(path, 1, 100), MachineLimiter(path, 1, 100)
+    for _ in range(3):
+        path.unlink()
+        with one.permit(1):
+            assert path.exists()
+            with pytest.raises(LimiterBusy):
+                other.permit(1, timeout=0.0)
+        other.permit(1).release()
+    assert one.in_flight.permits == 0
+
+
+def test_something_else_in_the_place_of_a_removed_file_is_left_as_it_is(path):
+    limiter = MachineLimiter(path, 1, 100)
+    path.unlink()
+    path.write_bytes(b"something else entirely")
+    for _ in range(2):
+        with pytest.raises(LimiterUnavailable, match="something else"):
+            limiter.permit(1)
+    assert path.read_bytes() == b"something else entirely"
 
 
 @pytest.mark.parametrize("content", [b"something else entirely", b"x" * 500])

@@ -251,7 +251,7 @@ def test_a_connection_that_fails_tells_no_password(files):
     )
 
     assert result.exit_code == 1
-    assert "cannot connect to postgresql://me:***@127.0.0.1:1/x" in result.output
+    assert "cannot connect to postgresql://127.0.0.1:1/x" in result.output
     assert "s3cret" not in result.output
 
 
@@ -356,9 +356,9 @@ def test_a_statement_that_writes_is_never_sent_to_be_explained(files):
         ("", 2, "write sqlite:///FILE"),
         ("http://[", 2, "--url is no URL"),
         ("nosuch://host/x", 2, "whose dialect and driver are installed"),
-        ("sqlite:////nowhere/x.db", 1, "unable to open database file"),
+        ("sqlite:////nowhere/x.db", 1, "there is no such database"),
         ("sqlite:///a%00b", 1, "cannot connect"),
-        ("postgresql://127.0.0.1:1/x", 1, "Connection refused"),
+        ("postgresql://127.0.0.1:1/x", 1, "nothing listens on that port"),
     ],
 )
 def test_an_odd_url_is_a_message_that_says_what_to_write(tmp_path, monkeypatch, url, code, words):

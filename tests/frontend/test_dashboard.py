@@ -300,6 +300,30 @@ def test_the_decision_is_explained_before_anything_is_read(page, address):
 # -- in full
 
 
+@pytest.mark.parametrize(
+    ("number", "why"),
+    [
+        ("0", "At least 1 container id is needed."),
+        ("1.5", "The number of container ids is a whole number."),
+        ("200000", "container ids: start the demo with --cids for more."),
+        ("", "Write the number of container ids."),
+    ],
+)
+def test_a_number_of_keys_that_cannot_be_says_why(page, address, number, why):
+    page.goto(address)
+    wait_for(page, "document.querySelector('#decision .badge')")
+    page.fill("[name=keys]", number)
+    wait_for(page, "!document.querySelector('#decision .badge')")
+    assert page.inner_text("#decision").endswith(why)
+    assert page.is_disabled("#start")
+
+
+def test_loss_reasons_need_no_font_for_chinese(page, address):
+    started(page, address, keys=20_000, domains=["rejects"])
+    assert ended(page) == "complete"
+    assert page.inner_text(".bar-name").isascii()
+
+
 @pytest.fixture(scope="module")
 def large_place(tmp_path_factory):
     return tmp_path_factory.mktemp("large")

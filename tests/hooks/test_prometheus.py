@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ pytest.importorskip("prometheus_client", reason="prometheus_client is not instal
 
 from prometheus_client import CollectorRegistry, generate_latest
 
+from mesbatch import read_sql_iter
 from mesbatch.admission import MachineLimiter
 from mesbatch.events import BatchRead, FetchOverBudget, PartFailed, PartRead, PartRetried
 from mesbatch.hooks.prometheus import METRICS, count_events, exposition
@@ -48,6 +51,18 @@ def test_every_event_is_counted():
         "mesbatch_keys_failed_total": 5,
         "mesbatch_retries_total": 1,
     }
+
+
+def test_the_counters_serve_any_reader():
+    registry = CollectorRegistry()
+    hook = count_events(registry)
+    with closing(sqlite3.connect(":memory:")) as con:
+        for on_event in (hook, hook.called("lots")):
+            list(read_sql_iter("values (1), (2)", con, on_event=on_event))
+
+    text = generate_latest(registry).decode()
+    assert 'mesbatch_rows_total{query="read"} 2.0' in text
+    assert 'mesbatch_rows_total{query="lots"} 2.0' in text
 
 
 def test_the_metrics_of_the_code_are_those_of_the_table_in_the_manual(tmp_path):

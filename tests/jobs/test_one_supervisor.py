@@ -257,7 +257,7 @@ def test_a_job_survives_the_web_processes_though_nobody_posts(tmp_path, database
     try:
         encoded = spec(database, nap=0.0008, owner="ann", timeout=120.0).encode().hex()
         job_id = site.ask("POST", f"/submit/{encoded}")["job_id"]
-        until(lambda: site.jobs.get(job_id, owner="ann").status == "started", 20)
+        until(lambda: site.jobs.get(job_id, owner="ann").status == "started", 60)
         before = site.workers()
         if trouble == "hup":
             site.process.send_signal(signal.SIGHUP)

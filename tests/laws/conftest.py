@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import sqlite3
+import uuid
 from collections.abc import Iterator
 
 import pytest
 
-from tests.rig.databases import Database, DuckdbDatabase, PostgresDatabase, Psycopg2Database, SqliteDatabase
+from tests.rig.databases import (
+    Database,
+    DuckdbDatabase,
+    MariadbDatabase,
+    PostgresDatabase,
+    Psycopg2Database,
+    SqliteDatabase,
+)
 
 
-@pytest.fixture(params=["sqlite3", "apsw", "postgres", "psycopg2", "duckdb"])
+@pytest.fixture(params=["sqlite3", "apsw", "postgres", "psycopg2", "duckdb", "mariadb"])
 def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    opened: SqliteDatabase | PostgresDatabase | DuckdbDatabase
+    opened: SqliteDatabase | PostgresDatabase | DuckdbDatabase | MariadbDatabase
     if request.param == "postgres":
         opened = PostgresDatabase(request.getfixturevalue("postgres_schema_url"))
+    elif request.param == "mariadb":
+        pytest.importorskip("pymysql", reason="no driver of mariadb: pymysql is not installed")
+        server = request.getfixturevalue("mariadb_server")
+        opened = MariadbDatabase(server.arguments, f"law_{uuid.uuid4().hex[:12]}")
     elif request.param == "psycopg2":
         pytest.importorskip("psycopg2")
         opened = Psycopg2Database(request.getfixturevalue("postgres_schema_url"))

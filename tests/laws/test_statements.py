@@ -86,10 +86,12 @@ def test_a_statement_that_keeps_to_its_keys_is_read_in_parts(statements, sql, st
 @STRATEGY
 @pytest.mark.parametrize("sql", UNSAFE)
 def test_any_other_gives_the_unsplit_answer_or_is_refused(statements, sql, strategy):
+    if " as by " in sql and not statements.by_is_a_name:
+        pytest.skip("BY is no name there")
     try:
         _, rows = _read(statements, sql, strategy)
     except NotSplittable:
-        assert strategy in ("in-list", "look-up")
+        assert strategy in ("in-list", "look-up") or (statements.tables_need_a_key and strategy == "temporary-table")
     else:
         assert strategy not in ("in-list", "look-up")
         assert Counter(rows) == Counter(_unsplit(statements, sql))

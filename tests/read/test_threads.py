@@ -4,7 +4,6 @@ import gc
 import sqlite3
 import threading
 import time
-import warnings
 from collections import Counter
 from contextlib import closing
 from itertools import count
@@ -214,56 +213,21 @@ def test_leaving_an_endless_read_ends_it():
     assert "a" in closed
 
 
-class Collecting:
-    """A connection whose fetch waits, and then collects garbage in the reader's own thread."""
+def test_a_read_that_is_closed_in_its_own_thread_ends():
+    """As where a garbage collection in the thread finds the reader forgotten."""
+    closed = []
 
-    description = (("a",),)
+    def read(worker, part):
+        yield 1
+        ahead.close()
+        closed.append(part)
+        yield 2
 
-    def __init__(self, go, log):
-        self.go, self.log, self.fetches = go, log, 0
-
-    def cursor(self):
-        return self
-
-    def execute(self, *_):
-        pass
-
-    def fetchmany(self, count):
-        self.fetches += 1
-        if self.fetches > 2:
-            self.go.wait(10)
-            gc.collect()
-        return [(n,) for n in range(count)]
-
-    def cancel(self):
-        pass
-
-    def close(self):
-        self.log.append("closed")
-
-
-def test_a_reader_that_is_collected_in_its_own_thread_ends_and_closes(monkeypatch):
-    go, log, unraisable = threading.Event(), [], []
-    monkeypatch.setattr("sys.unraisablehook", lambda told: unraisable.append(told.exc_value))
-
-    def forget():
-        reader = read_sql_iter("select 1", lambda: Collecting(go, log), batch_size=500)
-        next(reader)
-        circle = [reader]
-        circle.append(circle)
-
-    gc.collect()
-    gc.disable()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ResourceWarning)
-            forget()
-            go.set()
-            until(lambda: "closed" in log, 10)
-    finally:
-        gc.enable()
-    until(lambda: not [one for one in threading.enumerate() if one.name.startswith("mesbatch-reader")], 10)
-    assert [error for error in unraisable if isinstance(error, RuntimeError)] == []
+    ahead = Ahead(read, iter("a"), [Worker()], ordered=True)
+    assert ahead.take() == 1
+    until(lambda: closed == ["a"], 10)
+    ahead.close()
+    assert [thread for thread in threading.enumerate() if thread.name.startswith("mesbatch-reader")] == []
 
 
 def test_keys_of_a_reader_that_nobody_reads_are_closed(monkeypatch):

@@ -10,6 +10,7 @@ from contextlib import closing
 
 import pytest
 
+import mesbatch.testing
 from mesbatch import MiB, group_by_key, iter_groups, read_sql_iter
 from mesbatch.sink.ndjson import ndjson_groups
 from mesbatch.testing import assert_flat_memory, measure_peak
@@ -211,6 +212,11 @@ def test_an_error_of_the_run_is_its_own_and_the_next_run_can_be_measured():
     with pytest.raises(ZeroDivisionError):
         assert_flat_memory(lambda size: 1 // (size - 2), [1, 2])
     assert measure_peak(lambda: bytes(3 * MiB)).nbytes >= 3 * MiB
+
+
+def test_names_that_are_imported_on_use_are_listed():
+    assert set(mesbatch.testing.__all__) <= set(dir(mesbatch.testing))
+    assert {"group_by_key", "OracleSource"} <= set(dir(mesbatch))
 
 
 def test_faults_and_strategies_need_no_memray():

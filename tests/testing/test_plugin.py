@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +50,20 @@ def test_a_marked_test_fails_when_memory_grows(tmp_path):
     assert done.returncode == 1
     assert "memory grew by 4.8 MiB from size 10 to size 5,000,000, allowed 1.0 MiB" in done.stdout
     assert "1 failed, 1 passed" in done.stdout
+    assert not re.search(r"mesbatch/testing/\w+\.py:\d+: ", done.stdout)
+
+
+def test_a_failure_on_purpose_shows_the_call_of_the_test_and_no_line_of_ours(tmp_path):
+    done = run(
+        tmp_path,
+        "import sqlite3\n"
+        "from mesbatch.testing import Faults, FaultyConnect\n"
+        "def test_it():\n"
+        "    con = FaultyConnect(lambda: sqlite3.connect(':memory:'), Faults(2))()\n"
+        "    con.execute('select 1')\n",
+    )
+    assert "test_it.py:5" in done.stdout
+    assert not re.search(r"mesbatch/testing/\w+\.py:\d+: ", done.stdout)
 
 
 def test_a_marked_test_without_a_size_is_an_error(tmp_path):

@@ -27,9 +27,11 @@ class _OwnClaim:
 class MachineLimiter(Limiter):
     """Permits for all processes of this machine that open the same *path*; Linux only.
 
-    *path* is a file on a local disk, such as ``/run/mes/permits``; it is made if missing, and stays. When a process
-    dies, for whatever reason, the kernel frees its permits. Processes should pass the same limits; while these differ,
-    each process applies its own to all.
+    *path* is a file on a local disk, such as ``/run/mes/permits``; it is made if missing, and stays. If somebody
+    removes or replaces it, a process that holds permits refuses others until these are back, and then goes on with the
+    new one; until all processes have done so, more may be held than the limit says. When a process dies, for whatever
+    reason, the kernel frees its permits. Processes should pass the same limits; while these differ, each process
+    applies its own to all.
 
     Raises:
         LimiterUnavailable: the file cannot be opened, belongs to another user, or the system has no such locks.
@@ -47,6 +49,7 @@ class MachineLimiter(Limiter):
         self._file.forget()
 
     def _count(self) -> InFlight:
+        self._reopen()
         with self._file.exclusive():
             return count_claims(self._file.claims().values())
 
@@ -54,7 +57,12 @@ class MachineLimiter(Limiter):
         """Close the file, and with it give back every permit that this process still holds; may be called twice."""
         self._file.close()
 
+    def _reopen(self) -> None:
+        if not self._own:
+            self._file.reopen()
+
     def _join(self, nbytes: int, principal: str) -> int | None:
+        self._reopen()
         with self._file.exclusive():
             used, header = self._file.claims(), self._file.header
             claim = draw_claim(used.values(), self.limit, header.ticket + 1, digest(principal), nbytes)

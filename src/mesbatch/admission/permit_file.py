@@ -63,6 +63,23 @@ class PermitFile:
         if getattr(self, "_descriptors", None):
             self.close()
 
+    def reopen(self) -> None:
+        """Open the file that lies at the path now, which is made if it is missing.
+
+        Only for a process without claims: those of others stay in the old file, where they count until they end.
+        """
+        with self._threads:
+            if self._descriptors is None or self._is_in_place():
+                return
+            old = self._descriptors
+            try:
+                self._descriptors = (self._open_once(), self._open_once())
+            except OSError as error:
+                raise self._unavailable(error.strerror) from error
+            for descriptor in old:
+                os.close(descriptor)
+        self._begin()
+
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         """Keep every other thread and process away from the claims meanwhile."""
@@ -136,6 +153,9 @@ class PermitFile:
             self._descriptors = (self._open_once(), self._open_once())
         except OSError as error:
             raise self._unavailable(error.strerror) from error
+        self._begin()
+
+    def _begin(self) -> None:
         with self.exclusive():
             if not os.fstat(self._table).st_size:
                 self._write_header(0, 0)
@@ -164,9 +184,16 @@ class PermitFile:
 
     def _check_place(self) -> None:
         """Check that other processes find the same file; with two files there would be two limits side by side."""
-        ours, theirs = os.fstat(self._table), self.path.stat()
-        if (ours.st_dev, ours.st_ino) != (theirs.st_dev, theirs.st_ino):
+        self.path.stat()  # tells that it is missing
+        if not self._is_in_place():
             raise self._unavailable("the file was replaced while it was in use")
+
+    def _is_in_place(self) -> bool:
+        try:
+            ours, theirs = os.fstat(self._table), self.path.stat()
+        except FileNotFoundError:
+            return False
+        return (ours.st_dev, ours.st_ino) == (theirs.st_dev, theirs.st_ino)
 
     def _write_header(self, ticket: int, changes: int) -> None:
         os.pwrite(self._table, HEADER.pack(MAGIC, ticket, changes), 0)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib.util import find_spec
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import click
@@ -104,11 +107,27 @@ def _check(url: str | None, domains: Sequence[str] | None, compared: bool, serve
 
 
 def _build_once(url: str, cids: int) -> None:
+    """Build the warehouse in a process of its own, which takes the memory for it away at its end."""
     if is_whole(url, cids):
         return
+    spawn = get_context("spawn")
+    told, tell = spawn.Pipe(duplex=False)
+    with told, tell:
+        child = spawn.Process(target=_build, args=(url, cids, tell))
+        child.start()
+        child.join()
+        if child.exitcode:
+            raise click.ClickException(told.recv() if told.poll() else "the warehouse's builder was killed")
+
+
+def _build(url: str, cids: int, tell: Connection) -> None:
     label = f"Building a warehouse of {cids:,} lots"
-    with click.progressbar(length=sum(count_rows(cids).values()), label=label) as progress:
-        build_warehouse(url, cids, progress.update)
+    try:
+        with explained(), click.progressbar(length=sum(count_rows(cids).values()), label=label) as progress:
+            build_warehouse(url, cids, progress.update)
+    except click.ClickException as error:
+        tell.send(error.message)
+        sys.exit(1)
 
 
 def _serve(url: str, cids: int, directory: Path, port: int) -> None:

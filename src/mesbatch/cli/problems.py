@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import click
 
-from mesbatch.errors import ConnectionLost, InvalidExport, MesbatchError, UnknownSource
+from mesbatch.errors import InvalidExport, MesbatchError, UnknownSource
 
 URLS = (
     "write sqlite:///FILE, postgresql://USER@HOST/DATABASE, oracle+oracledb://USER@HOST/?service_name=NAME, or another "
@@ -32,9 +32,6 @@ def explained(sql: str = "", secret: str | None = None, *, shift: int = 0) -> It
         raise click.UsageError(_with_notes(str(error), error)) from error
     except BrokenPipeError:
         raise
-    except ConnectionLost as error:
-        reason = f": {str(error.__cause__).strip()}" if error.__cause__ is not None else ""
-        raise click.ClickException(_hidden(_with_notes(f"{error}{reason}", error), secret)) from error
     except (MesbatchError, OSError, ImportError, UnicodeError) as error:
         raise click.ClickException(_hidden(_with_notes(str(error), error), secret)) from error
     except Exception as error:

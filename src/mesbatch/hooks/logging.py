@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 
 from mesbatch.events import BatchRead, Event, FetchOverBudget, PartFailed, PartRead, PartRetried
+from mesbatch.hooks.named import NamedHook
 from mesbatch.units import format_bytes
-
-NamedHook = Callable[[str, Event], None]  # of `Trace.read`; the name is that of the domain
 
 
 def log_events(logger: logging.Logger | None = None) -> NamedHook:
-    """Make a hook that writes to *logger*, or to ``mesbatch.read``.
+    """Make a hook that writes to *logger*, or to ``mesbatch.read``: for `Trace.read`, or ``on_event`` of any reader.
 
     Batches and parts are DEBUG, retries and batches over the budget WARNING, and keys that are given up ERROR. Only the
     first line of an error is written, because drivers quote the statement below it.
 
-    >>> from functools import partial
     >>> from mesbatch import read_sql_iter
     >>> import sqlite3
-    >>> reader = read_sql_iter("select 1", sqlite3.connect(":memory:"), on_event=partial(log_events(), "ones"))
+    >>> reader = read_sql_iter("select 1", sqlite3.connect(":memory:"), on_event=log_events().called("ones"))
     >>> [batch.rows for batch in reader]
     [[(1,)]]
     """
@@ -40,7 +37,7 @@ def log_events(logger: logging.Logger | None = None) -> NamedHook:
             case PartFailed(first, last, keys, error):
                 found.error("%s: %d keys from %r to %r given up: %s", name, keys, first, last, _words(error))
 
-    return log
+    return NamedHook(log)
 
 
 def _words(error: Exception) -> str:

@@ -13,7 +13,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from mesbatch.admission import Limiter
 from mesbatch.events import BatchRead, Event, FetchOverBudget, PartFailed, PartRead, PartRetried
-from mesbatch.hooks.logging import NamedHook
+from mesbatch.hooks.named import NamedHook
 from mesbatch.memory.process import read_memory
 
 
@@ -45,7 +45,10 @@ METRICS = (
 
 
 def count_events(registry: CollectorRegistry = REGISTRY) -> NamedHook:
-    """Make a hook for `Trace.read` that counts; once in a process, because it registers its counters in *registry*.
+    """Make a hook that counts, for `Trace.read` or as ``on_event`` of any reader.
+
+    Make it once in a process, because it registers its counters in *registry*; ``called("lots")`` gives the same
+    counters for a reader whose query has that name.
 
     Counters of several processes add up where ``PROMETHEUS_MULTIPROC_DIR`` is set before this module is imported.
     """
@@ -73,7 +76,7 @@ def count_events(registry: CollectorRegistry = REGISTRY) -> NamedHook:
             case PartRetried():
                 add("retries", query)
 
-    return count
+    return NamedHook(count)
 
 
 def exposition(limiter: Limiter | None = None) -> bytes:

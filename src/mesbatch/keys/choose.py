@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from mesbatch.errors import NotSplittable, StatementError
 from mesbatch.keys.collect import Keys
-from mesbatch.keys.examine import Examined
 from mesbatch.keys.strategy import Array, InList, LookUp, Strategy, TemporaryTable
 from mesbatch.source.key_forms import KeyedQuery
 from mesbatch.source.session import Session
+
+if TYPE_CHECKING:
+    from mesbatch.keys.examine import Examined
 
 StrategyName = Literal["auto", "in-list", "array", "look-up", "temporary-table"]
 Order = Literal["key", "any"]

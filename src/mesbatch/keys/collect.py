@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sized
 from copy import copy
@@ -123,6 +122,8 @@ class SpooledKeys:
     on_disk = True
 
     def __init__(self, checked: Iterable[list[Any]]) -> None:
+        import sqlite3  # only keys on disk need it
+
         # An empty name is a temporary database that SQLite spills to an unlinked file; threads take turns with it.
         self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self.key_type: type | None = None

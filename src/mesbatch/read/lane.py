@@ -54,7 +54,7 @@ class Lane:
         meaning = None if isinstance(error, MesbatchError) else self._driver.meaning_of(error)
         if meaning is None:
             return error
-        ours = meaning(f"{self.source.label}: {error}")
+        ours = meaning(f"{self.source.label}: {error}").hidden()
         ours.__cause__ = error
         return ours
 

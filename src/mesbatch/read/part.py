@@ -6,7 +6,6 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from random import uniform
 from typing import Any, Literal, NamedTuple
 
 from mesbatch.batch import Column, Row, find_column
@@ -150,6 +149,8 @@ class PartReader:
                 yield PartRead(part.first, part.last, part.count - len(refused))
                 return
             yield PartRetried(rest.first, rest.last, attempt, failure)
+            from random import uniform  # only a failure needs it
+
             if lane.stopped.wait(PAUSES[attempt - 1] * uniform(0.5, 1.0)):
                 return
 
@@ -215,9 +216,9 @@ class _Progress:
     def not_given_out(self, part: Part, error: Exception) -> Part:
         """The keys of *part* that may be read again."""
         if self.keys is not None and self.keys.open_key is not None:
-            raise ReadInterrupted(
-                f"key {self.keys.open_key!r} was delivered in part when the read failed: {error}"
-            ) from error
+            words = f"key {self.keys.open_key!r} was delivered in part when the read failed"
+            raise ReadInterrupted(f"{words}: {error}").hidden(words) from error
         if self.keys is None and self.given_out:
-            raise ReadInterrupted(f"rows in no order of keys were delivered when the read failed: {error}") from error
+            words = "rows in no order of keys were delivered when the read failed"
+            raise ReadInterrupted(f"{words}: {error}").hidden(words) from error
         return part if self.keys is None or self.keys.resume is None else part.after(self.keys.resume)

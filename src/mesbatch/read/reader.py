@@ -290,6 +290,8 @@ class BatchReader(Iterator[Batch]):
             return error
         if isinstance(error, ConnectionLost | DatabaseBusy | SnapshotTooOld):
             interrupted = ReadInterrupted(f"{error}; {self._so_far()}")
+            if error.for_client is not None:
+                interrupted.hidden(f"{error.for_client}; {self._so_far()}")
             interrupted.__cause__ = error
             return interrupted
         error.add_note(self._so_far())

@@ -75,13 +75,15 @@ def check_request(sql: Any, con: Any, params: Params, keys: Iterable[Any] | Keys
         raise ValueError(
             f"parallel={options['parallel']} needs more connections than {source.label}: pass an engine, pool or URL"
         )
-    text, params, converters = _as_text(sql, con, params, keyed=keys is not None)
+    text, params, converters, key_converter = _as_text(sql, con, params, options["paramstyle"], keyed=keys is not None)
     text = check_reads(text)
     own_keys = None
     if keys is not None:
         find_keys(text)
         if not isinstance(keys, Iterable | Keys):
             raise InvalidKey(f"keys must be a collection of keys or an iterator, got a {type(keys).__name__}")
+        if key_converter is not None and not isinstance(keys, Keys):
+            keys = _converted(keys, key_converter)
         if not isinstance(keys, Keys) and isinstance(keys, Sized):  # an iterator is read with the first batch
             keys = own_keys = collect_keys(keys)
     return Request(text, con, source, params, converters, keys, own_keys=own_keys, **options)
@@ -98,13 +100,24 @@ def _check_choice(name: str, value: object, allowed: tuple[str | None, ...]) -> 
         raise ValueError(f"{name} must be one of {', '.join(filter(None, allowed))}; got {value!r}")
 
 
+def _converted(keys: Iterable[Any], convert: Callable[[Any], Any]) -> Iterable[Any]:
+    """The driver's values of *keys*; None stays, and is refused with the others that no row can have."""
+    converted = (key if key is None else convert(key) for key in keys)
+    return list(converted) if isinstance(keys, Sized) else converted
+
+
 def _as_text(
-    sql: Any, con: Any, params: Params, *, keyed: bool
-) -> tuple[str, Params, Callable[[tuple[Column, ...]], Converters | None] | None]:
+    sql: Any, con: Any, params: Params, paramstyle: ParamStyle | None, *, keyed: bool
+) -> tuple[
+    str,
+    Params,
+    Callable[[tuple[Column, ...]], Converters | None] | None,
+    Callable[[Any], Any] | None,
+]:
     if isinstance(sql, str):
-        return sql, params, None
+        return sql, params, None, None
     if not hasattr(sql, "compile"):
         raise StatementError(f"sql must be text or a SQLAlchemy statement, got {type(sql).__name__}")
     from mesbatch.source.sqlalchemy.statement import compile_statement
 
-    return compile_statement(sql, con, params, keyed=keyed)
+    return compile_statement(sql, con, params, keyed=keyed, paramstyle=paramstyle)

@@ -11,7 +11,6 @@ from mesbatch.errors import SchemaChanged
 from mesbatch.events import PartRead
 from mesbatch.keys.choose import choose
 from mesbatch.keys.collect import CHECKED_AT_ONCE, Keys, collect_keys
-from mesbatch.keys.examine import examine
 from mesbatch.keys.resume import ResumePoint, as_asked
 from mesbatch.keys.strategy import LIST_SHAPES, InList, Part, Strategy
 from mesbatch.manifest import Manifest
@@ -167,8 +166,11 @@ class Reading:
             return Inline(_nothing())
         self._connect(source)
         session = (self._exporter or self._lanes[0]).session()
+        sql = session.driver.as_read(session, request.sql)
         paramstyle = request.paramstyle or session.driver.paramstyle
-        statement = KeyedStatement.parse(request.sql, request.params, paramstyle)
+        statement = KeyedStatement.parse(sql, request.params, paramstyle)
+        from mesbatch.keys.examine import examine  # it judges SQL, which only a keyed read needs
+
         examined = examine(session, statement, request.key, request.splittable)
         if keys.key_type is not None:
             session.driver.keys.check_type(examined.query, keys.key_type)

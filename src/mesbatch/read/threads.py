@@ -41,12 +41,15 @@ class Inline(Generic[T]):
     def take(self, deadline: float | None = None) -> T | None:
         """The next item, or None at the end; *deadline* is a time of ``monotonic()``.
 
-        Raises what the interrupted driver raises once it has passed.
+        Raises what the interrupted driver raises once it has passed, or TimeoutError where nothing interrupts it.
         """
         if self._worker is None:
             return next(self._items, None)
         with interrupted_at(deadline, self._worker.interrupt):
-            return next(self._items, None)
+            item = next(self._items, None)
+        if item is not None and deadline is not None and monotonic() >= deadline:
+            raise TimeoutError
+        return item
 
     def close(self) -> None:
         self._items.close()

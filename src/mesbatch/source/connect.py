@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from mesbatch.errors import UnknownSource
+from mesbatch.source.asynchronous import check_is_ordinary
 from mesbatch.source.databases import database_of, modules_of
 from mesbatch.source.drivers import WANTED, borrowed_session, driver_of, pooled_session, session_of
 from mesbatch.source.session import Session, Source
@@ -20,6 +21,7 @@ def find_source(con: Any, timeout: float | None = None) -> Source:
     """
     if isinstance(con, str):
         return from_url(con, timeout)
+    check_is_ordinary(con)
     if is_wrapper(con):
         return Source(lambda: borrowed_session(con), False, f"the caller's {type(con).__qualname__}")
     if (found := pool_of(con)) is not None:

@@ -17,7 +17,8 @@ class Database:
     *drivers* names, for the module that a connection's class comes from, the class or function of ``<folder>.driver``
     that makes its driver of the connection; with a dot, that of another module of the folder. *schemes* are those of
     URLs that ``<folder>.url`` opens itself, and *sqlalchemy* is a URL of the dialect that SQLAlchemy's statements are
-    compiled for on such a connection. *named_bind* is how its driver for URLs writes a parameter.
+    compiled for on such a connection, with braces in place of that module. *named_bind* is how its driver for URLs
+    writes a parameter.
     """
 
     folder: str
@@ -64,11 +65,28 @@ DATABASES = (
         "postgres",
         {"psycopg": "PsycopgDriver", "psycopg2": "psycopg2.Psycopg2Driver", "pg8000": "pg8000.Pg8000Driver"},
         frozenset({"postgresql", "postgres", "postgresql+psycopg"}),
-        sqlalchemy="postgresql+psycopg://",
+        sqlalchemy="postgresql+{}://",
         named_bind="%({})s",
     ),
     Database("oracle", {"oracledb": "OracleDriver"}, sqlalchemy="oracle+oracledb://"),
     Database("duckdb", {"duckdb": "DuckdbDriver", "_duckdb": "DuckdbDriver"}),
+    Database("odbc", {"pyodbc": "OdbcDriver"}),
+    Database(
+        "mysql",
+        {
+            "pymysql": "PymysqlDriver",
+            "MySQLdb": "MysqldbDriver",
+            "mysql": "ConnectorDriver",
+            "mariadb": "MariadbDriver",
+        },
+        frozenset(
+            f"{name}{driver}"
+            for name in ("mysql", "mariadb")
+            for driver in ("", "+pymysql", "+mysqldb", "+mysqlconnector", "+mariadbconnector")
+        ),
+        sqlalchemy="mysql+pymysql://",
+        named_bind="%({})s",
+    ),
     Database("adbc", {"adbc_driver_manager": "make_driver"}),
 )
 

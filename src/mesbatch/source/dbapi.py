@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import closing, suppress
-from socket import SHUT_RDWR, socket
 from typing import Any
 
 from mesbatch.batch import Column, Row
@@ -48,9 +47,13 @@ class DbapiDriver:
     shares_snapshots = False
     moves_between_threads = False
     waits_for_goodbye = False
+    cuts_borrowed = True
 
     def __init__(self, connection: Any = None) -> None:
         self.paramstyle = paramstyle_of(connection)
+
+    def as_read(self, session: Session, sql: str) -> str:
+        return sql
 
     def execute(self, session: Session, sql: str, params: Params, max_bytes: int) -> CursorRows:
         watch = BufferWatch(max_bytes)
@@ -111,7 +114,12 @@ class DbapiDriver:
     def interrupt(self, connection: Any) -> None:
         connection.cancel()
 
+    def interrupt_session(self, session: Session) -> None:
+        self.interrupt(session.connection)
+
     def cut(self, connection: Any) -> None:
+        from socket import SHUT_RDWR, socket  # only a read that does not stop otherwise needs it
+
         with socket(fileno=os.dup(connection.fileno())) as wire:
             wire.shutdown(SHUT_RDWR)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mesbatch.errors import UnknownSource
+from mesbatch.source.asynchronous import check_is_ordinary
 from mesbatch.source.databases import database_of
 from mesbatch.source.dbapi import DbapiDriver
 from mesbatch.source.session import Driver, Session
@@ -32,9 +33,14 @@ def driver_of(connection: Any) -> Driver:
     return DbapiDriver(connection)
 
 
-def owned_session(connection: Any, release: Callable[[], None], discard: Callable[[], None]) -> Session:
+def owned_session(
+    connection: Any,
+    release: Callable[[], None],
+    discard: Callable[[], None],
+    connect_again: Callable[[], Any] | None = None,
+) -> Session:
     """A session on a connection that is ours to give back."""
-    return Session(driver_of(connection), connection, True, release, discard)
+    return Session(driver_of(connection), connection, True, release, discard, connect_again=connect_again)
 
 
 def borrowed_session(wrapper: Any) -> Session:
@@ -51,13 +57,15 @@ def pooled_session(pool: Any, known: Pool) -> Session:
 def session_of(connect: Callable[[], Any]) -> Session:
     """A session on a new connection, which ends with it; one that a pool lent goes back to the pool."""
     opened = connect()
+    check_is_ordinary(opened)
     lender = getattr(opened, "_pool", None)
     if (found := pool_of(lender)) is not None:
         return _lent_session(*found, opened)
     try:
         connection = unwrap(opened)
         driver = driver_of(connection)
-        return Session(driver, connection, True, opened.close, getattr(opened, "invalidate", opened.close))
+        discard = getattr(opened, "invalidate", opened.close)
+        return Session(driver, connection, True, opened.close, discard, connect_again=connect)
     except BaseException:
         if hasattr(opened, "close"):
             opened.close()

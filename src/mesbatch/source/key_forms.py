@@ -156,7 +156,7 @@ class KeyForms:
         key, order = query.key, find_order_by(sql)
         if key is None:
             return sql
-        name = query.statement.written(quoted(key.name))
+        name = query.statement.written(self.quoted(key.name))
         collation = self.collation(query) if query.column.by_code_point else ""
         # A name may be ambiguous among joined tables, and not every database quotes one as the standard does.
         term = str(query.position) if query.position and self.extends_order(collation) else name
@@ -164,8 +164,16 @@ class KeyForms:
             terms = f", {order.terms}" if order.terms else ""
             return f"{order.before}\nORDER BY {term}{collation}{terms} {order.after}"
         if order.terms and query.names:
-            return _numbered(sql, query, collation)
+            return self.numbered(sql, query, collation)
         return f"SELECT * FROM (\n{sql}\n) mesbatch_rows ORDER BY {term}{collation}"
+
+    def quoted(self, name: str) -> str:
+        """*name* in the quotes that are around names."""
+        return quoted(name)
+
+    def numbered(self, sql: str, query: KeyedQuery, collation: str) -> str:
+        """*sql*, whose rows are numbered in its own order, ordered by key and then by number."""
+        return _numbered(sql, query, collation)
 
     def collation(self, query: KeyedQuery) -> str:
         """The words after a term of ORDER BY that make the key ascend by code point."""

@@ -37,7 +37,8 @@ class Driver(Protocol):
     binds that one statement may carry. *bounded_values* says that `execute` itself refuses a value above *max_bytes*.
     *shares_snapshots* says that several connections can see one state of the data, and *moves_between_threads* that a
     connection may be used by another thread than the one that opened it. *waits_for_goodbye* says that closing a
-    connection waits for an answer.
+    connection waits for an answer, and *cuts_borrowed* that the caller's own connection may be cut when no interruption
+    reaches it.
     """
 
     dialect: str
@@ -49,6 +50,10 @@ class Driver(Protocol):
     shares_snapshots: bool
     moves_between_threads: bool
     waits_for_goodbye: bool
+    cuts_borrowed: bool
+
+    def as_read(self, session: Session, sql: str) -> str:
+        """*sql* as `mesbatch.sql` reads it, where the database has a spelling of its own."""
 
     def execute(self, session: Session, sql: str, params: Params, max_bytes: int) -> Rows: ...
 
@@ -80,6 +85,9 @@ class Driver(Protocol):
     def interrupt(self, connection: Any) -> None:
         """Make a fetch that blocks in another thread fail soon; never touches a dead session."""
 
+    def interrupt_session(self, session: Session) -> None:
+        """`interrupt` the session's connection, by another one where the database takes it only from there."""
+
     def cut(self, connection: Any) -> None:
         """End the way to the database at once, so that a fetch which no interruption reaches fails."""
 
@@ -97,6 +105,7 @@ class Session:
     transaction was begun to see one state of the data, and *columnar* asks for record batches where the driver has
     them, for which the caller declares the types of *schema*. *on_invalid_text* says what becomes of text that is no
     UTF-8; *careful* asks a driver that fails on it without naming it to look at each text, and to go on.
+    *connect_again* makes a second connection of the same kind, where we opened this one.
     """
 
     driver: Driver
@@ -111,6 +120,7 @@ class Session:
     schema: Any = None
     on_invalid_text: OnInvalidText = "raise"
     careful: bool = False
+    connect_again: Callable[[], Any] | None = None
 
     def execute(self, sql: str, params: Params, max_bytes: int) -> Rows:
         return self.driver.execute(self, sql, params, max_bytes)
@@ -129,11 +139,12 @@ class Session:
 
     def interrupt(self) -> None:
         with suppress(Exception):
-            self.driver.interrupt(self.connection)
+            self.driver.interrupt_session(self)
 
     def cut(self) -> None:
-        with suppress(Exception):
-            self.driver.cut(self.connection)
+        if self.owned or self.driver.cuts_borrowed:
+            with suppress(Exception):
+                self.driver.cut(self.connection)
 
 
 @dataclass(frozen=True)

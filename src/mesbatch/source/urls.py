@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from urllib.parse import urlsplit
 
-from mesbatch.errors import ConnectionLost, UnknownSource
+from mesbatch.errors import UnknownSource
+from mesbatch.source.connecting import explain
 from mesbatch.source.databases import database_of_scheme
 from mesbatch.source.drivers import WANTED
+from mesbatch.source.labels import label_of
 from mesbatch.source.session import Session, Source
-
-_PASSWORD_OPTION = re.compile(r"(?<=[?&]password=)[^&]*")
 
 
 def from_url(url: str, timeout: float | None) -> Source:
@@ -19,17 +18,19 @@ def from_url(url: str, timeout: float | None) -> Source:
     Raises:
         UnknownSource: *url* is no URL.
     """
-    label = _without_password(url)
+    _check(url)
+    label = label_of(url)
     database = database_of_scheme(urlsplit(url).scheme)
     connect = None if database is None else database.connect(url, timeout)
 
     def open_session() -> Session:
         try:
             return _connect_by_sqlalchemy(url) if connect is None else connect()
-        except (ImportError, UnknownSource):
+        except UnknownSource:
             raise
-        except Exception as error:
-            raise ConnectionLost(f"cannot connect to {label}: {type(error).__name__}") from error
+        except Exception as error:  # noqa: BLE001  # the driver's, whatever it is
+            failure = explain(label, error)
+        raise failure  # without the driver's own, which may quote the URL
 
     return Source(open_session, True, label, None if database is None else database.connect_for_arrow(url))
 
@@ -40,18 +41,11 @@ def _connect_by_sqlalchemy(url: str) -> Session:
     return connect_url(url)
 
 
-def _without_password(url: str) -> str:
-    """*url* for a message.
-
-    Raises:
-        UnknownSource: it is no URL; it is not shown, since it may hold a password where nobody looks for one.
-    """
+def _check(url: str) -> None:
+    """Raise UnknownSource unless *url* is one; it is not shown, since it may hold a password where nobody looks."""
     try:
-        parts = urlsplit(url)
-    except ValueError as error:
-        raise UnknownSource(f"con must be {WANTED}; got a text that is no URL: {error}") from None
-    if not parts.scheme:
+        scheme = urlsplit(url).scheme
+    except ValueError:
+        raise UnknownSource(f"con must be {WANTED}; got a text that is no URL") from None
+    if not scheme:
         raise UnknownSource(f"con must be {WANTED}; got a text that is no URL")
-    if parts.password is not None:
-        url = url.replace(f":{parts.password}@", ":***@", 1)
-    return _PASSWORD_OPTION.sub("***", url)

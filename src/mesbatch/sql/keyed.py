@@ -19,6 +19,8 @@ BINDS = {
     "format": ("%s", "%({})s"),
     "pyformat": ("%s", "%({})s"),
     "qmark_dollar": ("?", "${}"),  # DuckDB, whose module calls it qmark
+    "qmark_pyformat": ("?", "%({})s"),  # mariadb, whose module calls it qmark
+    "verbatim": ("%s", "%({})s"),  # mysql-connector-python, which calls it pyformat and takes `%%` as it stands
 }
 PARAMSTYLES = ("qmark", "named", "format", "pyformat")  # PEP 249's
 PERCENT = frozenset({"format", "pyformat"})  # a percent sign that is no bind is written twice

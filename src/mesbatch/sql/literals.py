@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
 
-_OPENING = re.compile(r"[nN]?[qQ]'(?P<mark>\S)|\$(?P<tag>(?:[A-Za-z_\x80-\U0010ffff][\w\x80-\U0010ffff]*)?)\$")
-_COMMENT_EDGE = re.compile(r"(?=/\*|\*/)")
+_OPENING = r"[nN]?[qQ]'(?P<mark>\S)|\$(?P<tag>(?:[A-Za-z_\x80-\U0010ffff][\w\x80-\U0010ffff]*)?)\$"
+_COMMENT_EDGE = r"(?=/\*|\*/)"
 _CLOSING_MARKS = {"[": "]", "{": "}", "(": ")", "<": ">"}
 
 
@@ -36,7 +36,7 @@ class LiteralEnds:
 
     def quote(self, start: int) -> int:
         """Find the end of the literal that opens at *start* by ``q'[`` or ``$tag$``."""
-        opening = _OPENING.match(self._sql, start)
+        opening = re.compile(_OPENING).match(self._sql, start)
         if opening is None:
             return 0
         if (mark := opening["mark"]) is not None:
@@ -59,7 +59,7 @@ class LiteralEnds:
     @cached_property
     def _comment_levels(self) -> tuple[Sequence[int], Sequence[int]]:
         """List the places of ``/*`` and ``*/``, and for each the end of the comment in whose text it comes next."""
-        edges = [edge.start() for edge in _COMMENT_EDGE.finditer(self._sql)]
+        edges = [edge.start() for edge in re.finditer(_COMMENT_EDGE, self._sql)]
         ends = [0] * len(edges)
 
         def end_of_level(start: int) -> int:

@@ -11,7 +11,7 @@ from mesbatch.sql.tree import Node, tokens_of
 
 LONGEST_NAME = 63  # bytes; PostgreSQL cuts longer ones
 
-_WORD = re.compile(r"\w+")
+_WORD = r"\w+"
 
 # PostgreSQL names an output after its function or type; these are the names that do not stand in the statement's text.
 _MADE_UP_NAMES = frozenset(
@@ -39,7 +39,7 @@ class Name(NamedTuple):
 
     @property
     def is_word(self) -> bool:
-        return _WORD.fullmatch(self.loose) is not None
+        return re.fullmatch(_WORD, self.loose) is not None
 
     @property
     def text(self) -> str:
@@ -99,5 +99,5 @@ def possible_names(expression: Iterable[Node]) -> frozenset[str]:
 
     Names that are no words come on top: SQLite and Oracle take the text itself.
     """
-    words = (fold(word) for token in tokens_of(expression) for word in _WORD.findall(token.text))
+    words = (fold(word) for token in tokens_of(expression) for word in re.findall(_WORD, token.text))
     return _MADE_UP_NAMES.union(words)

@@ -20,7 +20,7 @@ _BEFORE_AN_OPERAND = frozenset(
 _SPREADING = frozenset({"UNNEST", "COLUMNS"})  # DuckDB makes several outputs of one, with names from the data
 
 # How databases rename the second of two outputs of one name: lot:1 (SQLite), lot_1 (DuckDB).
-_NUMBERED = re.compile(r"(.+)[:_]\d+")
+_NUMBERED = r"(.+)[:_]\d+"
 
 
 class Unproved(Exception):
@@ -140,7 +140,7 @@ class Outputs:
         positions: dict[str, list[int]] = defaultdict(list)
         for i, column in enumerate(columns or ()):
             positions[fold(column)].append(i)
-        renamed = {found[1] for column in positions if (found := _NUMBERED.fullmatch(column))}
+        renamed = {found[1] for column in positions if (found := re.fullmatch(_NUMBERED, column))}
         proved = {
             positions[name.loose][0]
             for name in names

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import takewhile
 
 from mesbatch.errors import StatementError
+from mesbatch.sql.backslashes import without_backslashed_quotes
 from mesbatch.sql.clauses import ROW_LIMITS, SET_OPERATIONS, split_clauses
 from mesbatch.sql.tokens import Token, significant_tokens, tokenize, unquote
 from mesbatch.sql.tree import Node, Parens, read_tree, write_nodes
@@ -16,7 +18,7 @@ from mesbatch.sql.tree import Node, Parens, read_tree, write_nodes
 READING = frozenset({"SELECT", "WITH", "VALUES", "TABLE", "PRAGMA", "SHOW"})
 WANTED = "wanted: IN (:keys), once, outside quotes and comments"
 
-_KEYS = re.compile(r":keys|__\[POSTCOMPILE_keys(?:~~.+?~~)?\]", re.IGNORECASE | re.DOTALL)
+_KEYS = r"(?is):keys|__\[POSTCOMPILE_keys(?:~~.+?~~)?\]"
 _BEFORE_A_PREDICATE = frozenset({"WHERE", "AND", "OR", "NOT", "ON", "HAVING", "WHEN", "THEN", "ELSE", "SELECT", "CASE"})
 
 
@@ -56,7 +58,8 @@ class OrderBy:
 def check_reads(sql: str) -> str:
     """Check that *sql* is one statement that returns rows; give it back without semicolon and comments at its end.
 
-    Looks at words only: a function that writes is not noticed, nor is what EXPLAIN or PRAGMA do beyond reading.
+    A text that only MySQL reads to its end is given back so written that everybody does. Looks at words only: a
+    function that writes is not noticed, nor is what EXPLAIN or PRAGMA do beyond reading.
 
     Raises:
         StatementError: the text is empty, cut, two statements, or one that changes data or returns no rows; or its
@@ -65,6 +68,15 @@ def check_reads(sql: str) -> str:
     >>> check_reads("select * from lot_history; -- all of them")
     'select * from lot_history'
     """
+    try:
+        return _check_reads(sql)
+    except StatementError as error:
+        with suppress(StatementError):  # MySQL has quotes after backslashes, and comments after `#`
+            return _check_reads(without_backslashed_quotes(sql))
+        raise error from None
+
+
+def _check_reads(sql: str) -> str:
     tokens = significant_tokens(sql)
     _check_closed(tokens)
     while tokens and tokens[-1].text == ";":
@@ -89,7 +101,7 @@ def find_keys(sql: str) -> KeyFilter:
     ('CONTAINERID', 'ERID in ', ' and QTY > 0')
     """
     tokens = significant_tokens(sql)
-    found = [i for i, token in enumerate(tokens) if token.kind == "bind" and _KEYS.fullmatch(token.text)]
+    found = [i for i, token in enumerate(tokens) if token.kind == "bind" and re.fullmatch(_KEYS, token.text)]
     if not found:
         raise StatementError(f"the statement has no :keys{_hidden_keys(sql)}; {WANTED}")
     if len(found) > 1:

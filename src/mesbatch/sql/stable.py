@@ -11,9 +11,9 @@ from mesbatch.sql.tokens import Token, unquote
 from mesbatch.sql.tree import Node, Parens, levels
 
 # A nested comment, one that ends at a carriage return somewhere, one that MySQL runs.
-_UNCLEAR_COMMENT = re.compile(r"/\*.*/\*|--.*\r(?!\n)|/\*M?!", re.DOTALL)
+_UNCLEAR_COMMENT = r"/\*.*/\*|--.*\r(?!\n)|/\*M?!"
 # MySQL ends 'x\\' elsewhere; SQLite reads q'..' and e'..' as a name and a string, and $$ as a name.
-_UNCLEAR_STRING = re.compile(r"(?:'|[nNeE]').*\\'|[nN]?[qQ]'.*'.*'|\$.*['\"]", re.DOTALL)
+_UNCLEAR_STRING = r"(?:'|[nNeE]').*\\'|[nN]?[qQ]'.*'.*'|\$.*['\"]"
 _JSON_OPERATORS = (">", "-", "#", "=")  # after a hash, which begins a comment for MySQL
 
 
@@ -24,9 +24,9 @@ def check_clear(tokens: Sequence[Token]) -> None:
     """
     escapes = False
     for token, following in zip(tokens, [*tokens[1:], None]):
-        if token.kind == "comment" and _UNCLEAR_COMMENT.match(token.text):
+        if token.kind == "comment" and re.match(_UNCLEAR_COMMENT, token.text, re.DOTALL):
             raise Doubt("databases disagree on where this comment ends", [token])
-        if token.kind == "string" and _UNCLEAR_STRING.match(token.text) and not escapes:
+        if token.kind == "string" and re.match(_UNCLEAR_STRING, token.text, re.DOTALL) and not escapes:
             raise Doubt("databases disagree on where this string ends", [token])
         if token.text[0] == "[" and (token.text.count("'") % 2 or token.text.count('"') % 2):  # DuckDB: a list
             raise Doubt("databases disagree on where this name ends", [token])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from string import ascii_lowercase, ascii_uppercase
 from typing import Literal, NamedTuple, cast
 
@@ -15,8 +16,7 @@ Kind = Literal[
 
 # Where two dialects read the same text differently, the reading is the one without which valid text would be lost:
 # nested comments and dollar quotes when they close (PostgreSQL), q'[..]' when it closes (Oracle).
-_TOKEN = re.compile(
-    r"""
+_ONE_OF = r"""
     (?P<space>[ \t\n\r\f\v]+)
   | (?P<comment>--[^\n]*)
   | (?P<string>
@@ -32,9 +32,7 @@ _TOKEN = re.compile(
   | (?P<name>[A-Za-z_\x80-\U0010ffff](?:[\w$\x80-\U0010ffff]|\#(?![>\-=\#]))*)
   | (?P<punctuation>[(),;.\[\]])
   | (?P<operator>:=|\|\||<=|>=|<>|!=|==|->>|->|=>|.)
-    """,
-    re.VERBOSE | re.DOTALL,
-)
+    """
 _UPPER_CASE = str.maketrans(ascii_lowercase, ascii_uppercase)
 
 # After one of these, `[` opens a name (SQLite); after any other name it opens a subscript or an array (PostgreSQL).
@@ -133,7 +131,7 @@ def _read_token(sql: str, start: int, ends: LiteralEnds, is_name_due: bool) -> t
             return "quoted", end
         case "q" | "Q" | "n" | "N" | "$" if end := ends.quote(start):
             return "string", end
-    found = cast("re.Match[str]", _TOKEN.match(sql, start))  # the last alternative takes any character
+    found = cast("re.Match[str]", _token().match(sql, start))  # the last alternative takes any character
     return "operator" if found.lastgroup == "cast" else cast("Kind", found.lastgroup), found.end()
 
 
@@ -143,3 +141,9 @@ def _opens_a_name(previous: Token | None, opened: list[str]) -> bool:
     if previous is None or previous.kind == "operator" or previous.text in ("(", ",", ".", ";"):
         return True
     return previous.word in _BEFORE_A_NAME
+
+
+@cache
+def _token() -> re.Pattern[str]:
+    """Compile the expression of a token when the first text is read: an import must not wait for that."""
+    return re.compile(_ONE_OF, re.VERBOSE | re.DOTALL)

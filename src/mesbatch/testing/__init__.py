@@ -28,3 +28,8 @@ def __getattr__(name: str) -> Any:
     from mesbatch.testing import memory
 
     return getattr(memory, name)
+
+
+def __dir__() -> list[str]:
+    """List the names that are imported on use, too."""
+    return sorted({*globals(), *__all__})

@@ -8,6 +8,8 @@ from typing import Any, Self
 from mesbatch.batch import Row
 from mesbatch.testing.faults import Faults
 
+__tracebackhide__ = True  # pytest shows the lines of the user's test, and none of ours
+
 
 class FaultyConnect:
     """A function that connects by *connect*; connecting, executing, fetching and committing are calls that may fail.

@@ -8,6 +8,8 @@ from threading import Lock
 
 from mesbatch.batch import Batch
 
+__tracebackhide__ = True  # pytest shows the lines of the user's test, and none of ours
+
 
 class InjectedFault(ConnectionError):
     """The error of a failure on purpose, unless you name another; to mesbatch, a connection that went away."""

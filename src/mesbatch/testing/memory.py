@@ -13,6 +13,8 @@ from memray import AllocationRecord, FileFormat, FileReader, Tracker
 
 from mesbatch.units import MiB, format_bytes
 
+__tracebackhide__ = True  # pytest shows the lines of the user's test, and none of ours
+
 GROWTH = 1 * MiB  # caches and allocators add less between two sizes; a list of 10,000 rows is far above it
 PLACES = 3  # that a failure names: the first is nearly always the culprit
 

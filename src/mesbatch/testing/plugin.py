@@ -9,6 +9,8 @@ import pytest
 
 from mesbatch.testing.memory import GROWTH, assert_flat_memory
 
+__tracebackhide__ = True  # pytest shows the lines of the user's test, and none of ours
+
 MARKER = "flat_memory"
 DESCRIPTION = f"{MARKER}(sizes, growth=1 MiB): the test takes a size, and its memory may not grow from size to size"
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import gc
 import logging
 import sqlite3
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
 pytest.importorskip("flask", reason="no web framework: flask is not installed")
 
-from flask import Response, request
+from flask import Flask, Response, request
 from werkzeug.test import EnvironBuilder
 
 from mesbatch import read_sql_iter
@@ -19,6 +22,7 @@ from mesbatch.adapters.flask import stream_json, stream_ndjson, untaken
 from mesbatch.adapters.flask.reads import HeldRead, OneDomain
 from mesbatch.errors import ClientTooSlow, PermitReleased, ResponseIsStreamed
 from tests.adapters.flask.application import ROWS, Application
+from tests.rig.site import ROOT
 from tests.rig.until import until
 
 SOON = 0.1  # seconds, in place of the usual patience
@@ -34,11 +38,12 @@ def application(tmp_path):
     application = Application(tmp_path)
     application.gate.set()
 
-    @application.flask.get("/plain")
-    def plain():
-        return stream_ndjson(reader_of(application), permit=application.limiter.permit(10))
-
+    application.flask.add_url_rule("/plain", view_func=plain_of(application))
     return application
+
+
+def plain_of(application: Application):
+    return lambda: stream_ndjson(reader_of(application), permit=application.limiter.permit(10))
 
 
 def reader_of(application: Application):
@@ -132,6 +137,7 @@ def test_a_read_that_is_interrupted_because_nobody_takes_it_gives_back_too(appli
 
 def test_a_response_that_nobody_knows_any_more_gives_back_at_once(application, monkeypatch):
     monkeypatch.setattr(untaken, "TAKE_SECONDS", 60)
+    without_jobs(application)
     application.flask.after_request(replace)
     assert application.client.get("/plain").status_code == 503
     gc.collect()
@@ -139,7 +145,14 @@ def test_a_response_that_nobody_knows_any_more_gives_back_at_once(application, m
     until(no_thread_is_left)
 
 
+def without_jobs(application: Application) -> None:
+    """Leave only the route of this module: pytest keeps logged errors, whose frames keep the response alive."""
+    application.flask = Flask("plain")
+    application.flask.add_url_rule("/plain", view_func=plain_of(application))
+
+
 def test_a_body_that_is_dropped_in_its_middle_gives_back_at_once(application):
+    without_jobs(application)
     application.flask.after_request(wrap)
     pieces = call(application, "/plain")
     next(iter(pieces))
@@ -293,3 +306,30 @@ def test_one_thread_watches_over_all_answers(application):
     for _ in range(2):
         call(application, "/plain").close()
     assert [thread.name for thread in threading.enumerate()].count("mesbatch-untaken") == 1
+
+
+def test_a_forked_process_has_a_thread_of_its_own(application):
+    call(application, "/plain").close()
+    code = f"""
+import multiprocessing, sys
+from pathlib import Path
+from tests.adapters.flask.test_untaken import answer_that_nobody_takes
+folder = Path({application.path!r}).parent
+multiprocessing.set_start_method("fork")
+answer_that_nobody_takes(folder / "parent")
+child = multiprocessing.Process(target=answer_that_nobody_takes, args=(folder / "child",))
+child.start(); child.join(); sys.exit(child.exitcode)
+"""
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], cwd=ROOT, timeout=60, check=False)
+    assert done.returncode == 0
+
+
+def answer_that_nobody_takes(folder: Path) -> None:
+    """Make an answer, and wait until its permit is back; a process that waits in vain fails."""
+    folder.mkdir()
+    untaken.TAKE_SECONDS = SOON
+    application = Application(folder)
+    application.flask.add_url_rule("/plain", view_func=plain_of(application))
+    kept = call(application, "/plain")
+    until(lambda: all_given_back(application), 10)
+    kept.close()

@@ -14,6 +14,7 @@ from mesbatch.adapters.flask.answers import JSON
 from mesbatch.adapters.flask.response import NDJSON
 from mesbatch.codec.rows import Shape
 from mesbatch.errors import BodyTooLarge, InvalidPage, InvalidRequest, NoPrincipal, NotAcceptable, UnsupportedMediaType
+from mesbatch.jobs.owner import owner_text
 
 LINES = (NDJSON, "application/jsonl", "application/ndjson")  # names of one format, none of them registered
 
@@ -57,15 +58,16 @@ def name_lines(response: Response, mimetype: str) -> Response:
 
 
 def name_principal(principal: Principal) -> str:
-    """Ask the application for the user on whose behalf the request is made.
+    """Ask the application for the user on whose behalf the request is made; an integer or UUID becomes text.
 
     Raises:
+        InvalidJob: the application names something else.
         NoPrincipal: the application names nobody.
     """
-    found = principal()
-    if not found:
+    found: Any = principal()
+    if found is None or found == "":
         raise NoPrincipal("this route is for a user that the application knows, and it named none")
-    return found
+    return owner_text(found)
 
 
 def read_events(max_body: int, known: Collection[str]) -> EventsRequest:

@@ -105,9 +105,7 @@ class _Watch:
 
     def restart(self) -> None:
         """Begin anew in a forked process, which has neither the thread nor the answers of its parent."""
-        self._thread, self._lock = None, Lock()
-        while not self.queue.empty():
-            self.queue.get_nowait()
+        self._thread, self._lock, self.queue = None, Lock(), SimpleQueue()
 
     def _run(self) -> None:
         waiting: deque[tuple[float, Untaken]] = deque()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from decimal import Decimal
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import BindParameter, Integer, Numeric, TextClause, bindparam
 from sqlalchemy.engine import Connection, Dialect, Engine, default, make_url
@@ -16,7 +16,8 @@ from sqlalchemy.sql.expression import ClauseElement, Select
 from mesbatch.batch import Column
 from mesbatch.errors import StatementError
 from mesbatch.source.databases import database_of
-from mesbatch.source.drivers import pooled_session, session_of
+from mesbatch.source.drivers import driver_of, pooled_session, session_of
+from mesbatch.source.postgres.oids import TYPES
 from mesbatch.source.session import Params
 from mesbatch.source.unwrap import is_wrapper, pool_of, unwrap
 
@@ -25,27 +26,43 @@ Converter = Callable[[Any], Any]
 KEYS_COMPILED = re.compile(r"\(\(__\[POSTCOMPILE_keys[^]]*\]\)\)|\(__\[POSTCOMPILE_keys[^]]*\]\)")
 
 
-def compile_statement(
-    statement: ClauseElement, con: Any, params: Params, *, keyed: bool
-) -> tuple[str, Params, Callable[[tuple[Column, ...]], list[Converter | None] | None] | None]:
-    """The driver's text, its parameters, and what each column's type makes of the driver's value.
+class Compiled(NamedTuple):
+    """A statement in the driver's words: text, parameters, and the conversions by the types of its columns.
 
-    The converters are made from the columns of the result. Only a ``select()`` knows its columns' types; of a
-    ``text()`` the values stay the driver's, and there are none.
+    *converters* are made from the columns of the result. Only a ``select()`` knows its columns' types; of a ``text()``
+    the values stay the driver's, and there are none. *key_converter* makes the driver's value of a key.
+    """
+
+    text: str
+    params: Params
+    converters: Callable[[tuple[Column, ...]], list[Converter | None] | None] | None
+    key_converter: Converter | None
+
+
+def compile_statement(
+    statement: ClauseElement, con: Any, params: Params, *, keyed: bool, paramstyle: str | None = None
+) -> Compiled:
+    """Compile *statement* for the driver that *con* reads with; *paramstyle* is that of one that is not known.
+
+    Raises:
+        StatementError: nobody knows how the driver writes binds, or *params* are no mapping.
     """
     if params is not None and not isinstance(params, Mapping):
         raise StatementError(f"a SQLAlchemy statement takes its params as a mapping, got {type(params).__name__}")
     if isinstance(statement, TextClause) and keyed and "keys" in statement._bindparams:
         statement = statement.bindparams(bindparam("keys", expanding=True))
-    dialect = _dialect(con)
+    dialect = _dialect(con, paramstyle)
     compiled: Any = statement.compile(dialect=dialect, compile_kwargs={} if keyed else {"render_postcompile": True})
     given = compiled.construct_params({"keys": None, **params} if params and keyed else params, _check=False)
     values = {name: _to_driver(compiled.binds[name], value, dialect) for name, value in given.items() if name != "keys"}
     text = KEYS_COMPILED.sub("(:keys)", str(compiled))
     converters = partial(_converters, statement, dialect) if isinstance(statement, Select) else None
+    bind = compiled.binds.get("keys") if keyed else None
+    key_converter = None if bind is None else bind.type.dialect_impl(dialect).bind_processor(dialect)
     if not compiled.positional:
-        return text, values, converters
-    return text, tuple(values[name] for name in compiled.positiontup or () if name != "keys"), converters
+        return Compiled(text, values, converters, key_converter)
+    by_position = tuple(values[name] for name in compiled.positiontup or () if name != "keys")
+    return Compiled(text, by_position, converters, key_converter)
 
 
 def _to_driver(bind: BindParameter[Any], value: Any, dialect: Dialect) -> Any:
@@ -80,24 +97,28 @@ def _type_code(dialect: Dialect, column: Column) -> int | None:
     """The number of a column's type, which SQLAlchemy asks for on PostgreSQL only."""
     if dialect.name != "postgresql" or column.type is None:
         return None
-    from psycopg import adapters
-
-    return adapters.types[column.type].oid
+    return TYPES[column.type][0] if column.type in TYPES else None
 
 
-def _dialect(con: Any) -> Dialect:
+def _dialect(con: Any, paramstyle: str | None) -> Dialect:
     if hasattr(con, "dialect_of"):
-        return _dialect(con.dialect_of)
+        return _dialect(con.dialect_of, paramstyle)
     if isinstance(con, Engine | Connection):
         return con.dialect
+    if isinstance(con, str):
+        return make_url(con).get_dialect()()
     if is_wrapper(con):
-        return _dialect(unwrap(con))
+        return _dialect(unwrap(con), paramstyle)
     if (found := pool_of(con)) is not None:
         with closing(pooled_session(*found)) as session:
-            return _dialect(session.connection)
+            return _dialect(session.connection, paramstyle)
     known = database_of(con)
-    if known is None and callable(con) and not isinstance(con, str):
+    if known is None and callable(con):
         with closing(session_of(con)) as session:  # nothing else tells which driver a function connects with
-            return _dialect(session.connection)
-    url = con if isinstance(con, str) else known[1].sqlalchemy if known is not None else ""
-    return make_url(url).get_dialect()() if url else default.DefaultDialect(paramstyle="named")
+            return _dialect(session.connection, paramstyle)
+    if known is not None and known[1].sqlalchemy:
+        return make_url(known[1].sqlalchemy.format(known[0])).get_dialect()()
+    style = paramstyle or driver_of(con).paramstyle
+    if not style:
+        raise StatementError("a SQLAlchemy statement needs the paramstyle of the driver: name it with paramstyle=")
+    return default.DefaultDialect(paramstyle="qmark" if style.startswith("qmark") else style)  # type: ignore[arg-type]

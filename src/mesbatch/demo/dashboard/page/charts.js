@@ -68,8 +68,9 @@ function runsOf(samples, name) {
  * The largest of *counts*, with the rest in one bar.
  * @param {HTMLElement} place
  * @param {Map<string, number>} counts
+ * @param {Record<string, string>} [words] shown in place of names
  */
-export function drawBars(place, counts) {
+export function drawBars(place, counts, words = {}) {
   const sorted = [...counts].sort((one, other) => other[1] - one[1]);
   const rest = sorted.slice(MOST_BARS).reduce((sum, [, count]) => sum + count, 0);
   const shown = sorted.slice(0, MOST_BARS).concat(rest ? [['all others', rest]] : []);
@@ -81,11 +82,11 @@ export function drawBars(place, counts) {
       fill.style.width = `${(100 * count) / most}%`;
       const track = element('span', '', { class: 'bar-track' });
       track.append(fill);
-      row.append(element('span', name, { class: 'bar-name' }), track, element('span', count.toLocaleString('en'), { class: 'bar-count' }));
+      row.append(element('span', words[name] ?? name, { class: 'bar-name', title: name }), track, element('span', count.toLocaleString('en'), { class: 'bar-count' }));
       return row;
     }),
   );
-  place.setAttribute('aria-label', shown.map(([name, count]) => `${name}: ${count}`).join(', ') || 'no rejects yet');
+  place.setAttribute('aria-label', shown.map(([name, count]) => `${words[name] ?? name}: ${count}`).join(', ') || 'no rejects yet');
 }
 
 /** @param {number} bytes */

@@ -17,6 +17,15 @@ const page = Object.fromEntries([...document.querySelectorAll('[id]')].map((foun
 const form = /** @type {HTMLFormElement} */ (page.ask);
 const { profile, keys, worker } = /** @type {any} */ (form.elements);
 
+/**
+ * The made-up loss reasons in English: not every machine has a font for the names.
+ * @type {Record<string, string>}
+ */
+const LOSS_REASONS = {
+  缺角: 'chipped corner', 裂痕: 'crack', 斷線: 'broken wire', 偏移: 'misplaced', 沾污: 'stain', 氣泡: 'void',
+  短路: 'short circuit', 開路: 'open circuit', 尺寸不符: 'wrong size', 印字不良: 'bad marking', 漏電: 'leakage', 其他: 'other',
+};
+
 /** @type {Run | null} */
 let run = null;
 /** @type {Map<string, DomainRows>} */
@@ -56,13 +65,30 @@ function buildForm() {
 
 const chosenDomains = () => new FormData(form).getAll('domain').map(String);
 
+/**
+ * Say why nothing can be read as it is chosen; an empty text if it can.
+ * @param {string[]} wanted
+ */
+function mistakeIn(wanted) {
+  const { validity } = keys;
+  if (validity.badInput || validity.valueMissing) return 'Write the number of container ids.';
+  if (validity.rangeUnderflow) return 'At least 1 container id is needed.';
+  if (validity.stepMismatch) return 'The number of container ids is a whole number.';
+  if (validity.rangeOverflow) return `This warehouse has ${warehouse.cids.toLocaleString('en')} container ids: start the demo with --cids for more.`;
+  return wanted.length ? '' : 'Choose at least one domain.';
+}
+
 /** Ask what the server would answer now, and show why. */
 async function decide() {
   chosen.abort();
   chosen = new AbortController();
   const wanted = chosenDomains();
-  page.start.disabled = !wanted.length || !form.checkValidity() || run?.state === 'running';
-  if (!form.checkValidity()) return;
+  const mistake = mistakeIn(wanted);
+  page.start.disabled = Boolean(mistake) || run?.state === 'running';
+  if (mistake) {
+    page.decision.replaceChildren(element('span', mistake, { class: 'why' }));
+    return;
+  }
   const query = new URLSearchParams([['profile', profile.value], ['keys', keys.value], ...wanted.map((name) => ['domain', name])]);
   if (worker.checked) query.set('worker', '1');
   try {
@@ -155,7 +181,7 @@ function drawRun(run) {
     page.shown.textContent = rows.length < rows.count ? `first ${format(rows.length)} of ${format(rows.count)}` : `${format(rows.count)} rows`;
   }
   for (const tab of page.tabs.children) tab.lastChild.textContent = format(domains.get(tab.dataset.domain)?.count ?? 0);
-  drawBars(page.chart, run.reasons);
+  drawBars(page.chart, run.reasons, LOSS_REASONS);
   page.chart.dataset.counted = String(run.wanted.domains.includes('rejects'));
 }
 
