@@ -114,7 +114,7 @@ def _joined(words: Iterable[str]) -> str:
 
 
 def _refused(outcomes: Sequence[Outcome], texts: Sequence[str | None]) -> str:
-    """The values that are errors, and where: as tuples and lines, or in Arrow and Parquet."""
+    """List the values that are errors, and where: as tuples and lines, or in Arrow and Parquet."""
     rows, columnar = ({n for one in pair for n in one.refusals} for pair in (outcomes[:2], outcomes[2:]))
     parts = []
     for where, positions in (("", rows & columnar), (" in tuples and NDJSON", rows - columnar),

@@ -41,7 +41,7 @@ class Way:
 
 
 def ways_of(con: Any, own: Any = None, adbc: Callable[[], Any] | None = None, *, label: str = "by URL") -> list[Way]:
-    """The ways from the caller's connection *con*, from *own* (a URL or a function), and from what *adbc* opens."""
+    """List the ways from the caller's connection *con*, from *own*, a URL or a function, and what *adbc* opens."""
     ways = [
         Way("tuples", "tuple", partial(_tuples, con)),
         Way("spilled", "tuple", partial(_spilled, con)),
@@ -70,7 +70,7 @@ def ways_of(con: Any, own: Any = None, adbc: Callable[[], Any] | None = None, *,
 
 
 def ways_of_tables() -> list[Way]:
-    """The ways of an Arrow table, which stands in place of the statement."""
+    """List the ways of an Arrow table, which stands in place of the statement."""
     reads: list[tuple[str, kinds.Way, Callable[..., list[Came]]]] = [
         ("tuples", "tuple", _tuples),
         ("spilled", "tuple", _spilled),
@@ -175,7 +175,7 @@ def _parquet(con: Any, sql: str, **options: Any) -> list[Came]:
 
 
 def _read_by_all(path: Path) -> Iterator[Came]:
-    """A Parquet file as three libraries read it; one that cannot has its error in place of values."""
+    """Read a Parquet file by three libraries; one that cannot has its error in place of values."""
     for reader, read in (("pyarrow", pa.parquet.read_table), ("duckdb", _read_by_duckdb), ("polars", _read_by_polars)):
         try:
             yield _came(reader, read(path))
