@@ -6,6 +6,7 @@ import json
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -115,3 +116,20 @@ def test_an_empty_result_is_a_header_and_other_columns_are_refused():
 
 def test_rows_without_columns_stay_countable():
     assert CsvEncoder([]).encode_lines([(), ()]) == b"\r\n\r\n"
+
+
+def test_no_bytes_are_a_value_and_null_is_none():
+    assert CsvEncoder(["B"]).encode_lines([(b"",), (None,), (b"\x01",)]) == b'""\r\n\r\nAQ==\r\n'
+
+
+def test_documents_are_json_with_all_their_digits():
+    encoder = CsvEncoder([Column("V", "jsonb"), Column("T", "text")])
+    rows = [("x", "x"), (Decimal("1.50"), "1"), ({"a": [Decimal("1E+400"), 2**70]}, "t"), (None, None), (True, "true")]
+    assert encoder.encode_lines(rows).split(b"\r\n")[:-1] == [
+        b'"""x""",x', b"1.50,1", b'"{""a"":[1E+400,1180591620717411303424]}",t', b",", b"true,true"
+    ]  # fmt: skip
+
+
+def test_an_offset_of_no_whole_minute_moves_no_instant():
+    moment = datetime(1900, 1, 1, 8, 5, 43, tzinfo=ZoneInfo("Asia/Shanghai"))
+    assert CsvEncoder([Column("V", "timestamptz")]).encode_lines([(moment,)]) == b"1900-01-01T00:00:00Z\r\n"

@@ -138,7 +138,7 @@ TYPES: Sequence[ArrowType] = (
 
 
 def select(type_: Type, positions: Sequence[int]) -> Any:
-    """A table, in place of a statement."""
+    """Make a table, in place of a statement."""
     assert isinstance(type_, ArrowType)
     return pa.table({"n": pa.array(positions, pa.int64()), "v": type_.array(positions)})
 

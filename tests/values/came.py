@@ -56,12 +56,18 @@ class Single:
     value: float
 
 
+class Field(str):
+    """A field of CSV, which may be a text or the JSON of another value."""
+
+    __slots__ = ()
+
+
 class Pairs(tuple[tuple[str, Any], ...]):
     """The members of a JSON object in their order, repeated names included."""
 
 
 def from_json(text: str) -> Any:
-    """The document *text*: numbers with a fraction or an exponent are Decimals, objects are `Pairs`."""
+    """Read the document *text*: numbers with a fraction or an exponent are Decimals, objects are `Pairs`."""
     return json.loads(text, parse_int=_whole, parse_float=Decimal, parse_constant=_refuse, object_pairs_hook=Pairs)
 
 
@@ -74,7 +80,7 @@ def _refuse(constant: str) -> Any:
 
 
 def from_arrow(column: Any) -> list[Any]:
-    """The values of an array or a chunked one."""
+    """Give the values of an array or a chunked one."""
     column.validate(full=True)  # reads every text and every offset
     if isinstance(column, pa.ChunkedArray):
         return [value for chunk in column.chunks for value in from_arrow(chunk)]
@@ -97,7 +103,7 @@ def _values(column: Any, type_: Any) -> list[Any]:
 
 
 def _counts(column: Any, type_: Any) -> list[int | None]:
-    """The integers behind dates and times."""
+    """Give the integers behind dates and times."""
     counted: list[int | None] = column.view(pa.int32() if type_.bit_width == 32 else pa.int64()).to_pylist()
     return counted
 

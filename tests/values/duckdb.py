@@ -34,7 +34,7 @@ def _unescape(text: str) -> bytes:
 
 
 def _split_brackets(text: str) -> Any:
-    """``[1, NULL, [2]]`` of values that hold no commas and brackets."""
+    """Split ``[1, NULL, [2]]`` of values that hold no commas and brackets."""
     depth, start, items = 0, 1, []
     for at, char in enumerate(text):
         depth += (char == "[") - (char == "]")

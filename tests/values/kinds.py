@@ -49,18 +49,18 @@ class Kind:
     loses: Callable[[Way, str], bool] = lambda way, text: False
 
     def form(self, way: Way, value: Any) -> Any:
-        """What *value*, which came on *way*, is compared as."""
+        """Give the form in which *value*, which came on *way*, is compared."""
         forms = self.by_way.get(way, self.forms)
         if type(value) not in forms:
             raise TypeError(f"{value!r} is a {type(value).__name__}, which is none of the forms that were written down")
         return forms[type(value)](value)
 
     def or_text(self) -> Kind:
-        """The same for a column that is read as text, as ``schema=`` may ask for."""
+        """Do the same for a column that is read as text, as ``schema=`` may ask for."""
         return replace(self, forms={str: self.read, **self.forms})
 
     def same(self, way: Way, text: str | None, value: Any) -> bool:
-        """Whether *value* is what the database writes as *text*."""
+        """Tell if *value* is what the database writes as *text*."""
         if text is None or value is None:
             return text is None is value or (text is not None and value is None and self.loses(way, text))
         return bool(self.form(way, value) == self.read(text))
@@ -71,7 +71,7 @@ def _is_no_number(ways: set[Way]) -> Callable[[Way, str], bool]:
 
 
 def bits(number: float) -> bytes:
-    """So that NaN is NaN, and -0 is not 0."""
+    """Give a double's bits, so that NaN is NaN, and -0 is not 0."""
     return struct.pack(">d", number) if number == number else b"NaN"
 
 
@@ -80,7 +80,7 @@ def _single(number: Any) -> bytes:
 
 
 def _digits(number: Any) -> Any:
-    """A decimal with the zeros at its end, which say how exact it is."""
+    """Keep the zeros at a decimal's end, which say how exact it is."""
     return Decimal(number).as_tuple()
 
 
@@ -91,12 +91,12 @@ def _whole(number: Decimal) -> int:
 
 
 def document(text: str) -> Any:
-    """A JSON document: the order of its members, repeated ones and all digits count, blanks do not."""
+    """Compare JSON documents: the order of members, repeated ones and all digits count, blanks do not."""
     return _document(from_json(text))
 
 
 def _document(value: Any) -> Any:
-    """The tree of a document in which 1, 1.0 and true differ."""
+    """Give the tree of a document in which 1, 1.0 and true differ."""
     if isinstance(value, dict):
         return "object", tuple((name, _document(item)) for name, item in value.items())
     if isinstance(value, Pairs):
@@ -187,13 +187,13 @@ NESTED = Kind(document, _NATIVE)  # structs and maps, whose texts are written as
 
 
 def bytes_kind(read: Callable[[str], bytes]) -> Kind:
-    """Bytes: base64 in JSON."""
+    """Compare bytes, which are base64 in JSON."""
     as_is = _any(bytes)
     return Kind(read, {}, {"tuple": as_is, "arrow": as_is, "json": {str: base64.b64decode}})
 
 
 def duration(read: Callable[[str], tuple[int, int]], unit: int = 1_000) -> Kind:
-    """Months, and nanoseconds in which a day has 24 hours; a plain number counts *unit* nanoseconds.
+    """Compare months, and nanoseconds in which a day has 24 hours; a plain number counts *unit* nanoseconds.
 
     Parquet has no durations: only readers that know Arrow's schema see more than the number.
     """

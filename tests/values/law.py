@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 
 from mesbatch.errors import MesbatchError
+from tests.values.came import Field, from_json
 from tests.values.kinds import TEXT, Kind
 from tests.values.ways import Came, Way
 
@@ -103,14 +105,14 @@ class _Judge:
         for position, value in zip(positions, came.values):
             text = self.texts[position]
             try:
-                same = kind.same(self.way.form, text, value)
+                same = _same(kind, self.way, text, value)
             except (TypeError, ValueError, ArithmeticError, KeyError) as error:
                 same, value = False, f"{value!r} ({type(error).__name__}: {error})"
             if not same:
                 wrong.append(f"{came.reader}: {text!r:.80} came as {value!r:.160}")
 
     def refusal(self, error: Exception, left: Sequence[int]) -> list[int]:
-        """The literals that *error* refuses: the one that it names, or all of a column whose type it names."""
+        """Give the literals that *error* refuses: the one that it names, or all of a column whose type it names."""
         message, wrong = str(error), self.outcome.wrong
         row = _ROW.search(message)
         refused = [left[int(row[1].replace(",", "")) - 1]] if row else list(left)
@@ -147,7 +149,7 @@ class _Judge:
                     self.compare(kind, one, positions)
 
     def _ways_out(self, message: str, sql: Any) -> Iterator[tuple[str, Any, dict[str, Any], Kind]]:
-        """What *message* advises, the statement and the options of it, and what the values then are."""
+        """Follow what *message* advises: the statement and its options, and the form of the values then."""
         if cast := _CAST.search(message):
             yield cast[0], self.database.cast(sql, cast[0]), {}, self.type.as_text
         if schema := _SCHEMA.search(message):
@@ -157,7 +159,18 @@ class _Judge:
             yield invalid, sql, {"on_invalid_text": invalid}, self.type.kind
 
     def _points_to_another_way(self, message: str) -> bool:
-        """True where *message* advises a way of the matrix, on which the same values are read in their turn."""
+        """Tell if *message* advises a way of the matrix, on which the same values are read in their turn."""
         if "by its URL" in message:
             return self.way.name.replace("by ADBC", "by URL").replace("NDJSON by", "NDJSON file by") in self.ways
         return ".arrow()" in message and "Arrow" in self.ways
+
+
+def _same(kind: Kind, way: Way, text: str | None, value: Any) -> bool:
+    """Compare by *kind*; a field of CSV is a text, or the JSON of a value."""
+    if not isinstance(value, Field):
+        return kind.same(way.form, text, value)
+    for read in (str, from_json):
+        with suppress(TypeError, ValueError, ArithmeticError, KeyError):
+            if kind.same(way.form, text, read(value)):
+                return True
+    return False

@@ -18,7 +18,7 @@ NUMBER = Kind(Decimal, {int: Decimal, Decimal: Decimal, float: lambda f: Decimal
 
 
 def _moment(text: str) -> Any:
-    """A date or a timestamp, as it was inserted or as TO_CHAR writes it, with a blank for our era."""
+    """Read a date or a timestamp, as it was inserted or as TO_CHAR writes it, with a blank for our era."""
     return read_moment(text.strip() if ":" in text else f"{text} 00:00:00", aware=False)
 
 
@@ -27,7 +27,7 @@ BYTES = bytes_kind(bytes.fromhex)
 
 
 def _clock_of_zone(text: str) -> Any:
-    """The driver drops the zone, and nothing else: what comes is the clock there, which no label may call UTC."""
+    """Drop the zone, and nothing else, as the driver does: no label may call the clock there UTC."""
     return read_moment(text[:-7], aware=False)
 
 
@@ -76,7 +76,7 @@ TYPES: Sequence[Type] = (
 
 
 def load(connection: Any) -> None:
-    """A table for each type, its literals in their order."""
+    """Make a table for each type, its literals in their order."""
     with connection.cursor() as cursor:
         for number, type_ in enumerate(TYPES):
             declared = type_.name.removesuffix(" whole")

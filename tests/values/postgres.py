@@ -171,13 +171,13 @@ def _literal(text: str | None) -> str:
 
 
 def select(type_: Type, positions: Sequence[int]) -> str:
-    """The literals at *positions* as a statement."""
+    """Write the literals at *positions* as a statement."""
     rows = ", ".join(f"({n}, {_literal(type_.literals[n])}::{type_.name})" for n in positions)
     return f"select n, v from (values {rows}) as t(n, v) order by n"
 
 
 def database(admin: Any) -> Database:
-    """The types, with the texts that the server of the psycopg connection *admin* has for them."""
+    """Give the types, with the texts that the server of the psycopg connection *admin* has for them."""
 
     def own_texts(type_: Type) -> list[str | None]:
         # By its output function: a cast to text strips char(n), and shows the mask of every inet.

@@ -89,7 +89,7 @@ else typeof(v) || ' ' || hex(v) end
 
 
 def load(connection: sqlite3.Connection) -> None:
-    """A table for each type, its literals in their order."""
+    """Make a table for each type, its literals in their order."""
     for number, type_ in enumerate(TYPES):
         connection.execute(f"create table t{number} (n integer, v {type_.name})")
         rows = ", ".join(f"({n}, {literal})" for n, literal in enumerate(type_.literals))

@@ -55,7 +55,7 @@ def odd_file(tmp_path: Any) -> str:
 
 @pytest.fixture(scope="module")
 def odd_postgres(postgres_server: Any) -> Iterator[str]:
-    """A database without an encoding, to which anybody may write any bytes."""
+    """Make a database without an encoding, to which anybody may write any bytes."""
     psycopg = pytest.importorskip("psycopg", reason="no postgres driver: psycopg is not installed")
     url = postgres_server.url.removesuffix("/postgres") + "/odd"
     with psycopg.connect(postgres_server.url, autocommit=True) as admin:
@@ -71,7 +71,7 @@ def odd_postgres(postgres_server: Any) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def odd_oracle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Any]]:
-    """What connects to the stand-in, which sends the bytes that lie in its file."""
+    """Connect to the stand-in, which sends the bytes that lie in its file."""
     path = tmp_path_factory.mktemp("oracle") / "oracle.db"
     with OracleServer(path) as server:
         with oracledb.connect(**server.credentials) as connection:

@@ -41,7 +41,7 @@ def clock_of(text: str) -> int:
 
 
 def offset_clock_of(text: str) -> tuple[int, int]:
-    """The nanoseconds of ``12:00:00+01`` and the seconds of its offset."""
+    """Read the nanoseconds of ``12:00:00+01`` and the seconds of its offset."""
     clock, seconds = _split_offset(text)
     if seconds is None:
         raise ValueError(f"{text!r} has no offset")
@@ -89,7 +89,7 @@ def nanos_of_time(value: time) -> Any:
 
 
 def read_iso_duration(text: str) -> tuple[int, int]:
-    """No months, and the nanoseconds of ``P1DT2H3M4.5S``; a text of PostgreSQL's own, as of a cast, is read as that."""
+    """Read no months and the nanoseconds of ``P1DT2H3M4.5S``, or a text of PostgreSQL's own, as of a cast."""
     if (signed := _SIGNED_ISO.fullmatch(text)) is not None:
         clock = int(signed[4] + signed[5])
         return int(signed[1]), int(signed[2]) * DAY + (-clock if signed[3] else clock)
@@ -103,7 +103,7 @@ def read_iso_duration(text: str) -> tuple[int, int]:
 
 
 def read_interval(text: str) -> tuple[int, int]:
-    """The months of ``1 year 2 mons -3 days 04:05:06.7`` and the nanoseconds of the rest."""
+    """Read the months of ``1 year 2 mons -3 days 04:05:06.7`` and the nanoseconds of the rest."""
     months = nanos = 0
     for number, unit in re.findall(r"([+-]?\d+) (year|mon|month|day)s?\b", text):
         if unit == "day":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from mesbatch import group_by_key, read_sql_iter
 from mesbatch.export import export, verify
 from mesbatch.sink.ndjson import ndjson_lines
 from tests.values import kinds
-from tests.values.came import from_arrow, from_json
+from tests.values.came import Field, from_arrow, from_json
 
 
 class Came(NamedTuple):
@@ -40,7 +41,7 @@ class Way:
 
 
 def ways_of(con: Any, own: Any = None, adbc: Callable[[], Any] | None = None, *, label: str = "by URL") -> list[Way]:
-    """The ways from the caller's connection *con*, from *own* (a URL or a function), and from what *adbc* opens."""
+    """List the ways from the caller's connection *con*, from *own*, a URL or a function, and what *adbc* opens."""
     ways = [
         Way("tuples", "tuple", partial(_tuples, con)),
         Way("spilled", "tuple", partial(_spilled, con)),
@@ -54,6 +55,7 @@ def ways_of(con: Any, own: Any = None, adbc: Callable[[], Any] | None = None, *,
             Way(f"tuples {label}", "tuple", partial(_tuples, own)),
             Way(f"Arrow {label}", "arrow", partial(_arrow, own)),
             Way(f"NDJSON file {label}", "json", partial(_ndjson_file, own)),
+            Way(f"CSV file {label}", "json", partial(_csv_file, own)),
             Way(f"Parquet file {label}", "arrow", partial(_parquet, own)),
             Way(f"Arrow file {label}", "arrow", partial(_arrow_file, own)),
         ]
@@ -68,7 +70,7 @@ def ways_of(con: Any, own: Any = None, adbc: Callable[[], Any] | None = None, *,
 
 
 def ways_of_tables() -> list[Way]:
-    """The ways of an Arrow table, which stands in place of the statement."""
+    """List the ways of an Arrow table, which stands in place of the statement."""
     reads: list[tuple[str, kinds.Way, Callable[..., list[Came]]]] = [
         ("tuples", "tuple", _tuples),
         ("spilled", "tuple", _spilled),
@@ -122,6 +124,20 @@ def _ndjson_file(con: Any, sql: str, **options: Any) -> list[Came]:
         return [Came("lines", _values_of(path.read_text(), header=False))]
 
 
+def _csv_file(con: Any, sql: str, **options: Any) -> list[Came]:
+    with tempfile.TemporaryDirectory() as directory:
+        text = _export(con, sql, directory, "csv", options).read_bytes().decode()
+    records = re.findall(r'([^,]*),(""|(?:"(?:[^"]|"")+")|[^"\r\n]*)\r\n', text)[1:]
+    return [Came("fields", [_field(field) for _, field in records])]
+
+
+def _field(field: str) -> Field | None:
+    """Read a field as RFC 4180 writes it, NULL where it is empty."""
+    if field.startswith('"'):
+        return Field(field[1:-1].replace('""', '"'))
+    return Field(field) if field else None
+
+
 def _values_of(text: str, *, header: bool) -> list[Any]:
     rows = [from_json(line) for line in text.split("\n")[header:-1]]
     for line in text.split("\n")[:-1]:
@@ -159,7 +175,7 @@ def _parquet(con: Any, sql: str, **options: Any) -> list[Came]:
 
 
 def _read_by_all(path: Path) -> Iterator[Came]:
-    """A Parquet file as three libraries read it; one that cannot has its error in place of values."""
+    """Read a Parquet file by three libraries; one that cannot has its error in place of values."""
     for reader, read in (("pyarrow", pa.parquet.read_table), ("duckdb", _read_by_duckdb), ("polars", _read_by_polars)):
         try:
             yield _came(reader, read(path))

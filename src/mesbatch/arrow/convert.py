@@ -171,7 +171,7 @@ def _cast(array: pa.Array, type_: pa.DataType) -> pa.Array:
 
 
 def _first_misfit(array: pa.Array, type_: pa.DataType) -> int:
-    """The position of the first value of *array*, one at least, that does not fit *type_*."""
+    """Find the position of the first value of *array*, one at least, that does not fit *type_*."""
     start, stop = 0, len(array)
     while stop - start > 1:
         middle = (start + stop) // 2
@@ -193,7 +193,7 @@ def _first_lone_surrogate(values: Sequence[Any]) -> Misfit:
 
 
 def _way_out(field: Field, value: Any) -> str:
-    """A declaration under which *value* fits the column, or a statement that gives it as text."""
+    """Advise a declaration under which *value* fits the column, or a statement that gives it as text."""
     type_ = fitting_type(field.wanted or field.base, value)
     if type_ is None or type_ == field.wanted:
         return f"read it as text, {field.as_text}"
@@ -205,12 +205,12 @@ _NESTED = {list, dict, tuple, bytes}
 
 
 def is_numeric(type_: pa.DataType) -> bool:
-    """True for PostgreSQL's numeric as ADBC gives it: text."""
+    """Tell if *field* is PostgreSQL's numeric as ADBC gives it: text."""
     return isinstance(type_, pa.OpaqueType) and bool(type_.type_name == "numeric")
 
 
 def declares_otherwise(columns: Sequence[Column], dialect: str, schema: Any) -> bool:
-    """True where *schema* names one of *columns* with another type than the database declares."""
+    """Tell if *schema* names one of *columns* with another type than the database declares."""
     wanted = _as_types(schema)
     return any(wanted.get(column.name) not in (None, arrow_type(column, dialect)) for column in columns)
 

@@ -27,12 +27,12 @@ _types = pa.types
 
 
 def accepted_kinds(type_: pa.DataType) -> frozenset[type]:
-    """The kinds of values that pyarrow makes *type_* of without a loss, or with an error."""
+    """Give the kinds of values that pyarrow makes *type_* of without a loss, or with an error."""
     return next((kinds for is_type, kinds in _ACCEPTED if is_type(type_)), frozenset())
 
 
 def forms_for(type_: pa.DataType, *, declared: bool, asked: bool, nested: bool = False) -> Mapping[type, Form]:
-    """The forms of other kinds of values in a column of *type_*.
+    """Give the forms of other kinds of values in a column of *type_*.
 
     *declared* by the database or the caller, rather than by the first rows, and *asked* for by the caller; *nested* in
     a list, where a list is one dimension more, and no document.
@@ -53,14 +53,14 @@ def is_bytes(type_: pa.DataType) -> bool:
 
 
 def takes_values(type_: pa.DataType) -> bool:
-    """True for a type that values of other kinds have a form in, so that a column of it is made of them directly."""
+    """Tell if values of other kinds have a form in *type_*, so that a column of it is made of them directly."""
     if _types.is_list(type_):
         return takes_values(type_.value_type)
     return any(is_type(type_) for is_type, _ in _ASKED)
 
 
 def scalar_kinds() -> frozenset[type]:
-    """The kinds of values that can be read as text by declaring it."""
+    """Give the kinds of values that can be read as text by declaring it."""
     return frozenset({str, *_ANY_AS_TEXT} - {dict, list, tuple})
 
 
@@ -89,19 +89,19 @@ def _as_json(value: Any) -> str:
 
 
 def _as_iso(value: Any) -> str:
-    """A date, time or duration as in JSON."""
+    """Write a date, time or duration as in JSON."""
     return str(msgspec.to_builtins(value))
 
 
 def _as_iso_interval(value: Any) -> str:
-    """An interval of months, days and nanoseconds, each with its own sign."""
+    """Write an interval of months, days and nanoseconds, each with its own sign."""
     seconds, nanos = divmod(abs(value.nanoseconds), 10**9)
     sign = "-" if value.nanoseconds < 0 else ""
     return f"P{value.months}M{value.days}DT{sign}{seconds}.{nanos:09}S"
 
 
 def _nearest(value: Decimal) -> float:
-    """The double next to *value*, which is *value* itself where that is a whole number."""
+    """Give the double next to *value*, which is *value* itself where that is a whole number."""
     double = float(value)
     if value.is_finite() and (
         double in (float("inf"), float("-inf")) or (value == value.to_integral_value() and Decimal(double) != value)
@@ -117,7 +117,7 @@ def _whole(value: float | Decimal) -> int:
 
 
 def _exact_decimal(value: float) -> Decimal:
-    """The shortest decimal that is read as the double *value*."""
+    """Give the shortest decimal that is read as the double *value*."""
     return Decimal(repr(value))
 
 

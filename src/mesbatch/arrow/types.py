@@ -130,7 +130,7 @@ def read_type(text: str) -> pa.DataType:
 
 
 def as_code(type_: pa.DataType) -> str:
-    """*type_* as it is written in Python, for a message that names a way out.
+    """Write *type_* as in Python, for a message that names a way out.
 
     >>> as_code(pa.list_(pa.timestamp("us", tz="UTC")))
     "pa.list_(pa.timestamp('us', 'UTC'))"

@@ -28,7 +28,7 @@ class Misfit(Exception):
 
 
 def make_array(values: Sequence[Any], type_: pa.DataType, *, declared: bool = True, asked: bool = False) -> pa.Array:
-    """*values* as an array of *type_*, which the database *declared* or the caller *asked* for.
+    """Make an array of *type_*, which the database *declared* or the caller *asked* for.
 
     pyarrow alone would cut 2.5 to 2 for an integer column, a datetime to its day, and forget time zones: so the kinds
     of values are looked at first, which costs 25 ns a value. What the caller asked for takes values of other kinds that
@@ -91,7 +91,7 @@ def decimal_digits(value: Decimal) -> tuple[int, int]:
 
 
 def fitting_type(type_: pa.DataType | None, value: Any) -> pa.DataType | None:
-    """A type for a column of *type_* that holds *value*, too; None where only its text does."""
+    """Find a type for a column of *type_* that holds *value*, too; None where only its text does."""
     if isinstance(value, bytes):
         return pa.binary()
     if isinstance(value, Decimal) and value.is_finite() and (type_ is None or pa.types.is_decimal(type_)):
@@ -189,7 +189,7 @@ def _check_zones(values: Sequence[Any], *, aware: bool) -> None:
 
 
 def _check_members(values: Sequence[Any], array: pa.Array) -> None:
-    """pyarrow leaves out what a dictionary holds beside the members of the type."""
+    """Refuse what a dictionary holds beside the members of the type, which pyarrow would leave out."""
     for position, (value, made) in enumerate(zip(values, array.to_pylist())):
         if not _holds(made, value):
             raise Misfit(position, value)
@@ -215,7 +215,7 @@ def _check_scales(values: Sequence[Any], type_: pa.DataType) -> None:
 
 
 def _check_floats(values: Sequence[Any], array: pa.Array) -> None:
-    """pyarrow rounds a double that is to be a float of 32 or 16 bits."""
+    """Refuse a double that pyarrow would round to a float of 32 or 16 bits."""
     for position, (value, made) in enumerate(zip(values, array.cast(pa.float64()).to_pylist())):
         if value is not None and value == value and made != value:
             raise Misfit(position, value)

@@ -41,7 +41,7 @@ class ColumnRule(NamedTuple):
 
 
 def decimal_form(column: Column) -> DecimalForm | None:
-    """The form of *column*'s Decimals in JSON; None where its declared type has none.
+    """Find the form of *column*'s Decimals in JSON; None where its declared type has none.
 
     A number is what every client can hold in a double, at most 15 declared digits; what Oracle gives for its
     expressions and averages, a NUMBER without a precision; and what was a number in a document. It has all its digits.
@@ -51,7 +51,7 @@ def decimal_form(column: Column) -> DecimalForm | None:
     """
     if column.type in _WITHOUT_DECIMALS:
         return None
-    if _is_document(column):
+    if is_document(column):
         return "number"
     short = column.precision is not None and column.precision <= DOUBLE_DIGITS
     return "number" if column.type in _NUMERIC and (short or _is_oracle_number(column)) else "string"
@@ -64,7 +64,7 @@ def find_rules(columns: Sequence[Column], *, numbers: bool, blank_in_datetimes: 
         form = decimal_form(column)
         if numbers and form == "string":
             rules.append(ColumnRule(position, _has_no_decimals, _everywhere(write_decimal)))
-        elif numbers and form == "number" and not _is_document(column):
+        elif numbers and form == "number" and not is_document(column):
             rules.append(ColumnRule(position, _is_finite, _finite))
         if _base(column) in _WITH_ZONES:
             rules.append(ColumnRule(position, _has_whole_offsets, _everywhere(_with_whole_offset)))
@@ -97,7 +97,7 @@ def write_decimal(value: Any) -> Any:
 
 
 def write_other(value: Any) -> Any:
-    """A value that the encoder does not know itself: the addresses that PostgreSQL's inet and cidr come as are text.
+    """Write a value that the encoder does not know itself: the addresses of PostgreSQL's inet and cidr are text.
 
     Raises:
         TypeError: it is none of these.
@@ -124,11 +124,12 @@ def _is_oracle_number(column: Column) -> bool:
 
 
 def _base(column: Column) -> str:
-    """The type of *column*'s values, or of those in its arrays."""
+    """Give the type of *column*'s values, or of those in its arrays."""
     return (column.type or "").rstrip("[]")
 
 
-def _is_document(column: Column) -> bool:
+def is_document(column: Column) -> bool:
+    """Tell whether the values of *column* are JSON documents, or arrays of them."""
     return _base(column) in _DOCUMENTS
 
 
@@ -158,7 +159,7 @@ def _finite(value: Any) -> Any:
 
 
 def _has_whole_offsets(values: list[Any]) -> bool:
-    """True where the offsets from UTC are whole minutes: the encoder would round others, and move the instant."""
+    """Tell if the offsets from UTC are whole minutes: the encoder would round others, and move the instant."""
     if list in map(type, values):
         return False
     moments = [value for value in values if isinstance(value, datetime | time)]
@@ -178,7 +179,7 @@ def _is_odd(offset: timedelta | None) -> bool:
 
 
 def _with_whole_offset(value: Any) -> Any:
-    """A datetime as the same instant in UTC, a time as text, where their offset is no whole minute."""
+    """Move a datetime to UTC, and make a time text, where their offset is no whole minute."""
     if not isinstance(value, datetime | time) or not _is_odd(value.utcoffset()):
         return value
     return value.astimezone(UTC) if isinstance(value, datetime) else value.isoformat()

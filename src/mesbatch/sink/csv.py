@@ -14,7 +14,14 @@ from uuid import UUID
 import msgspec
 
 from mesbatch.batch import Batch, Column, Row
-from mesbatch.codec.column_rules import write_decimal
+from mesbatch.codec.column_rules import (
+    convert_rows,
+    find_rules,
+    is_document,
+    rules_in_need,
+    write_decimal,
+    write_other,
+)
 from mesbatch.errors import SchemaChanged, UnencodableValue
 from mesbatch.sink.stream import ByteStream
 
@@ -24,7 +31,8 @@ LINE_END = "\r\n"  # RFC 4180
 # The JSON of these has neither a comma nor a line end in it, and only strings have quotes, around them.
 _SIMPLE = frozenset({NoneType, bool, int, float, Decimal, date, time, datetime, timedelta, UUID, bytes})
 _TEXTS = frozenset({NoneType, str})
-_json = msgspec.json.Encoder(decimal_format=write_decimal)
+_json = msgspec.json.Encoder(decimal_format=write_decimal, enc_hook=write_other)
+_documents = msgspec.json.Encoder(decimal_format="number", enc_hook=write_other)
 _is_special = re.compile('[",\r\n]').search
 
 
@@ -48,9 +56,10 @@ def csv_lines(batches: Iterable[Batch], *, columns: Sequence[Column | str] | Non
 class CsvEncoder:
     """An encoder of rows of *columns* as CSV of RFC 4180: UTF-8, a comma, lines that end with ``\\r\\n``.
 
-    A NULL is an empty field, and an empty text is ``""``. Every other value is written as in JSON, a text without the
-    quotes of JSON: dates and times are ISO 8601, bytes are base64, arrays and json are JSON. A Decimal has all its
-    digits. NaN and the infinities are NULL. A field is quoted only where it holds a comma, a quote or a line end.
+    A NULL is an empty field, and an empty text and no bytes are ``""``. Every other value is written as in JSON, a text
+    without the quotes of JSON: dates and times are ISO 8601, bytes are base64, arrays and json are JSON. A Decimal has
+    all its digits. NaN and the infinities are NULL. A field is quoted only where it holds a comma, a quote or a line
+    end.
 
     Holds nothing between calls; during one, each field as a text. Faster than `csv.writer`, which looks at each
     character.
@@ -66,7 +75,10 @@ class CsvEncoder:
     """
 
     def __init__(self, columns: Sequence[Column | str]) -> None:
-        self.names = tuple(column if isinstance(column, str) else column.name for column in columns)
+        described = [Column(column) if isinstance(column, str) else column for column in columns]
+        self.names = tuple(column.name for column in described)
+        self._rules = find_rules(described, numbers=False, blank_in_datetimes=False)
+        self._encoders = [_documents if is_document(column) else _json for column in described]
         self._encoded = 0
         try:
             self.header = _join([[name] for name in _texts(self.names)])
@@ -78,7 +90,9 @@ class CsvEncoder:
         if not self.names:
             return LINE_END.encode() * len(rows)
         try:
-            data = _join(list(map(_fields, zip(*rows, strict=True)))) if rows else b""
+            if needed := rules_in_need(self._rules, rows) if self._rules else []:
+                rows = convert_rows(rows, needed)
+            data = _join(list(map(_fields, zip(*rows, strict=True), self._encoders))) if rows else b""
         except (TypeError, ValueError, OverflowError, RecursionError):
             self._blame(rows)
             raise
@@ -92,9 +106,9 @@ class CsvEncoder:
         for number, row in enumerate(rows, self._encoded + 1):
             if len(row) != len(self.names):
                 raise SchemaChanged(f"row {number:,} has {len(row):,} values for {len(self.names):,} columns")
-            for name, value in zip(self.names, row):
+            for name, value, encoder in zip(self.names, row, self._encoders):
                 try:
-                    _join([_fields((value,))])
+                    _join([_fields((value,), encoder)])
                 except (TypeError, ValueError, OverflowError, RecursionError) as error:
                     place = f"column {name!r} of row {number:,}"
                     raise UnencodableValue(f"{place}: a {type(value).__name__} has no form as text: {error}") from error
@@ -105,14 +119,16 @@ def _join(fields: Sequence[Iterable[str]]) -> bytes:
     return f"{LINE_END.join(map(','.join, zip(*fields)))}{LINE_END}".encode()
 
 
-def _fields(values: Sequence[Any]) -> Sequence[str]:
+def _fields(values: Sequence[Any], encoder: msgspec.json.Encoder) -> Sequence[str]:
     """Write the values of one column."""
+    if encoder is _documents:
+        return ["" if value is None else _text(encoder.encode(value).decode()) for value in values]
     kinds = set(map(type, values))
     if kinds <= _TEXTS:
         return _texts(values)
     if kinds <= _SIMPLE:
         return _simple(values)
-    return list(map(_field, values))
+    return [_field(value, encoder) for value in values]
 
 
 def _texts(values: Sequence[str | None]) -> Sequence[str]:
@@ -143,16 +159,19 @@ def _simple(values: Sequence[Any]) -> list[str]:
     fields = _json.encode(values)[1:-1].decode()
     if "null" in fields:  # also NaN; the base64 of bytes may be this word, but has quotes
         fields = ",".join("" if field == "null" else field for field in fields.split(","))
-    return fields.replace('"', "").split(",")
+    written = fields.replace('"', "").split(",")
+    if b"" in values:  # no bytes are a value, as an empty text is
+        return ['""' if value == b"" else field for value, field in zip(values, written)]
+    return written
 
 
-def _field(value: Any) -> str:
+def _field(value: Any, encoder: msgspec.json.Encoder) -> str:
     """Write a value of a column that holds several kinds, or arrays or json."""
     if value is None or isinstance(value, str):
         return _text(value)
     if type(value) in _SIMPLE:
         return _simple((value,))[0]
-    text = _json.encode(value).decode()
+    text = encoder.encode(value).decode()
     return _text(msgspec.json.decode(text) if text.startswith('"') else text)
 
 

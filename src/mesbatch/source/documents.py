@@ -12,7 +12,7 @@ _decoder = msgspec.json.Decoder(float_hook=Decimal)
 
 
 def read_document(data: bytes | str) -> Any:
-    """The value of a document in which no object names a member twice, as PostgreSQL's jsonb promises.
+    """Read a document in which no object names a member twice, as PostgreSQL's jsonb promises.
 
     A number is an int, or a Decimal where it has a fraction or an exponent.
 
@@ -26,7 +26,7 @@ def read_document(data: bytes | str) -> Any:
 
 
 def read_any_document(data: bytes | str) -> Any:
-    """The value of any document.
+    """Read any document.
 
     Raises:
         ValueError: as `read_document`, or an object names a member twice, of which Python would keep the last.

@@ -31,7 +31,7 @@ class BatchChecks:
         self._rows = 0
 
     def check(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """*batch*, once all of its values are known to be values.
+        """Give back *batch*, once all of its values are known to be values.
 
         Raises:
             UnencodableValue: one of them is none; the message names its column and row.

@@ -39,7 +39,7 @@ class _PostgresKeys(PostgresKeys):
 
 
 def make_driver(connection: Any) -> AdbcDriver:
-    """The driver for *connection*, by the database that it speaks to."""
+    """Make the driver for *connection*, by the database that it speaks to."""
     vendor = connection.adbc_get_info().get("vendor_name")
     return DRIVERS.get(vendor, AdbcDriver)()
 
@@ -65,7 +65,7 @@ class AdbcDriver(DbapiDriver):
         return _typed(rows, self.dialect) if session.columnar else TupleRows(rows, _cast_to_text)
 
     def _start(self, cursor: Any, session: Session, sql: str, params: Params, max_bytes: int) -> ArrowRows:
-        """The record batches of *sql* as the driver has them, each of their values checked."""
+        """Give the record batches of *sql* as the driver has them, each of their values checked."""
         reader = self._reader(cursor, sql, params, max_bytes)
         columns = tuple(Column(name) for name in reader.schema.names)
         return ArrowRows(columns, reader.schema, map(BatchChecks(columns, texts=True).check, reader), cursor.close)
@@ -127,7 +127,7 @@ class AdbcPostgresDriver(AdbcDriver):
         return {"adbc.postgresql.batch_size_hint_bytes": str(max(1, min(BATCH_BYTES, max_bytes // 8)))}
 
     def _has_odd_texts(self, session: Session) -> bool:
-        """True where the server does not promise UTF-8."""
+        """Tell if the server does not promise UTF-8."""
         if self._checks_texts is None:
             with session.connection.cursor() as cursor:
                 cursor.execute("SELECT current_setting('server_encoding')")
@@ -170,7 +170,7 @@ def _cast_to_text(column: Column) -> str:
 
 
 def _typed(rows: ArrowRows, dialect: str) -> ArrowRows:
-    """*rows* with the types that the database declares: numerics are text until here."""
+    """Give *rows* the types that the database declares: numerics are text until here."""
     converter = Converter(rows.columns, dialect)
     schema = converter.prepare(rows.schema)
     batches = map(converter.from_batch, iter(partial(rows.fetch, 0), None))
@@ -178,7 +178,7 @@ def _typed(rows: ArrowRows, dialect: str) -> ArrowRows:
 
 
 def _with_types(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """*batch* with numerics as the text that ADBC's own type of them is."""
+    """Give *batch* with numerics as the text that ADBC's own type of them is."""
     arrays = [
         pa.ExtensionArray.from_storage(field.type, array) if array.type != field.type else array
         for field, array in zip(schema, batch.columns)

@@ -35,7 +35,7 @@ class Plan:
 
 
 def describe_field(field: pa.Field) -> Column:
-    """A column as PostgreSQL describes it, by what ADBC tells of its type."""
+    """Describe a column as PostgreSQL does, by what ADBC tells of its type."""
     metadata = {key.decode(): value.decode() for key, value in (field.metadata or {}).items()}
     name = metadata.get("POSTGRESQL:type")
     if name is not None and name.startswith("_"):  # an array's type has its element's name
@@ -47,12 +47,12 @@ def describe_field(field: pa.Field) -> Column:
 
 
 def unproved(columns: Sequence[Column]) -> Column | None:
-    """The first of *columns* that ADBC cannot be asked for as it is, such as an array; None if there is none."""
+    """Find the first of *columns* that ADBC cannot be asked for as it is, such as an array."""
     return next((column for column in columns if _is_unproved(column)), None)
 
 
 def plan(sql: str, given: pa.Schema) -> Plan:
-    """The statement that gives the rows of *sql*, whose schema by ADBC is *given*, with their own values.
+    """Write the statement that gives the rows of *sql*, whose schema by ADBC is *given*, with their own values.
 
     Numerics come as text, which the server writes faster than ADBC: 0.45 us each, a quarter of a row of 14 columns.
 
@@ -76,14 +76,14 @@ def plan(sql: str, given: pa.Schema) -> Plan:
 
 
 def _field(given: pa.Field, column: Column) -> pa.Field:
-    """The field as the wrapped statement gives it; numerics keep the type that tells their text from others."""
+    """Make the field that the wrapped statement gives; numerics keep the type that tells their text from others."""
     if is_numeric(given.type) or column.type in PROVED:
         return given
     return pa.field(given.name, pa.int64() if column.type == "oid" else pa.string())
 
 
 def _output(column: Column) -> str:
-    """The expression that gives *column* where it does not come as it is."""
+    """Write the expression that gives *column* where it does not come as it is."""
     if column.type in PROVED:
         return ""
     return OUTPUTS.get(column.type or "", "{}::text")

@@ -30,7 +30,7 @@ class ArrowRows:
         self._open = True
 
     def fetch(self, size: int) -> Any:
-        """The next batch that has rows, however many whatever *size* is; None at the end."""
+        """Fetch the next batch that has rows, however many, whatever *size* is; None at the end."""
         return next((batch for batch in self._batches if batch.num_rows), None)
 
     def push_back(self, batch: pa.RecordBatch) -> None:
@@ -72,12 +72,12 @@ class TupleRows:
 
 
 def open_stream(origin: Any) -> ArrowRows:
-    """The record batches of an object that has ``__arrow_c_stream__``."""
+    """Open the record batches of an object that has ``__arrow_c_stream__``."""
     reader = pa.RecordBatchReader.from_stream(origin)
     columns = tuple(Column(name) for name in reader.schema.names)
     return ArrowRows(columns, reader.schema, iter(reader), reader.close)
 
 
 def stream_tuples(origin: Any) -> TupleRows:
-    """The rows of an object that has ``__arrow_c_stream__`` as tuples."""
+    """Stream the rows of an object that has ``__arrow_c_stream__`` as tuples."""
     return TupleRows(open_stream(origin), lambda column: "read it as record batches, .arrow()")

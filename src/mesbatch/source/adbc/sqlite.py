@@ -25,12 +25,12 @@ _MISMATCH = "Type mismatch in column "
 
 
 def options(max_bytes: int) -> dict[str, str]:
-    """The options of a statement whose batches keep to a share of *max_bytes*."""
+    """Give the options of a statement whose batches keep to a share of *max_bytes*."""
     return {"adbc.sqlite.query.batch_rows": str(max(1, min(ROWS, max_bytes // 3 // ROW_BYTES)))}
 
 
 def names_of(read: Callable[[str], pa.Schema], sql: str) -> list[str]:
-    """The names of the columns of *sql*, for which *read* gives the schema of a statement that it begins.
+    """Ask for the names of the columns of *sql*: *read* gives the schema of a statement that it begins.
 
     As part of another statement, which gives no rows, SQLite renames repeated ones: only then *sql* itself is begun.
     """
@@ -39,7 +39,7 @@ def names_of(read: Callable[[str], pa.Schema], sql: str) -> list[str]:
 
 
 def with_classes(sql: str, count: int) -> str:
-    """*sql*, whose *count* columns are followed by the storage classes of their values, a letter each."""
+    """Add to the *count* columns of *sql* the storage classes of their values, a letter each."""
     names = [f"c{number}" for number in range(count)]
     classes = " || ".join(f"substr(typeof({name}), 1, 1)" for name in names)
     return f"WITH mesbatch_rows({', '.join(names)}) AS (\n{sql}\n) SELECT *, {classes} AS classes FROM mesbatch_rows"
@@ -56,7 +56,7 @@ class ClassChecks:
         self._rows = 0
 
     def explained(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """The *batches*; the driver's word that a later one has a value of another class becomes an error of ours."""
+        """Give *batches*; the driver's word that a later one has a value of another class becomes an error of ours."""
         try:
             yield from batches
         except OSError as error:
@@ -70,7 +70,7 @@ class ClassChecks:
             ) from error
 
     def check(self, batch: pa.RecordBatch) -> list[pa.Array]:
-        """The columns of *batch* without the classes.
+        """Give the columns of *batch* without the classes.
 
         Raises:
             SchemaChanged: a value is of another class than its column.

@@ -31,7 +31,7 @@ ROWS_AT_ONCE = 1_000
 
 
 def declared_columns(path: str, sql: str) -> tuple[Column, ...]:
-    """The columns of *sql* where all of them are declared as a type that proves what they hold; else nothing.
+    """Describe the columns of *sql* where all of them are declared as a type that proves what they hold.
 
     apsw tells them; without it, or for a statement that is wrong, there is nothing, too.
     """
@@ -82,7 +82,7 @@ class AdbcFileDriver(AdbcSqliteDriver):
     def _explained(
         self, reader: pa.RecordBatchReader, sql: str, params: Params, max_bytes: int
     ) -> Iterator[pa.RecordBatch]:
-        """The batches of *reader* without the examples; that a later value is of another type is told with its row."""
+        """Give the batches of *reader* without the examples; a later value of another type is told with its row."""
         rows = -1  # the examples
         try:
             for batch in reader:
@@ -134,6 +134,6 @@ def _open_by_apsw(path: str) -> Session:
 
 
 def _is_proof(column: Column) -> bool:
-    """True for a declaration that leaves one type of values, but for those that a value cannot be changed into."""
+    """Tell if a declaration leaves one type of values, but for those that a value cannot be changed into."""
     type_ = arrow_type(column, "sqlite")
     return type_ in EXAMPLES and (type_ != pa.float64() or any(word in (column.type or "") for word in _REAL))

@@ -14,7 +14,7 @@ from mesbatch.source.session import Session
 
 
 def open_postgres(url: str, sql: str, schema: Any) -> Session | None:
-    """A session for *sql*; None where ADBC has another value than psycopg, as of arrays, or *schema* asks for another.
+    """Open a session for *sql*; None where ADBC has another value than psycopg, or *schema* asks for another.
 
     An error of the connection or the statement is None, too: the other way then raises it.
     """
@@ -33,7 +33,7 @@ def open_postgres(url: str, sql: str, schema: Any) -> Session | None:
 
 
 def open_sqlite(path: str, sql: str, schema: Any) -> Session | None:
-    """A session for *sql*; None where a column's declared type proves nothing, or *schema* asks for another."""
+    """Open a session for *sql*; None where a column's declared type proves nothing, or *schema* asks for another."""
     columns = declared_columns(path, sql) if path else ()
     if not columns or declares_otherwise(columns, "sqlite", schema):
         return None

@@ -32,7 +32,7 @@ _REFUSALS = (pa.ArrowInvalid, OverflowError, ValueError)
 def as_tuples(
     batch: pa.RecordBatch, columns: tuple[Column, ...], first_row: int, way_out: Callable[[Column], str]
 ) -> list[Row]:
-    """The rows of *batch*, the first of which is the *first_row*-th of all.
+    """Make the rows of *batch*, the first of which is the *first_row*-th of all.
 
     Raises:
         UnencodableValue: Python has no such value, as a nanosecond or a year before the first; *way_out* is advised.
@@ -70,7 +70,7 @@ def _as_timedelta(value: Any) -> timedelta:
 
 
 def _in_micros(type_: pa.DataType) -> pa.DataType:
-    """*type_* with microseconds in place of nanoseconds, which Python's own types have not."""
+    """Give *type_* with microseconds in place of nanoseconds, which Python's own types have not."""
     if _types.is_timestamp(type_) and type_.unit == "ns":
         return pa.timestamp("us", type_.tz)
     if _types.is_list(type_) or _types.is_large_list(type_):
@@ -93,7 +93,7 @@ def _first_refused(array: pa.Array, column: Column) -> int:
 
 
 def _shown(scalar: pa.Scalar) -> str:
-    """The beginning of a value's text."""
+    """Shorten a value's text to its beginning."""
     try:
         return str(scalar)[:60]
     except (*_REFUSALS, TypeError):

@@ -65,7 +65,7 @@ class OracleDriver(DbapiDriver):
         return CheckedTexts(rows) if session.careful else NamedFailures(rows, find)
 
     def _guarded(self, session: Session, sql: str, params: Params, max_bytes: int) -> Rows:
-        """The rows as tuples; a timestamp that may be finer than Python's is looked at by the database."""
+        """Give the rows as tuples; a timestamp that may be finer than Python's is looked at by the database."""
         texts: Texts = "escape" if session.careful else session.on_invalid_text
         rows = self._tuples(session, sql, params, max_bytes, texts)
         if not (fine := fine_columns(rows.columns)):
@@ -99,7 +99,7 @@ class OracleDriver(DbapiDriver):
             raise
 
     def _record_batches(self, session: Session, sql: str, params: Params, max_bytes: int) -> Rows | None:
-        """The driver's own record batches; None where only tuples keep the values exact, or their modes of fetching."""
+        """Fetch the driver's own record batches; None where only tuples keep the values, or their modes, exact."""
         if self._modes.strip_char or session.careful or session.on_invalid_text != "raise":
             return None
         columns = self._columns_without_rows(session, sql, params)

@@ -26,7 +26,7 @@ def fine_columns(columns: Sequence[Column]) -> dict[int, Column]:
 
 
 def with_guard(sql: str, columns: dict[int, Column]) -> str:
-    """*sql* with one column more: the number of the first of *columns* whose value the driver would cut, or 0."""
+    """Add a column to *sql*: the number of the first of *columns* whose value the driver would cut, or 0."""
     return f"SELECT mesbatch_rows.*, {_guard(TOO_FINE, columns)} AS mesbatch_guard FROM (\n{sql}\n) mesbatch_rows"
 
 

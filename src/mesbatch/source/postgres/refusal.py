@@ -14,14 +14,14 @@ from mesbatch.source.refusal import refuse
 
 
 def is_of_loading(error: Exception) -> bool:
-    """True for an error of a loader, rather than of the server or the connection."""
+    """Tell if *error* is a loader's, rather than the server's or the connection's."""
     if isinstance(error, psycopg.DataError):
         return error.sqlstate is None
     return not isinstance(error, psycopg.Error)
 
 
 def load_until_refused(transformer: Any, start: int, stop: int) -> list[Row]:
-    """The rows of a result from *start* until *stop*, or until the first that cannot be loaded."""
+    """Load the rows of a result from *start* until *stop*, or until the first that cannot be loaded."""
     rows: list[Row] = []
     for number in range(start, stop):
         try:
@@ -34,7 +34,7 @@ def load_until_refused(transformer: Any, start: int, stop: int) -> list[Row]:
 
 
 def refusal_of(transformer: Any, position: int, columns: Sequence[Column], row: int) -> UnencodableValue:
-    """The error for the first value that cannot be loaded of the result's row *position*, the *row*-th of all."""
+    """Name the first value that cannot be loaded of the result's row *position*, the *row*-th of all."""
     result = transformer.pgresult
     values: list[Any] = []
     refused: UnencodableValue | None = None

@@ -61,8 +61,9 @@ class StreamedRows:
         return rows
 
     def _load_or_refuse(self, rows: list[Row], stop: int) -> list[Row]:
-        """*rows* with those of the chunk until *stop* or the one that cannot be loaded, which is refused if no row is
-        before it."""
+        """Add to *rows* those of the chunk until *stop*, or until the one that cannot be loaded.
+
+        That one is refused where no row is before it."""
         more = load_until_refused(self.cursor._tx, self._at, stop)
         rows += more
         self._at += len(more)
