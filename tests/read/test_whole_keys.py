@@ -4,7 +4,7 @@ from datetime import date
 from itertools import groupby
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mesbatch.errors import KeyMismatch
@@ -47,6 +47,16 @@ def test_a_key_larger_than_what_may_be_held_is_given_out_as_it_comes():
     assert whole.rest() == [(2, 9)]
 
 
+def test_a_key_after_one_that_was_given_out_as_it_came_is_held_again():
+    whole = whole_keys(402)
+    for n in range(5):
+        whole.cut([(0, n)], ROW_BYTES)
+    assert whole.open_key == 0
+    assert whole.cut([(1, 5)], ROW_BYTES) == []
+    assert (whole.open_key, whole.resume) == (None, ResumePoint(0))
+
+
+@example(keys=[0] * 5 + [1] * 2, size=1, max_held=402)
 @given(keys=st.lists(st.integers(0, 9)).map(sorted), size=st.integers(1, 5), max_held=st.integers(1, 2_000))
 def test_no_row_is_lost_and_none_is_early(keys, size, max_held):
     rows = list(zip(keys, range(len(keys))))

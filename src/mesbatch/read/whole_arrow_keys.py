@@ -17,6 +17,8 @@ class WholeArrowKeys(WholeKeys):
         keys = batch.column(self._index)
         first, last = keys[0], keys[-1]
         self._walk.follow(rows.column(self._index).to_pylist())
+        if self.open_key is not None and first.as_py() != self.open_key:
+            self._whole_until(self.open_key)
         start = len(keys) - 1 if first != last else 0
         while start and keys[start - 1] == last:
             start -= 1

@@ -37,6 +37,8 @@ class WholeKeys:
         self._walk.follow(map(itemgetter(self._index), rows))
         if self._refused and not (rows := self._without_refused(rows)):
             return []
+        if self.open_key is not None and rows[0][self._index] != self.open_key:
+            self._whole_until(self.open_key)
         rows = self._held + rows if self._held else rows
         index, last = self._index, rows[-1][self._index]
         start = len(rows) - 1 if rows[0][index] != last else 0  # a key that has all rows is not looked for in each
