@@ -51,7 +51,7 @@ class KeyedStatement:
             )
         if paramstyle not in BINDS and paramstyle != NUMBERED:
             raise StatementError(
-                f"keys need a driver whose paramstyle is one of {', '.join(BINDS)}; this one's is {paramstyle!r}"
+                f"keys need a driver whose paramstyle is one of {', '.join(PARAMSTYLES)}; this one's is {paramstyle!r}"
             )
         if params is None and paramstyle in PERCENT:
             text = text.replace("%", "%%")  # nothing was to be bound, so a percent sign was only itself
