@@ -15,6 +15,7 @@ from mesbatch import MiB, read_sql_iter
 from mesbatch.batch import Column
 from mesbatch.errors import ConnectionLost, DatabaseBusy, DatabaseTimeout, InvalidKey, ReadInterrupted
 from mesbatch.source.drivers import driver_of
+from tests.rig.until import until
 
 ONE = UUID(int=1)
 LOTS = [f"L{n:06d}" for n in range(114_000)]
@@ -189,7 +190,7 @@ def test_parameters_and_literal_signs_beside_keys(table, any_con, strategy):
 
 
 def test_keys_of_another_type_are_refused(table, con):
-    with pytest.raises(InvalidKey, match="are of type int and their column is varchar"):
+    with pytest.raises(InvalidKey, match="are of type int and their column is text"):
         read("select lot from t where lot in (:keys)", con, keys=[1])
 
 
@@ -209,9 +210,10 @@ def test_leaving_early_gives_a_connection_back_that_is_whole(table, any_con):
     for _ in range(3):
         with read_sql_iter("select * from t", any_con, batch_size=100) as reader:
             assert next(reader).num_rows == 100
-    assert table.execute(
+    open_ones = (
         "select count(*) from pg_stat_activity where state like 'idle in transaction%' and query like '%mesbatch%'"
-    ).fetchone()[0] <= (0 if callable(any_con) else 1)  # fmt: skip
+    )
+    until(lambda: table.execute(open_ones).fetchone()[0] <= (0 if callable(any_con) else 1))  # a server ends them later
 
 
 def test_two_readers_share_the_callers_connection(con):
@@ -245,6 +247,7 @@ def pid_of(con):
     return next(iter(cursor.fetchall()))[0]
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # pg8000 forgets a dead socket open
 def test_a_connection_that_dies_is_lost(table, connect):
     con = connect()
     pid = pid_of(con)
