@@ -67,7 +67,7 @@ def test_a_redis_that_is_away_is_a_problem_without_its_password():
 @pytest.fixture
 def limited():
     """Start a server of our own, and give its URL for a user with other *rules* of access."""
-    import redis
+    redis = pytest.importorskip("redis", reason="redis is not installed")
 
     with valkey_or_skip() as own:
 

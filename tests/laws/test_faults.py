@@ -86,8 +86,9 @@ def test_one_failure_of_a_keyed_read_is_read_again_exactly_once(path, strategy, 
     for faults in each_failure(path, 1, plain):
         events = []
         reader = read_sql_iter(
-            SQL, faults, keys=KEYS, strategy=strategy, parallel=parallel, batch_size=4, on_event=events.append
-        )
+            SQL, faults, keys=KEYS, strategy=strategy, parallel=parallel, batch_size=4, on_event=events.append,
+            paramstyle="qmark" if plain else None,
+        )  # fmt: skip
         rows, error = collect(reader)
         assert error is None
         assert Counter(rows) == Counter(ROWS)

@@ -82,8 +82,11 @@ FAMILIES = {  # a text of *n* pieces
 @pytest.mark.parametrize("family", FAMILIES)
 def test_four_times_the_text_takes_about_four_times_as_long(family):
     write, size = FAMILIES[family], 400
-    small, large = _seconds(write(size)), _seconds(write(4 * size))
-    assert large < 8 * small + 0.02  # clocks are coarse; quadratic time would be sixteen times as much
+    for _ in range(5):  # a busy machine may take the processor away from one of them
+        small, large = _seconds(write(size)), _seconds(write(4 * size))
+        if large < 8 * small + 0.02:  # clocks are coarse; quadratic time would be sixteen times as much
+            return
+    pytest.fail(f"{small:.3f} s, and {large:.3f} s for four times the text")
 
 
 def _seconds(sql):

@@ -156,6 +156,7 @@ def test_duckdbs_connection_and_engine_take_statements(tmp_path):
 
 
 def asynchronous():
+    pytest.importorskip("greenlet")
     sqlalchemy_async = pytest.importorskip("sqlalchemy.ext.asyncio")
     aiosqlite = pytest.importorskip("aiosqlite")
     engine = sqlalchemy_async.create_async_engine("sqlite+aiosqlite://")
