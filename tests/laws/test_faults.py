@@ -94,7 +94,9 @@ def test_one_failure_of_a_keyed_read_is_read_again_exactly_once(path, strategy, 
         assert Counter(rows) == Counter(ROWS)
         assert [row[1] for row in rows] == sorted(row[1] for row in rows)
         check_account(reader, rows, error, ROWS)
-        assert sum(isinstance(event, PartRetried) for event in events) == faults.failures
+        retried = sum(isinstance(event, PartRetried) for event in events)
+        # The columns of an unknown driver are asked for in a second way where the first fails.
+        assert retried == faults.failures or (plain and not retried)
 
 
 @pytest.mark.parametrize("times", [2, 3, None])
