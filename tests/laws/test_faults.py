@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import threading
 from collections import Counter
 from contextlib import closing, contextmanager
 from itertools import count
@@ -15,6 +14,7 @@ from mesbatch.errors import MesbatchError, ReadInterrupted
 from mesbatch.events import PartFailed, PartRetried
 from tests.rig.faulty import Faults
 from tests.rig.proxy import TcpProxy
+from tests.rig.threads import threads_of_reads
 
 SQL = "select * from t where k in (:keys)"
 KEYS = list(range(12))
@@ -283,4 +283,4 @@ def test_a_wire_that_stays_cut_leaves_a_named_gap(pg, postgres_server, postgres_
 @pytest.fixture(autouse=True)
 def no_thread_is_left():
     yield
-    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("mesbatch")] == []
+    assert threads_of_reads() == []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import sqlite3
-import threading
 from contextlib import closing, suppress
 
 import pytest
@@ -13,6 +12,7 @@ import sqlalchemy
 
 from mesbatch import read_sql_iter
 from tests.rig.faulty import Faults
+from tests.rig.threads import threads_of_reads
 
 SQL = "select * from t where k in (:keys)"
 KEYS = range(50)
@@ -36,7 +36,7 @@ def nothing_is_left():
 
 
 def _resources():
-    threads = sorted(thread.name for thread in threading.enumerate() if thread.name.startswith("mesbatch"))
+    threads = threads_of_reads()
     return threads, len(os.listdir("/proc/self/fd"))  # noqa: PTH208  # the descriptor of the listing is in both
 
 

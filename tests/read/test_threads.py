@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from mesbatch import read_sql_iter
 from mesbatch.read.threads import Ahead
+from tests.rig.threads import threads_of_reads
 from tests.rig.until import until
 
 
@@ -46,7 +47,7 @@ def take_all(ahead):
 @pytest.fixture(autouse=True)
 def no_thread_is_left():
     yield
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("mesbatch")]
+    assert threads_of_reads() == []
 
 
 @settings(max_examples=50)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import threading
 from contextlib import closing
 from time import monotonic
 
@@ -12,6 +11,7 @@ import pytest
 from mesbatch import read_sql_iter
 from mesbatch.errors import DatabaseTimeout
 from tests.rig.proxy import TcpProxy
+from tests.rig.threads import threads_of_reads
 
 HEAVY = "with recursive c(n) as (select 1 union all select n + 1 from c) select max(n) as n from c"
 LATER = "with recursive c(n) as (select 1 union all select n + 1 from c) select n from c where n < 1000 or n < 0"
@@ -24,7 +24,7 @@ def check_timeout(reader, limit=0.3, allowed=SLOW_START):
         list(reader)
     assert limit <= monotonic() - begin + 0.01 < limit + allowed
     assert reader.manifest.status == "failed"
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("mesbatch")]
+    assert threads_of_reads() == []
 
 
 @pytest.mark.parametrize("sql", [HEAVY, LATER])

@@ -13,6 +13,7 @@ from mesbatch import Query, Trace
 from mesbatch.errors import DatabaseTimeout, InvalidKey, KeyColumnError, ReadInterrupted, StatementError, UnknownSource
 from mesbatch.keys.collect import collect_keys
 from tests.rig.faulty import Faults
+from tests.rig.threads import threads_of_reads
 
 KEYS = [f"c{n}" for n in range(20)]
 QUERIES = {
@@ -41,7 +42,7 @@ def path(tmp_path):
 def no_thread_is_left():
     yield
     gc.collect()
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("mesbatch")]
+    assert threads_of_reads() == []
 
 
 def by_domain(reader):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import threading
 from time import monotonic
 
 import oracledb
@@ -16,6 +15,7 @@ from mesbatch.errors import ConnectionLost, DatabaseTimeout, ReadInterrupted, Sn
 from mesbatch.events import PartRetried
 from mesbatch.read.lane import Lane
 from mesbatch.source.connect import find_source
+from tests.rig.threads import threads_of_reads
 
 ROWS = 6_000
 SQL = "select id, cid, note from events where cid in (:keys)"
@@ -46,7 +46,7 @@ def no_pauses(monkeypatch):
 def nothing_is_left(oracle_server):
     yield
     oracle_server.clear_faults()
-    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("mesbatch")] == []
+    assert threads_of_reads() == []
 
 
 def collect(reader):
