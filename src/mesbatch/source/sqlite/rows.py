@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import Any
 
@@ -100,7 +100,8 @@ class SqliteRows:
                 ) from error
             raise
         finally:
-            self._limit(LIMIT_LENGTH, before)
+            with suppress(Exception):  # closed in the middle of a fetch, by a signal that ends the process
+                self._limit(LIMIT_LENGTH, before)
 
 
 def is_invalid_text(error: Exception) -> bool:
