@@ -11,7 +11,9 @@ import pytest
 from mesbatch import MiB, read_sql_iter
 from mesbatch.errors import ConnectionLost, DatabaseTimeout, UnboundedDriver
 from mesbatch.memory import release
-from mesbatch.source.buffering import RUNNING
+from mesbatch.read import stream
+from mesbatch.source import buffering
+from mesbatch.source.buffering import RunningReads
 from mesbatch.source.drivers import driver_of
 
 try:
@@ -59,7 +61,9 @@ def test_keys_are_read_in_parts_beside_parameters_and_literal_signs(con, count):
 
 
 def test_an_odbc_driver_that_holds_the_result_is_told(connect, monkeypatch):
-    monkeypatch.setattr(RUNNING, "_ended", RUNNING._begun)  # readers that earlier tests forgot are no reads
+    reads = RunningReads()  # readers that earlier tests forgot are no reads
+    for module in (buffering, stream):
+        monkeypatch.setattr(module, "RUNNING", reads)
     release()  # nor may memory that they freed be taken again without growing
     with pytest.warns(UnboundedDriver, match="keeps the whole result in memory"):
         assert sum(batch.num_rows for batch in read_sql_iter(BIG, connect(), max_bytes=2 * MiB)) == 200_000
