@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from ipaddress import IPv4Address, IPv4Network, IPv6Interface
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -98,3 +99,12 @@ def test_a_value_of_another_type_is_refused(value):
 def test_a_row_of_another_length_is_refused():
     with pytest.raises(SchemaChanged, match="1 values for the 2 columns"):
         RowLayouts(("id", "v")).learn([(1, 2), (1,)])
+
+
+@pytest.mark.parametrize("value", [1, UUID(int=1), [1], "\ud800"], ids=["native", "typed", "list", "surrogate"])
+def test_no_pieces_are_no_rows_whatever_the_layout(value):
+    """An extent holds neighbouring groups, and not always a row of the one that is looked for."""
+    layouts = RowLayouts(("v",))
+    layouts.learn([(value,)])
+    layout, _ = layouts.encode([(value,)])
+    assert layouts.decode(layout, []) == []

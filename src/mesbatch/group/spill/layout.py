@@ -40,8 +40,7 @@ class RowLayouts:
     """Writes and reads rows of *columns*: None, bool, int, float, str, bytes, Decimal, date, time, datetime, timedelta,
     UUID, network addresses, and lists, tuples and dicts of these come back with the same type and value.
 
-    That is None, bool, int, float, str, bytes, Decimal, date, time, datetime, timedelta, UUID and lists of these; a
-    time zone comes back as its offset from UTC. Rows that need no tags are written without a step of Python for each
+    A time zone comes back as its offset from UTC. Rows that need no tags are written without a step of Python for each
     value. Kinds only widen, so there are at most two layouts a column; rows are kept with the number of their layout.
 
     >>> layouts = RowLayouts(("ID", "QTY"))
@@ -86,7 +85,7 @@ class RowLayouts:
         """Decode the *num_rows* rows of *payload*, pieces one after the other."""
         decoder, tagged = self._layouts[layout]
         rows = decoder.decode(ARRAY.pack(ARRAY_32, num_rows) + payload)
-        if not tagged:
+        if not tagged or not rows:  # an extent of neighbouring groups need not hold a row of each
             return rows
         columns: list[Any] = list(zip(*rows))
         for position in tagged:
