@@ -68,6 +68,8 @@ class KeyedStatement:
             return [f"${i}" for i in range(first, first + count)]
         by_position, by_name = BINDS[self.paramstyle]
         style = by_name if isinstance(self.params, Mapping) else by_position
+        if "{" not in style:
+            return [style] * count
         return [style.format(self.bind_name(i)) for i in range(count)]
 
     def bind_name(self, number: int) -> str:
@@ -93,5 +95,5 @@ class KeyedStatement:
         given = tuple(self.params or ())
         if self.paramstyle == NUMBERED:
             return text, (*given, *values)
-        split = 0 if head else self.count_binds_before()
+        split = 0 if head or not given else self.count_binds_before()
         return text, (*given[:split], *values, *given[split:])
