@@ -1,4 +1,4 @@
-"""The package of npm as its users get it: unpacked from the tarball, and compiled by `tsc --strict` without JavaScript."""
+"""The package of npm as its users get it: from the tarball, and compiled by `tsc --strict` without JavaScript."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ import pytest
 
 from tests.frontend.rig import FRONTEND, ROOT, node, npm_file
 
-STRICT = {"strict": True, "noEmit": True, "target": "es2022", "lib": ["es2022", "dom"], "types": [], "skipLibCheck": False}
+STRICT = {
+    "strict": True,
+    "noEmit": True,
+    "target": "es2022",
+    "lib": ["es2022", "dom"],
+    "types": [],
+    "skipLibCheck": False,
+}
 DECLARED = """
 interface Lots {
   domains: { history: { CONTAINERID: string; QTY: number }; rejects: { LOSSREASONNAME: string } };

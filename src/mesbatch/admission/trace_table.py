@@ -40,11 +40,21 @@ MEMORY_RULES = (
 def trace_rules(
     *, cache_limit: int = CACHE_LIMIT, async_threshold: int = ASYNC_THRESHOLD, cid_limit: int = CID_LIMIT
 ) -> tuple[Rule, ...]:
-    """Make the rules of the trace; thresholds are numbers of keys, with the defaults of the incident's designers.
+    """Make the rules of the trace, with the defaults of the incident's designers.
+
+    Args:
+        cache_limit: Keys up to which an answer may be cached.
+        async_threshold: Keys above which a request becomes a job.
+        cid_limit: Keys above which a request is refused where no worker listens.
 
     Raises:
         InvalidLimit: a threshold is negative or no integer.
         PolicyError: *cache_limit*, *async_threshold* and *cid_limit* do not ascend.
+
+    >>> from mesbatch.admission import AdmissionPolicy, Cost, Load
+    >>> policy = AdmissionPolicy(trace_rules(cid_limit=80_000))
+    >>> print(policy.explain(Cost("query_tool", keys=90_000, streamed=True), Load()))
+    reject query_tool by rule too-many-keys: 90,000 keys, limit 80,000; no worker listens
     """
     for name, value in (("cache_limit", cache_limit), ("async_threshold", async_threshold), ("cid_limit", cid_limit)):
         check_count(name, value)

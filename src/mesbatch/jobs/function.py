@@ -18,7 +18,23 @@ from mesbatch.trace.read import TraceReader
 
 
 class Aggregation(Protocol):
-    """Counts of a job, made on the way; *state* is JSON, so that a job which is resumed goes on counting."""
+    """Counts of a job, made on the way. Its state is JSON, so that a job which is resumed goes on counting.
+
+    >>> class CountRows(Aggregation):
+    ...     rows = 0
+    ...     def add(self, domain: str, batch: Batch) -> None:
+    ...         self.rows += batch.num_rows
+    ...     def state(self) -> int:
+    ...         return self.rows
+    ...     def restore(self, state: int) -> None:
+    ...         self.rows = state
+    ...     def result(self) -> dict[str, int]:
+    ...         return {"rows": self.rows}
+    >>> count = CountRows()
+    >>> count.add("holds", Batch(("ID",), [(1,), (2,)]))
+    >>> count.result()
+    {'rows': 2}
+    """
 
     def add(self, domain: str, batch: Batch) -> None: ...
     def result(self) -> dict[str, Any]: ...
@@ -31,8 +47,15 @@ class Work:
     """The task of a job function: read *domains* for *keys*, holding at most *max_bytes*.
 
     A function is called once for each domain, and after an interruption only with the keys that are missing; so it
-    depends on nothing but its arguments. ``aggregate(RejectCounts)`` counts the rows as they are stored, with one
-    object for all domains.
+    depends on nothing but its arguments.
+
+    Attributes:
+        keys: The keys that are to be read.
+        domains: The names of the domains that are to be read.
+        max_bytes: Bytes of rows that the function may hold.
+        on_failure: ``raise`` or ``partial``, for the readers of the function.
+        aggregate: A function for counts: ``aggregate(RejectCounts)`` counts the rows as they are stored, with one
+            object for all domains.
     """
 
     keys: Iterable[Any] | Keys

@@ -24,9 +24,14 @@ _rows = msgspec.json.Decoder(list[msgspec.Raw])
 
 @dataclass(frozen=True)
 class Page:
-    """A page of *count* of the *total* rows of a *domain*; *data* gives one JSON array, a chunk of it at a time.
+    """One page of the rows of a domain.
 
-    *data* raises `ChunkLost` or `CorruptChunk` where a chunk is not as it was published: then the array stays open.
+    Attributes:
+        domain: The name of the domain.
+        count: The number of rows of the page.
+        total: The number of rows of the domain.
+        data: The bytes of one JSON array, a chunk of them at a time. It raises `ChunkLost` or `CorruptChunk` where a
+            chunk is not as it was published: then the array stays open.
     """
 
     domain: str
@@ -37,6 +42,10 @@ class Page:
 
 class ResultReader:
     """A reader of the result of a job. Holds the manifest, about 100 bytes a chunk, and one chunk.
+
+    Args:
+        store: The store of the job.
+        job_id: The job.
 
     Raises:
         InvalidJobId: *job_id* cannot be one; nothing was asked.

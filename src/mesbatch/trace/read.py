@@ -27,16 +27,26 @@ from mesbatch.units import MiB
 
 @dataclass(frozen=True)
 class Query:
-    """One domain: SQL with ``IN (:keys)``, and *key*, the key's column in the result if that is not the filter's.
+    """One domain of a trace.
 
-    With a *separator* the column *key* holds several keys as one text, such as ``"a1,b2"``. No index serves that, so
-    the SQL has no ``:keys``: it is one scan, and a row is given out, once, if any of its keys was asked for. Without
-    one, *strategy* says how the keys get into the statement, and *splittable* that it may be cut by key although nobody
-    can judge it, as in `read_sql_iter`.
+    With a *separator* no index serves the keys, so the SQL has no ``:keys``: it is one scan, and a row is given out,
+    once, if any of its keys was asked for.
+
+    Args:
+        sql: The statement, with ``IN (:keys)`` once; without it where there is a *separator*.
+        key: The key's column in the result, if that is not the filter's.
+        params: Values for the other binds of the statement, in the driver's own style.
+        separator: The text between several keys in one value of *key*, such as the comma of ``"a1,b2"``.
+        strategy: The way of keys into statements, as in `read_sql_iter`.
+        splittable: True says that the statement may be cut by key although nobody can judge it.
 
     Raises:
         KeyColumnError: a *separator* without a *key*.
         StatementError: a *separator* with a *strategy*, or with *splittable*.
+
+    >>> query = Query("select * from holds where id in (:keys) and reason = :reason", params={"reason": "dust"})
+    >>> query.strategy
+    'auto'
     """
 
     sql: Any
@@ -68,6 +78,9 @@ class Aggregation(Protocol):
 
 class Trace:
     """Named queries that are read with one list of keys.
+
+    Args:
+        queries: The query of each domain, by the domain's name.
 
     >>> import sqlite3
     >>> con = sqlite3.connect(":memory:")
@@ -138,11 +151,20 @@ class Trace:
 
 
 class TraceReader(Iterator[tuple[str, Batch]]):
-    """The batches of a trace, each with its domain; those of two domains may alternate.
+    """The batches of a trace, each with its domain; those of two domains may alternate. Made by `Trace.read`.
 
-    *manifests* has the account of each domain. From the first batch of a domain on (or its end), *descriptions* has
-    its columns, and *key_columns* the column by which its rows are in order of keys (None if they are not).
-    *aggregation* has the counts, after the end.
+    Attributes:
+        manifests: The account of each domain.
+        descriptions: The columns of each domain, from its first batch on, or its end.
+        key_columns: The column by which the rows of a domain are in order of keys; None if they are not.
+        aggregation: The counts, after the end.
+
+    >>> import sqlite3
+    >>> con = sqlite3.connect(":memory:")
+    >>> _ = con.executescript("create table holds (id text, reason text); insert into holds values ('a', 'dust')")
+    >>> with Trace({"holds": Query("select * from holds where id in (:keys)")}).read(con, ["a", "b"]) as reader:
+    ...     print([(domain, batch.num_rows) for domain, batch in reader], reader.manifests["holds"].keys)
+    [('holds', 1)] 2
     """
 
     def __init__(

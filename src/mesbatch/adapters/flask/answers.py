@@ -25,6 +25,10 @@ def problem(error: Exception, *, dialect: Dialect = Dialect()) -> Response:  # n
     """Answer a request that failed with *error*: a problem with a stable ``type``, without any SQL or traceback.
 
     An error with status 500 is logged with its traceback.
+
+    Args:
+        error: The exception.
+        dialect: The style of the answer.
     """
     found = problem_of(error)
     if found.status == SERVER_ERROR:
@@ -33,7 +37,12 @@ def problem(error: Exception, *, dialect: Dialect = Dialect()) -> Response:  # n
 
 
 def rejected(decision: Reject, *, dialect: Dialect = Dialect()) -> Response:  # noqa: B008
-    """Answer a request that admission refused: 413, or 503 with a ``Retry-After`` that differs between clients."""
+    """Answer a request that admission refused: 413, or 503 with a ``Retry-After`` that differs between clients.
+
+    Args:
+        decision: The refusal.
+        dialect: The style of the answer.
+    """
     answer = http_answer(decision, jitter=random.random())
     response = _body(answer.problem, answer.status, dialect)
     response.headers.update({name: value for name, value in answer.headers.items() if name != "Content-Type"})

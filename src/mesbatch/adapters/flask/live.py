@@ -50,6 +50,15 @@ def stream_ndjson(
     While the database is silent, a ``progress`` line is sent every 2 s. Holds two lines, besides the memory of *read*.
 
     A read on a connection that the caller opened stays in this thread, and sends no ``progress``.
+
+    Args:
+        read: A `BatchReader` or a `TraceReader`; the response closes it.
+        permit: The permit that the response gives back at its end.
+        profile: The profile in the ``meta`` line.
+        shape: ``objects`` or ``arrays``, for the rows.
+        domain: The name of the domain of a `BatchReader`.
+        dialect: The style of the answer.
+        limits: The limits of the request.
     """
 
     def write(held: HeldRead) -> ByteStream:
@@ -73,6 +82,13 @@ def stream_json(
 
     Works like `stream_ndjson`, with two differences: a failure after the first batch leaves the object open, so that no
     client can parse it, and a blank is sent instead of ``progress``. Domains must not alternate: ``domains_at_once=1``.
+
+    Args:
+        read: A `BatchReader` or a `TraceReader`; the response closes it.
+        permit: The permit that the response gives back at its end.
+        domain: The name of the domain of a `BatchReader`.
+        dialect: The style of the answer.
+        limits: The limits of the request.
     """
 
     def write(held: HeldRead) -> ByteStream:
