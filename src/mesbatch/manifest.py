@@ -19,6 +19,9 @@ class FailedKeys:
         last: The last key of the range.
         count: The number of keys in it.
         error: The name and the words of the error.
+
+    >>> FailedKeys(first="a1", last="b2", count=7, error="ConnectionLost: reset").count
+    7
     """
 
     first: Any

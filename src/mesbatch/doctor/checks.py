@@ -59,6 +59,9 @@ def examine(settings: Settings) -> Iterator[Finding]:
 
     Args:
         settings: The settings of the deployment.
+
+    >>> def problems(settings: Settings) -> list[str]:
+    ...     return [finding.text for finding in examine(settings) if finding.grade == "problem"]
     """
     found = find_processes()
     for check in (_redis, _queue, _gunicorn, _memory, _spill, _same_settings, _drivers):

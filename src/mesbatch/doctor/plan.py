@@ -34,6 +34,10 @@ class Plan:
         permits: Readers at once, on the whole machine.
         max_bytes: Bytes that one read may hold.
         job_limit: Bytes for ``mesbatch worker --memory-limit``.
+
+    >>> plan = make_plan(7 * GiB)
+    >>> plan.workers, plan.worker_count, plan.sum == plan.total
+    (2, 2, True)
     """
 
     total: int

@@ -50,6 +50,10 @@ class Job:
         interruption: The code of the reason why the run before this one ended.
         cancelling: True after `Jobs.cancel`, until the job has stopped.
         attempt: The number of this run, from 1; 0 before the first.
+
+    >>> job = read_job("0" * 32, {"status": "queued", "cid_count": "2", "created_at": "1772000000"})
+    >>> job.status, job.cid_count
+    ('queued', 2)
     """
 
     job_id: str

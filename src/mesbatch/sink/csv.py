@@ -37,18 +37,22 @@ _is_special = re.compile('[",\r\n]').search
 
 
 def csv_lines(batches: Iterable[Batch], *, columns: Sequence[Column | str] | None = None) -> ByteStream:
-    """Write *batches* as CSV: a header, then one record a row.
+    r"""Write *batches* as CSV: a header, then one record a row.
 
     The form is that of `CsvEncoder`; chunks hold whole records. The names come from *columns*, else from the
     *description* of *batches*, else from the first batch. Holds the batch that is being written, and one chunk. The
     stream closes *batches* when it ends, fails or is closed.
+
+    Args:
+        batches: A reader, or any batches.
+        columns: The columns, or their names.
 
     Raises:
         UnencodableValue: a value has no form as text.
         SchemaChanged: a later batch has other columns.
 
     >>> b"".join(csv_lines([Batch(("ID", "NAME"), [(1, "a"), (2, None)])]))
-    b'ID,NAME\\r\\n1,a\\r\\n2,\\r\\n'
+    b'ID,NAME\r\n1,a\r\n2,\r\n'
     """
     return ByteStream(_lines(batches, columns), batches)
 

@@ -32,6 +32,20 @@ class Page:
         total: The number of rows of the domain.
         data: The bytes of one JSON array, a chunk of them at a time. It raises `ChunkLost` or `CorruptChunk` where a
             chunk is not as it was published: then the array stays open.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from mesbatch.store import DirectoryStore, ResultWriter, new_job_id
+    >>> with TemporaryDirectory() as folder:
+    ...     store, job_id = DirectoryStore(folder), new_job_id()
+    ...     store.create(job_id, {"status": "started"})
+    ...     writer = ResultWriter(store, store.acquire(job_id, "me"))
+    ...     writer.start("holds", [{"name": "ID"}])
+    ...     writer.publish("holds", b'[{"ID":1},{"ID":2}]', rows=2, last_key=2)
+    ...     writer.end("holds")
+    ...     _ = writer.finish()
+    ...     page = ResultReader(store, job_id).page("holds", offset=1)
+    ...     page.count, page.total, b"".join(page.data)
+    (1, 2, b'[{"ID":2}]')
     """
 
     domain: str

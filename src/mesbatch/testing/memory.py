@@ -21,7 +21,15 @@ PLACES = 3  # that a failure names: the first is nearly always the culprit
 
 @dataclass(frozen=True, slots=True)
 class Peak:
-    """The most that a run held at one time, in bytes, and the *places* in the code that allocated most of it."""
+    """The most that a run held at one time.
+
+    Attributes:
+        nbytes: Bytes.
+        places: The places in the code that allocated most of them.
+
+    >>> Peak(2**20).nbytes
+    1048576
+    """
 
     nbytes: int
     places: tuple[str, ...] = ()
