@@ -35,7 +35,7 @@ class PressureGauge:
         InvalidLimit: the thresholds are out of order, or not between *hysteresis* and 1.
 
     >>> from mesbatch.memory import Memory
-    >>> PressureGauge(memory=lambda: Memory(100, 85, 15, used=0.85, rss=40)).level
+    >>> PressureGauge(memory=lambda: Memory(100, 85, 15, used=0.85, rss=40)).level()
     <Pressure.HIGH: 1>
     """
 
