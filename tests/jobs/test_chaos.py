@@ -31,7 +31,7 @@ from tests.jobs.rig import COMMAND, Workers, importable, kill, until
 from tests.rig.valkey import PrivateValkey
 
 JOBS, WORKERS = 100, 2
-TIMEOUT = 150.0  # of each job
+TIMEOUT = 240.0  # of each job
 FOUND_SECONDS = 30.0  # after its deadline: a lease of 2 s, a look every 2 s, and 5 s of patience with Redis
 CODES = {"result-store-full", "job-keeps-dying", "job-timeout"}  # with which a job may fail here
 
