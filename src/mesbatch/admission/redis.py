@@ -43,6 +43,8 @@ class _LeasedClaim:
 class RedisLimiter(Limiter):
     """Permits for all processes that use the same *name* in the Redis or Valkey at *url*.
 
+    *url* may be a client of redis-py instead, which stays yours; its own timeouts should be shorter than half a lease.
+
     A thread renews the leases of held permits. A holder whose lease of *lease* seconds ran out learns it from
     `Permit.check`, from the body that holds the permit, or from `Permit.release`. A server that does not answer within
     half a lease counts as away. Processes should pass the same limits; while these differ, each process applies its own
@@ -53,13 +55,14 @@ class RedisLimiter(Limiter):
     """
 
     def __init__(
-        self, url: str, name: str, permits: int, max_bytes: int, *, max_waiting: int = MAX_WAITING,
+        self, url: str | Any, name: str, permits: int, max_bytes: int, *, max_waiting: int = MAX_WAITING,
         lease: float = LEASE_SECONDS,
     ) -> None:  # fmt: skip
         super().__init__(permits, max_bytes, max_waiting=max_waiting)
         check_seconds("lease", lease, above=0)
         self.name, self.lease = name, lease
-        self._client: Any = _connect(url, lease * ANSWER_SHARE)
+        self._is_ours = isinstance(url, str)
+        self._client: Any = _connect(url, lease * ANSWER_SHARE) if isinstance(url, str) else url
         self._script: Any = self._client.register_script(SCRIPT)
         self._own: dict[int, _LeasedClaim] = {}
         self._numbers = count(1)
@@ -72,7 +75,8 @@ class RedisLimiter(Limiter):
         self._closed.set()
         if renewer := self._renewer:
             renewer.join()
-        self._client.close()
+        if self._is_ours:
+            self._client.close()
 
     def _forget(self) -> None:
         self._lock, self._own, self._renewer = Lock(), {}, None

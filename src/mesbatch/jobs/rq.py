@@ -43,7 +43,7 @@ class RQJobs(Jobs):
 
     The queue holds ids only. RQ's own status is a hint: the truth about a job stands in the *store*, and is fenced by
     its lease. `submit` raises `NoWorker` when nobody listens on this queue. At most *max_connections* of its jobs read
-    from the database at once, whatever the number of workers and hosts; that needs a URL.
+    from the database at once, whatever the number of workers and hosts.
 
     A warning is logged when nobody listens, or the queue does not answer, and not again before that has changed.
     """
@@ -63,8 +63,6 @@ class RQJobs(Jobs):
         super().__init__(functions, store, app=app, settings=settings, unmarked=unmarked)
         if max_connections is not None and max_connections < 1:
             raise ValueError(f"max_connections must be at least 1, got {max_connections}")
-        if max_connections is not None and not isinstance(url, str):
-            raise ValueError("max_connections needs the URL of Redis, and not a client: permits have a connection each")
         self._url, self._max_connections = url, max_connections
         self.connection: Any = redis.Redis.from_url(url) if isinstance(url, str) else open_client(url)
         name = queue_name(queue, getattr(store, "prefix", PREFIX))

@@ -30,7 +30,7 @@ from mesbatch.jobs.outcome import LATE, TIMED_OUT, Outcome, after_memory_kill, c
 from mesbatch.jobs.patience import Patience
 from mesbatch.jobs.publishing import Publishing
 from mesbatch.jobs.reading import DomainReading
-from mesbatch.jobs.shards import Joining, failure_of, progress_of
+from mesbatch.jobs.shards import Joining, failure_of, progress_of, remove_shards
 from mesbatch.jobs.spec import JobSpec
 from mesbatch.jobs.stop import INTERRUPTIONS, Stop, Stopped
 from mesbatch.keys.collect import Keys, collect_keys
@@ -169,13 +169,14 @@ class _Run:
         failure = failure_of(self.store, self.facts)
         if failure is not None:
             return self._change(failure)
+        _, progress = progress_of(self.store, self.facts)
+        told = {"progress": msgspec.json.encode(progress).decode()}
+        self.patiently(lambda: self.store.change(self.lease.job_id, told, token=self.lease.token))
         joining = Joining(self.store, self.lease, self.facts, spec, self.patiently)
         joining.join(function, self._elapsed(), self.stop.check)
-        _, progress = progress_of(self.store, self.facts)
-        outcome = self._change({**ending("finished"), "progress": msgspec.json.encode(progress).decode()})
-        if outcome == "finished":
-            joining.clean()
-        return outcome
+        # The result is whole. Whoever finds it after our death does the rest; see `settle`.
+        remove_shards(self.store, self.facts)
+        return self._end("finished")
 
     def _elapsed(self) -> float:
         return time.time() - float(self.facts["created_at"])

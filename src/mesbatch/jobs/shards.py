@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from mesbatch.codec.checksum import joined_crc
-from mesbatch.errors import ChunkLost, InvalidJob, JobNotFound, SchemaChanged
+from mesbatch.errors import ChunkLost, InvalidJob, JobNotFound, SchemaChanged, StoreError
 from mesbatch.jobs.function import Aggregation, JobFunction, Work
 from mesbatch.jobs.job import ending
 from mesbatch.jobs.patience import Patience
@@ -60,6 +60,13 @@ def failure_of(store: Store, facts: Facts) -> Facts | None:
             case status:
                 return ending("failed", "job-failed", f"job {shard}, a shard of this one, is {status}")
     return None
+
+
+def remove_shards(store: Store, facts: Facts) -> None:
+    """Remove what a join has left of the shards of a job; what cannot be removed now expires."""
+    for shard in shards_of(facts):
+        with suppress(StoreError):
+            store.delete(shard)
 
 
 @dataclass
@@ -114,22 +121,21 @@ class Joining:
             )
         )  # fmt: skip
 
-    def clean(self) -> None:
-        """Remove the rest of the shards."""
-        for shard in shards_of(self.facts):
-            self.store.delete(shard)
-
     def _chunks(self, shard: str, manifest: ResultManifest) -> Iterator[tuple[Chunk, DomainAccount]]:
         """Give out the chunks of a shard, each with the account of its domain in the whole job after it."""
         lengths: dict[str, int] = {}
         before = {name: self._domains.setdefault(name, _Joined()) for name in manifest.domains}
+        found = 0
         for entry in read_journal(self.store, shard, len(manifest.chunks)):
-            chunk = entry.chunk
+            found, chunk = found + 1, entry.chunk
             account = entry.domains[chunk.domain]
             lengths[chunk.domain] = lengths.get(chunk.domain, -1) + chunk.size - 1  # a comma for two brackets
             joined = _after(before[chunk.domain], account, lengths[chunk.domain])
             self._domains[chunk.domain] = _Joined(joined.rows, joined.checksum)
             yield chunk, joined
+        if found != len(manifest.chunks):
+            of_all = f"{len(manifest.chunks) - found:,} of {len(manifest.chunks):,} entries of the journal"
+            raise ChunkLost(f"{of_all} of job {shard}, a shard of this one, are gone")
 
     def _aggregation(self, function: JobFunction) -> Aggregation | None:
         """Merge the counts of all shards."""

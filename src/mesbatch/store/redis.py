@@ -63,6 +63,7 @@ class RedisStore:
         self._facts = RedisFacts(self._server, self._names)
         self._chunks = RedisChunks(self._server, self._names, max_bytes, overflow)
         self._legacy = LegacyResults(self._server, self._names)
+        self._ended: set[str] = set()  # jobs that need not be looked at again
 
     def close(self) -> None:
         """Close the connections; may be called twice."""
@@ -96,22 +97,28 @@ class RedisStore:
         return self._facts.job_ids()
 
     def open_jobs(self, *, unlisted: bool = False) -> Iterator[str]:
-        """Give out all ids: RQ's workers have a list of their own; see `mesbatch.jobs.listening`."""
-        return self.job_ids()
+        listed = self._facts.open_jobs()
+        yield from listed
+        if unlisted:
+            there = set(self.job_ids())
+            self._ended &= there
+            yield from there - self._ended - set(listed)
 
     def unlist(self, job_id: str) -> None:
-        """Do nothing: there is no list here."""
-        check_job_id(job_id)
+        self._facts.unlist(check_job_id(job_id))
+        self._ended.add(job_id)
 
     def delete(self, job_id: str) -> None:
         chunks = [self._names.of_chunk(job_id, entry.chunk) for entry in self._entries(job_id)]
         members = ["meta", "facts", "lease", "journal", "result", "result:meta", "result:index", "result:aggregation"]
         for names in in_lists([*self._names.of(job_id, *members), *chunks, *self._key_parts(job_id)]):
             self._server("unlink", *names)
+        self._facts.unlist(job_id)
         self._chunks.delete_overflow(job_id)
 
     def sweep(self) -> int:
         """Remove the overflowed chunks of jobs that are gone; Redis itself removes expired keys."""
+        self._facts.forget_expired()
         return self._chunks.sweep()
 
     # -- its lease

@@ -13,7 +13,15 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from mesbatch.adapters.flask.answers import JSON
 from mesbatch.adapters.flask.response import NDJSON
 from mesbatch.codec.rows import Shape
-from mesbatch.errors import BodyTooLarge, InvalidPage, InvalidRequest, NoPrincipal, NotAcceptable, UnsupportedMediaType
+from mesbatch.errors import (
+    BodyTooLarge,
+    InvalidJob,
+    InvalidPage,
+    InvalidRequest,
+    NoPrincipal,
+    NotAcceptable,
+    UnsupportedMediaType,
+)
 from mesbatch.jobs.owner import owner_text
 
 LINES = (NDJSON, "application/jsonl", "application/ndjson")  # names of one format, none of them registered
@@ -61,13 +69,15 @@ def name_principal(principal: Principal) -> str:
     """Ask the application for the user on whose behalf the request is made; an integer or UUID becomes text.
 
     Raises:
-        InvalidJob: the application names something else.
-        NoPrincipal: the application names nobody.
+        NoPrincipal: the application names nobody, or something that is no name, such as bytes.
     """
     found: Any = principal()
     if found is None or found == "":
         raise NoPrincipal("this route is for a user that the application knows, and it named none")
-    return owner_text(found)
+    try:
+        return owner_text(found)
+    except InvalidJob as error:
+        raise NoPrincipal(f"this route is for a user that the application knows: {error}") from error
 
 
 def read_events(max_body: int, known: Collection[str]) -> EventsRequest:

@@ -105,6 +105,13 @@ class _EventsRoute:
         if isinstance(asked, Reject):
             return rejected(asked, dialect=self.dialect)
         try:
+            return self._decide_twice(asked)
+        except BaseException:
+            asked.keys.close()
+            raise
+
+    def _decide_twice(self, asked: _Asked) -> Response:
+        try:
             return self._decide(asked, worker_listens=self._worker_listens())
         except NoWorker as error:  # the last one left between the decision and the submission
             _logger.warning("decided again without a worker: %s", error)
@@ -122,9 +129,11 @@ class _EventsRoute:
                 with decision.permit:
                     return self._read_now(asked, decision)
             case Enqueue():
-                return job_started(self.jobs.submit(asked.spec, asked.keys))
+                response = job_started(self.jobs.submit(asked.spec, asked.keys))
             case Reject():
-                return rejected(decision, dialect=self.dialect)
+                response = rejected(decision, dialect=self.dialect)
+        asked.keys.close()  # a read closes them at its end
+        return response
 
     def _cost(self, spec: JobSpec, keys: int) -> Cost:
         """Make the cost of a streamed answer, which holds *max_bytes* in memory, however large it is."""
