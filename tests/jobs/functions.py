@@ -7,6 +7,7 @@ import random
 import sqlite3
 import time
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,27 @@ def events(work: Work, path: str, nap: float = 0.0) -> TraceReader:
     )  # fmt: skip
 
 
+class Charge(Count):
+    """A count that adds, for each row, what the input says of its key."""
+
+    def __init__(self, weights: Iterable[tuple[str, int]]) -> None:
+        super().__init__()
+        self.weights = dict(weights)
+
+    def add(self, domain: str, batch: Any) -> None:
+        self.rows[domain] += batch.num_rows
+        self.total += sum(self.weights[row[0]] for row in batch.rows)
+
+
+def weighing(work: Work, path: str, nap: float = 0.0) -> TraceReader:
+    """Read, and weigh each row with the input ``weights``."""
+    work.aggregate(lambda: Charge(work.inputs["weights"].members()))
+    return trace(nap).read(
+        lambda: connect(path), work.keys, work.domains,
+        max_bytes=work.max_bytes, on_failure=work.on_failure, batch_size=100,
+    )  # fmt: skip
+
+
 def hungry(work: Work, path: str, appetite: int) -> TraceReader:
     """Read, and allocate *appetite* bytes for each byte of the budget."""
     eaten = bytearray(work.max_bytes * appetite)
@@ -122,4 +144,4 @@ def suicidal(work: Work, path: str) -> TraceReader:
     return events(work, path)
 
 
-FUNCTIONS = {function.__name__: function for function in (events, hungry, stuck, broken, suicidal)}
+FUNCTIONS = {function.__name__: function for function in (events, weighing, hungry, stuck, broken, suicidal)}

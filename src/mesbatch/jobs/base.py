@@ -23,6 +23,7 @@ from mesbatch.jobs.spec import JobSpec
 from mesbatch.keys.collect import Keys, collect_keys
 from mesbatch.sink.stream import ByteStream
 from mesbatch.store import ResultReader, check_job_id, new_job_id, store_keys
+from mesbatch.store.inputs import check_inputs, store_inputs
 from mesbatch.store.protocol import ENDED, Facts, Store
 from mesbatch.store.stored_lines import stored_lines
 
@@ -52,26 +53,30 @@ class Jobs(ABC):
         self.settings = dict(settings or {})
         self.unmarked = unmarked
 
-    def submit(self, spec: JobSpec, keys: Iterable[Any] | Keys) -> Job:
+    def submit(self, spec: JobSpec, keys: Iterable[Any] | Keys, *, inputs: Mapping[str, Any] | None = None) -> Job:
         """Accept a job for *keys*; they are stored once, in order, and go into no queue.
 
-        Holds a reference to every key of a collection, and 10,000 keys of an iterator.
+        *inputs* are what is too large for the arguments, by name: JSON, bytes, or a binary file, which is read to its
+        end; 256 MiB in all. They are stored once beside the keys, and the function opens one as ``work.inputs[name]``.
+
+        Holds a reference to every key of a collection, and 10,000 keys of an iterator; and 1 MiB of an input.
 
         Raises:
-            InvalidJob: the function is not allowed, or its arguments do not fit.
+            InvalidJob: the function is not allowed, its arguments do not fit, or an input is no JSON or too large.
             InvalidKey: a key that no row can have, or no key at all.
             NoWorker: nobody would run it.
         """
         check_call(self.functions, spec)
         if spec.owner == "":
             raise InvalidJob("an owner must not be empty: a job for everybody has the owner None")
+        check_inputs(inputs or {})
         facts = first_facts(spec, 0, time.time())
         collected = collect_keys(keys)
         try:
             if not len(collected):
                 raise InvalidKey("a job is for one key or more; got none")
             self.check_listening()
-            return self._create(spec, {**facts, "cid_count": str(len(collected))}, collected)
+            return self._create(spec, {**facts, "cid_count": str(len(collected))}, collected, inputs or {})
         finally:
             if not isinstance(keys, Keys):
                 collected.close()
@@ -136,34 +141,36 @@ class Jobs(ABC):
     def _stop(self, job_id: str, facts: Facts) -> None:
         """Tell the worker of a started job to look at once for the request to stop."""
 
-    def _create(self, spec: JobSpec, facts: Facts, keys: Keys) -> Job:
+    def _create(self, spec: JobSpec, facts: Facts, keys: Keys, inputs: Mapping[str, Any]) -> Job:
         job_id, count = new_job_id(), min(spec.shards, len(keys))
         shards = [new_job_id() for _ in range(count)] if count > 1 else []
         try:
+            self.store.create(job_id, facts)
+            if inputs:  # no worker takes the job before its keys are there, too
+                facts = self.store.change(job_id, {"inputs": _encode(store_inputs(self.store, job_id, inputs))})
             if shards:
                 return read_job(job_id, self._store_shards(job_id, shards, spec, facts, keys))
-            return read_job(job_id, self._store_job(job_id, facts, flat(keys)))
+            return read_job(job_id, self._store_keys(job_id, flat(keys)))
         except BaseException:
             for one in (job_id, *shards):
                 self.store.delete(one)
             raise
 
     def _store_shards(self, job_id: str, shards: list[str], spec: JobSpec, facts: Facts, keys: Keys) -> Facts:
-        """Store a job for each range of keys, and one that waits for them."""
-        self.store.create(job_id, facts)
+        """Store a job for each range of keys, for which the job itself waits; its inputs are theirs, too."""
         shared = {**facts, "parent": job_id, "spec": replace(spec, shards=1).encode().decode()}
         stored = []
         for shard, share in zip(shards, shares(keys, len(shards))):
-            self._store_job(shard, shared, share)
+            self.store.create(shard, shared)
+            self._store_keys(shard, share)
             stored.append(shard)
         facts = self.store.change(job_id, {"children": ",".join(stored)})
         self._await_shards(job_id)
         return facts
 
-    def _store_job(self, job_id: str, facts: Facts, keys: Iterator[Any]) -> Facts:
-        self.store.create(job_id, facts)
+    def _store_keys(self, job_id: str, keys: Iterator[Any]) -> Facts:
         handle = store_keys(self.store, job_id, keys)
-        stored = {"keys": msgspec.json.encode(handle).decode(), "cid_count": str(handle.count)}
+        stored = {"keys": _encode(handle), "cid_count": str(handle.count)}
         facts = self.store.change(job_id, stored)
         self._enqueue(job_id)
         return facts
@@ -188,6 +195,10 @@ class Jobs(ABC):
         if not may_see(facts, asking, unmarked=self.unmarked):
             raise _no_job(job_id)
         return facts
+
+
+def _encode(handle: object) -> str:
+    return msgspec.json.encode(handle).decode()
 
 
 def _no_job(job_id: str) -> JobNotFound:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, get_type_hints
 
 import msgspec
@@ -14,6 +14,7 @@ from mesbatch.errors import InvalidJob
 from mesbatch.jobs.spec import JobSpec
 from mesbatch.keys.collect import Keys
 from mesbatch.read.part import OnFailure
+from mesbatch.store.inputs import InputReader
 from mesbatch.trace.read import TraceReader
 
 
@@ -32,7 +33,7 @@ class Work:
 
     A function is called once for each domain, and after an interruption only with the keys that are missing; so it
     depends on nothing but its arguments. ``aggregate(RejectCounts)`` counts the rows as they are stored, with one
-    object for all domains.
+    object for all domains. ``inputs["lineage"]`` opens a large input of the job; see `InputReader`.
     """
 
     keys: Iterable[Any] | Keys
@@ -40,6 +41,7 @@ class Work:
     max_bytes: int
     on_failure: OnFailure
     aggregate: Callable[[Callable[[], Aggregation]], None]
+    inputs: Mapping[str, InputReader] = field(default_factory=dict)
 
 
 JobFunction = Callable[..., TraceReader]

@@ -18,6 +18,7 @@ from mesbatch.jobs.spec import JobSpec
 from mesbatch.keys.resume import EncodedKey, decode_key, encode_key
 from mesbatch.manifest import FailedKeys
 from mesbatch.store import DomainAccount, MissingKeys, ResultWriter
+from mesbatch.store.inputs import StoredInputs, decode_handles
 from mesbatch.store.protocol import Facts, Lease, Store
 
 PROGRESS_SECONDS = 0.5  # between two reports
@@ -73,6 +74,11 @@ class Publishing:
             else:
                 raise InvalidJob(f"nothing was counted of the {self._length:,} chunks that are there already")
         self._aggregation = aggregation
+
+    @property
+    def inputs(self) -> StoredInputs:
+        """The large inputs of the job; those of a shard are its whole job's."""
+        return StoredInputs(self._store, decode_handles(self._facts.get("inputs", "")))
 
     @property
     def is_shard(self) -> bool:

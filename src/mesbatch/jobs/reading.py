@@ -85,7 +85,9 @@ class DomainReading:
     def _read_range(self, keys: Keys | list[Any]) -> None:
         self._stop.check()
         spec, domain = self._spec, self._domain
-        work = Work(keys, (domain,), self._max_bytes, spec.on_failure, self._publishing.aggregate)
+        work = Work(
+            keys, (domain,), self._max_bytes, spec.on_failure, self._publishing.aggregate, self._publishing.inputs
+        )
         with self._function(work, **spec.arguments) as reader, self._stop.interrupting(reader):
             if tuple(reader.domains) != (domain,):
                 raise InvalidJob(f"{spec.function} reads {', '.join(reader.domains)}, not {domain} as it was asked for")

@@ -19,6 +19,7 @@ from mesbatch.jobs.progress import DomainProgress, Progress
 from mesbatch.jobs.publishing import COUNTED
 from mesbatch.jobs.spec import JobSpec
 from mesbatch.store import Chunk, DomainAccount, MissingKeys, ResultManifest, ResultWriter
+from mesbatch.store.inputs import StoredInputs, decode_handles
 from mesbatch.store.protocol import ENDED, Facts, Lease, Store
 from mesbatch.store.writer import read_journal
 
@@ -138,7 +139,8 @@ class Joining:
         def note(make: Callable[[], Aggregation]) -> None:
             made.append(make())
 
-        work = Work([], self.spec.domains[:1], self.spec.max_bytes, self.spec.on_failure, note)
+        inputs = StoredInputs(self.store, decode_handles(self.facts.get("inputs", "")))
+        work = Work([], self.spec.domains[:1], self.spec.max_bytes, self.spec.on_failure, note, inputs)
         function(work, **self.spec.arguments).close()
         if not made:
             return None

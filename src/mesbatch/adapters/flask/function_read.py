@@ -11,6 +11,7 @@ from mesbatch.batch import Batch
 from mesbatch.jobs import Aggregation, Work
 from mesbatch.jobs.function import JobFunction
 from mesbatch.keys.collect import Keys
+from mesbatch.store.inputs import InputReader
 from mesbatch.trace.read import TraceReader
 
 
@@ -19,7 +20,7 @@ class FunctionRead(ReadsInTurn):
 
     A domain that fails is named and the others go on, as the trace's contract wants. An aggregation of the function
     counts here, with one object for all domains. Every domain that is complete at the end teaches *learned* its bytes
-    per key. The *keys* are closed with it.
+    per key. The *keys* are closed with it; *inputs* are those that *function* opens.
 
     Raises:
         Exception: whatever *function* raises; it reads nothing yet.
@@ -27,7 +28,7 @@ class FunctionRead(ReadsInTurn):
 
     def __init__(
         self, function: JobFunction, arguments: Mapping[str, Any], keys: Keys, domains: Sequence[str], max_bytes: int,
-        learned: LearnedBytes, *, one_by_one: bool,
+        learned: LearnedBytes, inputs: Mapping[str, InputReader], *, one_by_one: bool,
     ) -> None:  # fmt: skip
         readers: list[TraceReader] = []
         super().__init__(readers)
@@ -36,7 +37,7 @@ class FunctionRead(ReadsInTurn):
         self._counted: Mapping[str, Any] | None = None
         try:
             for some in [(domain,) for domain in domains] if one_by_one else [tuple(domains)]:
-                work = Work(keys, some, max_bytes, "partial", self._aggregate)
+                work = Work(keys, some, max_bytes, "partial", self._aggregate, inputs)
                 readers.append(function(work, **arguments))
         except BaseException:
             self.close()
