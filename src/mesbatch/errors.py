@@ -264,6 +264,10 @@ class InvalidPage(JobError, ValueError):
     """A page that no result can have: a negative or too large offset, a negative limit, an unknown domain."""
 
 
+class NotIndexed(JobError, ValueError):
+    """The rows of a domain cannot be looked up by key: it is not whole, or does not lie in the order of keys."""
+
+
 class NoWorker(JobError):
     """No worker listens on the queue: the job would wait for nobody."""
 

@@ -116,6 +116,23 @@ def weighing(work: Work, path: str, nap: float = 0.0) -> TraceReader:
     )  # fmt: skip
 
 
+def attribute(work: Work, nap: float) -> dict[str, Any]:
+    """Count the moves of each held key's neighbour, by rows that are stored."""
+    reasons = {key: reason for key, (_, reason) in work.rows("holds", work.keys)}
+    neighbours = {f"c{int(key[1:]) + 1:04d}" for key in reasons}
+    moves: Counter[str] = Counter()
+    for key, _ in work.rows("moves", neighbours):
+        moves[key] += 1
+        time.sleep(nap)
+    return {"held": len(reasons), "moves": moves.total(), "first": min(moves)}
+
+
+def concluding(work: Work, path: str, nap: float = 0.0) -> TraceReader:
+    """Read, and compute counts at the end of the job; every row that is looked up takes *nap* seconds."""
+    work.conclude(lambda finished: attribute(finished, nap))
+    return events(work, path)
+
+
 def hungry(work: Work, path: str, appetite: int) -> TraceReader:
     """Read, and allocate *appetite* bytes for each byte of the budget."""
     eaten = bytearray(work.max_bytes * appetite)
@@ -144,4 +161,6 @@ def suicidal(work: Work, path: str) -> TraceReader:
     return events(work, path)
 
 
-FUNCTIONS = {function.__name__: function for function in (events, weighing, hungry, stuck, broken, suicidal)}
+FUNCTIONS = {
+    function.__name__: function for function in (events, weighing, concluding, hungry, stuck, broken, suicidal)
+}

@@ -16,11 +16,11 @@ from mesbatch.errors import CorruptChunk, InvalidJob, InvalidKey, JobNotFound, S
 from mesbatch.jobs.function import Functions, check_call
 from mesbatch.jobs.job import Job, first_facts, may_become, read_job
 from mesbatch.jobs.owner import may_see, owner_text
-from mesbatch.jobs.ranges import flat, shares
+from mesbatch.jobs.ranges import shares
 from mesbatch.jobs.recovery import end_if_due
 from mesbatch.jobs.shards import progress_of, shards_of
 from mesbatch.jobs.spec import JobSpec
-from mesbatch.keys.collect import Keys, collect_keys
+from mesbatch.keys.collect import Keys, collect_keys, flat
 from mesbatch.sink.stream import ByteStream
 from mesbatch.store import ResultReader, check_job_id, new_job_id, store_keys
 from mesbatch.store.inputs import check_inputs, store_inputs

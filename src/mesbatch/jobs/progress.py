@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from mesbatch.jobs.ranges import flat
-from mesbatch.keys.collect import Keys
+from mesbatch.keys.collect import Keys, flat
 
 
 @dataclass(slots=True)

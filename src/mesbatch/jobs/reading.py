@@ -10,7 +10,7 @@ from mesbatch.batch import Batch, Row, find_column
 from mesbatch.codec.rows import RowEncoder
 from mesbatch.errors import InvalidJob, NotResumable, NotSplittable
 from mesbatch.jobs.chunks import Chunker, ChunkRows
-from mesbatch.jobs.function import JobFunction, Work
+from mesbatch.jobs.function import JobFunction
 from mesbatch.jobs.progress import KeysDone
 from mesbatch.jobs.publishing import Publishing
 from mesbatch.jobs.ranges import growing_ranges
@@ -19,6 +19,8 @@ from mesbatch.jobs.stop import Stop, Stopped
 from mesbatch.keys.collect import Keys
 from mesbatch.keys.resume import decode_key
 from mesbatch.sink.ndjson import check_columns
+from mesbatch.store.account import KeyColumn
+from mesbatch.store.stored_rows import name_of_type
 from mesbatch.trace.read import TraceReader
 
 
@@ -85,9 +87,7 @@ class DomainReading:
     def _read_range(self, keys: Keys | list[Any]) -> None:
         self._stop.check()
         spec, domain = self._spec, self._domain
-        work = Work(
-            keys, (domain,), self._max_bytes, spec.on_failure, self._publishing.aggregate, self._publishing.inputs
-        )
+        work = self._publishing.work(keys, (domain,), self._max_bytes)
         with self._function(work, **spec.arguments) as reader, self._stop.interrupting(reader):
             if tuple(reader.domains) != (domain,):
                 raise InvalidJob(f"{spec.function} reads {', '.join(reader.domains)}, not {domain} as it was asked for")
@@ -130,9 +130,15 @@ class DomainReading:
             raise InvalidJob(
                 f"a job that reads {self._domain!r} cannot have shards, because one statement reads all keys: {reason}"
             )
-        self._publishing.begin(self._domain, self._encoder.columns, reason)
+        self._publishing.begin(self._domain, self._encoder.columns, reason, self._key_column(reader))
         self._chunker = Chunker(spec.batch_size, self._max_bytes // 2, self._key)
         return self._chunker
+
+    def _key_column(self, reader: TraceReader) -> KeyColumn | None:
+        key_type = self._keys.key_type
+        if self._key is None or key_type is None:
+            return None
+        return KeyColumn(self._key, name_of_type(key_type), reader.pads_key(self._domain))
 
     def _account_for(self, reader: TraceReader) -> None:
         """Account for a range that has ended; a domain without rows has columns all the same."""

@@ -152,10 +152,10 @@ class _Run:
     def _read(self, spec: JobSpec, function: JobFunction) -> None:
         max_bytes = int(self.facts.get("max_bytes") or spec.max_bytes)
         with closing(self._keys()) as keys, self.limit.held(self.stop):
-            publishing = Publishing(self.store, self.lease, self.facts, spec, len(keys), self.patiently)
+            publishing = Publishing(self.store, self.lease, self.facts, spec, keys, self.patiently, self.stop)
             for domain in spec.domains:
                 DomainReading(domain, function, spec, keys, max_bytes, publishing, self.stop).read()
-            publishing.finish(self._elapsed())
+            publishing.finish(self._elapsed, max_bytes)
 
     def _keys(self) -> Keys:
         stored = msgspec.json.decode(self.facts["keys"], type=KeyList)
@@ -170,7 +170,7 @@ class _Run:
         if failure is not None:
             return self._change(failure)
         joining = Joining(self.store, self.lease, self.facts, spec, self.patiently)
-        joining.join(function, self._elapsed(), self.stop.check)
+        joining.join(function, self._elapsed, self.stop.check)
         _, progress = progress_of(self.store, self.facts)
         outcome = self._change({**ending("finished"), "progress": msgspec.json.encode(progress).decode()})
         if outcome == "finished":

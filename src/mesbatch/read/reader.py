@@ -145,6 +145,11 @@ class BatchReader(Iterator[Batch]):
         return self._reading.resume_point(value)
 
     @property
+    def pads_key(self) -> bool:
+        """True where the database gives the values of `key_column` padded with blanks, as those of a CHAR column."""
+        return self._reading.pads_key
+
+    @property
     def movable(self) -> bool:
         """True while another thread may read it: not on the caller's own connection, nor once the query runs."""
         source = self._request.source

@@ -80,6 +80,10 @@ class Reading:
         """The place after the rows of *value*; see `BatchReader.resume_point`."""
         return ResumePoint(as_asked(value, self._key_type, padded=self._padded))
 
+    @property
+    def pads_key(self) -> bool:
+        return self._padded
+
     def close(self) -> None:
         if self._counted:
             self._counted = False

@@ -6,6 +6,7 @@ import io
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -20,6 +21,8 @@ MOST_BYTES = 256 * MiB  # of all inputs of one job
 PART_BYTES = 1 * MiB  # what a writer and a reader hold, and one value of Redis
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 _CRC_BYTES = 4
+
+Patiently = Callable[[Callable[[], bytes | None]], bytes | None]
 
 
 class InputHandle(msgspec.Struct, frozen=True):
@@ -116,13 +119,18 @@ class InputReader(io.RawIOBase):
 
 
 class StoredInputs(Mapping[str, InputReader]):
-    """The inputs of a job by name; each look-up opens one anew, from its beginning."""
+    """The inputs of a job by name; each look-up opens one anew, from its beginning.
 
-    def __init__(self, store: Store, handles: Mapping[str, InputHandle]) -> None:
+    *patiently* calls the function that asks the *store* for a part, and may call it again.
+    """
+
+    def __init__(self, store: Store, handles: Mapping[str, InputHandle], patiently: Patiently | None = None) -> None:
         self._store, self._handles = store, handles
+        self._patiently = patiently or _at_once
 
     def __getitem__(self, name: str) -> InputReader:
-        return InputReader(name, self._handles[name].size, _read_parts(self._store, name, self._handles[name]))
+        handle = self._handles[name]
+        return InputReader(name, handle.size, _read_parts(self._store, name, handle, self._patiently))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._handles)
@@ -153,11 +161,15 @@ def decode_handles(fact: str) -> dict[str, InputHandle]:
     return msgspec.json.decode(fact or "{}", type=dict[str, InputHandle])
 
 
-def _read_parts(store: Store, name: str, handle: InputHandle) -> Iterator[memoryview]:
+def _at_once(ask: Callable[[], bytes | None]) -> bytes | None:
+    return ask()
+
+
+def _read_parts(store: Store, name: str, handle: InputHandle, patiently: Patiently) -> Iterator[memoryview]:
     size = 0
     for position in range(handle.parts):
         place = f"part {position} of the input {name!r} of job {handle.job_id}"
-        stored = store.input(handle.job_id, handle.first + position)
+        stored = patiently(partial(store.input, handle.job_id, handle.first + position))
         if stored is None:
             raise ChunkLost(f"{place} is gone")
         part = memoryview(stored)[_CRC_BYTES:]

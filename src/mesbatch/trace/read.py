@@ -183,6 +183,10 @@ class TraceReader(Iterator[tuple[str, Batch]]):
         """The place after the rows of *value* in *domain*, as that of a `BatchReader`."""
         return self._work.readers[domain].resume_point(value)
 
+    def pads_key(self, domain: str) -> bool:
+        """Tell whether the keys of *domain* come padded with blanks, as `BatchReader.pads_key`."""
+        return self._work.readers[domain].pads_key
+
     @property
     def movable(self) -> bool:
         """True while another thread may read it, as that of a `BatchReader`."""
