@@ -161,6 +161,5 @@ def suicidal(work: Work, path: str) -> TraceReader:
     return events(work, path)
 
 
-FUNCTIONS = {
-    function.__name__: function for function in (events, weighing, concluding, hungry, stuck, broken, suicidal)
-}
+_ALLOWED = (events, weighing, concluding, hungry, stuck, broken, suicidal)
+FUNCTIONS = {function.__name__: function for function in _ALLOWED}

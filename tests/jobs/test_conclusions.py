@@ -164,8 +164,7 @@ def test_a_second_pass_reads_chunks_and_not_the_database(store, path):
 
     def conclude(work):
         before = len(statements)
-        for _ in range(3):
-            passes.append(sum(n for _, (_, n) in work.rows("moves", work.keys)))
+        passes.extend(sum(n for _, (_, n) in work.rows("moves", work.keys)) for _ in range(3))
         return {"asked": len(statements) - before, "domains": list(work.domains), "keys": len(work.keys)}
 
     read, statements = reading(path, lambda work: work.conclude(conclude))

@@ -22,7 +22,8 @@ class FinishedDomains:
     """The rows of the domains of the running job *job_id* that have ended.
 
     *domains* is the account of all domains, which grows, and *length* tells how many chunks are published by now.
-    *check* raises when the job is to stop; it is called before each chunk. Of the domains *failed* nothing could be read.
+    *check* raises when the job is to stop; it is called before each chunk. *failed* are domains of which nothing could
+    be read.
     """
 
     store: Store
