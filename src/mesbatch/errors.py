@@ -120,6 +120,10 @@ class SchemaChanged(DataError):
     """The columns of a later batch are not those of the first."""
 
 
+class KeysetBroken(DataError):
+    """Rows that do not ascend by the columns of their keyset, of which the caller swore it, or that have NULL there."""
+
+
 class UnencodableValue(DataError, TypeError):
     """A value that has no place in the output; the message names its column and row, and a way to read it.
 

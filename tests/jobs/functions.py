@@ -133,6 +133,18 @@ def concluding(work: Work, path: str, nap: float = 0.0) -> TraceReader:
     return events(work, path)
 
 
+def ranged(work: Work, path: str, keyset: list[str], nap: float = 0.0) -> TraceReader:
+    """Read both domains without keys, ordered by *keyset* or by nothing; every row takes *nap* seconds."""
+    work.aggregate(Count)
+    queries = {
+        "moves": Query("select * from moves where n >= ? and nap(?)", params=(0, nap), keyset=keyset),
+        "holds": Query("select * from holds where nap(?)", params=(nap,), keyset=["cid"] if keyset else []),
+    }
+    return Trace(queries).read(
+        lambda: connect(path), work.keys, work.domains, after=work.after, max_bytes=work.max_bytes, batch_size=100
+    )
+
+
 def hungry(work: Work, path: str, appetite: int) -> TraceReader:
     """Read, and allocate *appetite* bytes for each byte of the budget."""
     eaten = bytearray(work.max_bytes * appetite)
@@ -161,5 +173,5 @@ def suicidal(work: Work, path: str) -> TraceReader:
     return events(work, path)
 
 
-_ALLOWED = (events, weighing, concluding, hungry, stuck, broken, suicidal)
+_ALLOWED = (events, weighing, concluding, ranged, hungry, stuck, broken, suicidal)
 FUNCTIONS = {function.__name__: function for function in _ALLOWED}

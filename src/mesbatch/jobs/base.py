@@ -53,8 +53,10 @@ class Jobs(ABC):
         self.settings = dict(settings or {})
         self.unmarked = unmarked
 
-    def submit(self, spec: JobSpec, keys: Iterable[Any] | Keys, *, inputs: Mapping[str, Any] | None = None) -> Job:
-        """Accept a job for *keys*; they are stored once, in order, and go into no queue.
+    def submit(
+        self, spec: JobSpec, keys: Iterable[Any] | Keys | None = None, *, inputs: Mapping[str, Any] | None = None
+    ) -> Job:
+        """Accept a job for *keys*; they are stored once, in order, and go into no queue. None is a job without keys.
 
         *inputs* are what is too large for the arguments, by name: JSON, bytes, or a binary file, which is read to its
         end; 256 MiB in all. They are stored once beside the keys, and the function opens one as ``work.inputs[name]``.
@@ -62,7 +64,8 @@ class Jobs(ABC):
         Holds a reference to every key of a collection, and 10,000 keys of an iterator; and 1 MiB of an input.
 
         Raises:
-            InvalidJob: the function is not allowed, its arguments do not fit, or an input is no JSON or too large.
+            InvalidJob: the function is not allowed, its arguments do not fit, or an input is no JSON or too large; or a
+                job without keys is to have shards, or another order than that of its query.
             InvalidKey: a key that no row can have, or no key at all.
             NoWorker: nobody would run it.
         """
@@ -71,6 +74,10 @@ class Jobs(ABC):
             raise InvalidJob("an owner must not be empty: a job for everybody has the owner None")
         check_inputs(inputs or {})
         facts = first_facts(spec, 0, time.time())
+        if keys is None:
+            _check_without_keys(spec)
+            self.check_listening()
+            return self._create(spec, {**facts, "cid_count": ""}, None, inputs or {})
         collected = collect_keys(keys)
         try:
             if not len(collected):
@@ -141,13 +148,17 @@ class Jobs(ABC):
     def _stop(self, job_id: str, facts: Facts) -> None:
         """Tell the worker of a started job to look at once for the request to stop."""
 
-    def _create(self, spec: JobSpec, facts: Facts, keys: Keys, inputs: Mapping[str, Any]) -> Job:
-        job_id, count = new_job_id(), min(spec.shards, len(keys))
+    def _create(self, spec: JobSpec, facts: Facts, keys: Keys | None, inputs: Mapping[str, Any]) -> Job:
+        job_id, count = new_job_id(), 0 if keys is None else min(spec.shards, len(keys))
         shards = [new_job_id() for _ in range(count)] if count > 1 else []
         try:
             self.store.create(job_id, facts)
             if inputs:  # no worker takes the job before its keys are there, too
                 facts = self.store.change(job_id, {"inputs": _encode(store_inputs(self.store, job_id, inputs))})
+            if keys is None:
+                facts = self.store.change(job_id, {"keys": _encode(None)})
+                self._enqueue(job_id)
+                return read_job(job_id, facts)
             if shards:
                 return read_job(job_id, self._store_shards(job_id, shards, spec, facts, keys))
             return read_job(job_id, self._store_keys(job_id, flat(keys)))
@@ -195,6 +206,13 @@ class Jobs(ABC):
         if not may_see(facts, asking, unmarked=self.unmarked):
             raise _no_job(job_id)
         return facts
+
+
+def _check_without_keys(spec: JobSpec) -> None:
+    if spec.shards > 1:
+        raise InvalidJob(f"shards={spec.shards}: they are ranges of keys, and this job has none")
+    if spec.order != "key":
+        raise InvalidJob(f"order={spec.order!r}: it reads ranges of keys, and this job has none")
 
 
 def _encode(handle: object) -> str:

@@ -55,13 +55,15 @@ class Work:
     depends on nothing but its arguments. ``aggregate(RejectCounts)`` counts the rows as they are stored, with one
     object for all domains. ``inputs["lineage"]`` opens a large input of the job; see `InputReader`.
 
+    A job without keys has *keys* None; where its query has a keyset, it goes on *after* the values of the last row.
+
     ``rows("rejects", ids)`` looks up rows of a domain that has ended, as `ResultReader.rows` does, in its chunks and
     not in the database. ``conclude(attribute)`` lets *attribute* compute counts at the end of the job: it gets a work
     of all keys, whose domains have all ended, and what it returns stands beside the counts of ``aggregate``. After the
     death of a worker it is called again.
     """
 
-    keys: Iterable[Any] | Keys
+    keys: Iterable[Any] | Keys | None
     domains: tuple[str, ...]
     max_bytes: int
     on_failure: OnFailure
@@ -69,6 +71,7 @@ class Work:
     inputs: Mapping[str, InputReader] = field(default_factory=dict)
     rows: RowsByKey = no_rows
     conclude: Callable[[Conclusion], None] = no_conclusion
+    after: tuple[Any, ...] | None = None
 
 
 JobFunction = Callable[..., TraceReader]

@@ -21,7 +21,7 @@ from mesbatch.keys.collect import Keys
 from mesbatch.keys.resume import EncodedKey, decode_key, encode_key
 from mesbatch.manifest import FailedKeys
 from mesbatch.store import DomainAccount, MissingKeys, ResultWriter
-from mesbatch.store.account import KeyColumn
+from mesbatch.store.account import KeyColumn, Resume
 from mesbatch.store.inputs import StoredInputs, decode_handles
 from mesbatch.store.protocol import Facts, Lease, Store
 
@@ -36,11 +36,18 @@ class Publishing:
 
     Everything that belongs to a chunk is written down before it. The counts of the job's function are kept twice: as
     they were after the chunk before, and as they will be after this one. A retry goes on counting from those whose
-    chunks it finds. *keys* are those of the job.
+    chunks it finds. *keys* are those of the job, None for one without.
     """
 
     def __init__(
-        self, store: Store, lease: Lease, facts: Facts, spec: JobSpec, keys: Keys, patiently: Patience, stop: Stop
+        self,
+        store: Store,
+        lease: Lease,
+        facts: Facts,
+        spec: JobSpec,
+        keys: Keys | None,
+        patiently: Patience,
+        stop: Stop,
     ) -> None:
         self._store, self._lease, self._facts, self._spec, self._keys = store, lease, facts, spec, keys
         self._patiently = patiently
@@ -52,9 +59,12 @@ class Publishing:
             self._failed_domains,
         )  # fmt: skip
         self._conclusion: Conclusion | None = None
-        self._progress = Progress(len(keys), {domain: DomainProgress() for domain in spec.domains})
+        self._progress = Progress(
+            0 if keys is None else len(keys), {domain: DomainProgress() for domain in spec.domains}
+        )
         for domain, account in self._writer.domains.items():
             self._progress.domains[domain].rows = account.rows
+            self._progress.domains[domain].resume = account.resume
         self._missing = _still_missing(facts, self._writer.domains)
         self._aggregation: Aggregation | None = None
         self._slot = 0
@@ -86,12 +96,19 @@ class Publishing:
                 raise InvalidJob(f"nothing was counted of the {self._length:,} chunks that are there already")
         self._aggregation = aggregation
 
-    def work(self, keys: Keys | list[Any], domains: tuple[str, ...], max_bytes: int) -> Work:
-        """Return the task to read *domains* for *keys*. The inputs of a shard are those of its whole job."""
+    def work(
+        self, keys: Keys | list[Any] | None, domains: tuple[str, ...], max_bytes: int,
+        after: tuple[Any, ...] | None = None,
+    ) -> Work:  # fmt: skip
+        """Return the task to read *domains* for *keys*, or without keys *after* a place.
+
+        The inputs of a shard are those of its whole job.
+        """
         inputs = StoredInputs(self._store, decode_handles(self._facts.get("inputs", "")), self._patiently)
         return Work(
-            keys, domains, max_bytes, self._spec.on_failure, self.aggregate, inputs, self._finished.rows, self._conclude
-        )
+            keys, domains, max_bytes, self._spec.on_failure, self.aggregate, inputs, self._finished.rows,
+            self._conclude, after,
+        )  # fmt: skip
 
     @property
     def is_shard(self) -> bool:
@@ -99,8 +116,9 @@ class Publishing:
         return bool(self._facts.get("parent"))
 
     def begin(
-        self, domain: str, columns: list[dict[str, str]], one_statement: str | None, key: KeyColumn | None
-    ) -> None:
+        self, domain: str, columns: list[dict[str, str]], one_statement: str | None, key: KeyColumn | None,
+        resume: Resume | None,
+    ) -> None:  # fmt: skip
         """Begin *domain*, or go on with it if its columns are still the same.
 
         Raises:
@@ -109,10 +127,17 @@ class Publishing:
         known = self.domains.get(domain)
         if known is not None and known.columns != columns:
             raise SchemaChanged(f"the columns of {domain!r} were {known.columns} and are now {columns}")
-        self._writer.start(domain, columns, one_statement, key=key, order=self._spec.order)
+        self._writer.start(domain, columns, one_statement, key=key, order=self._spec.order, resume=resume)
+        self._progress.domains[domain].resume = resume
 
-    def publish(self, domain: str, batch: Batch, data: bytes, last_key: Any, keys_done: int, *, ends_key: bool) -> None:
-        """Publish *data*, the JSON of *batch*, whose last key is *last_key*; *keys_done* keys are done then."""
+    def publish(
+        self, domain: str, batch: Batch, data: bytes, last_key: Any, keys_done: int, *, ends_key: bool,
+        point: tuple[Any, ...] | None = None,
+    ) -> None:  # fmt: skip
+        """Publish *data*, the JSON of *batch*, whose last key is *last_key*; *keys_done* keys are done then.
+
+        *point* is the place in a keyset after the last row.
+        """
         if self._aggregation is not None:
             self._aggregation.add(domain, batch)
             if ends_key:
@@ -121,7 +146,9 @@ class Publishing:
                 self._slot = 1 - self._slot
         if self._notes:
             self._write_down()
-        self._patiently(lambda: self._writer.publish(domain, data, batch.num_rows, last_key, ends_key=ends_key))
+        self._patiently(
+            lambda: self._writer.publish(domain, data, batch.num_rows, last_key, ends_key=ends_key, point=point)
+        )
         self._length += 1
         progress = self._progress.domains[domain]
         progress.rows += batch.num_rows

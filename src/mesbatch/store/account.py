@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -10,6 +10,8 @@ from mesbatch.codec.rows import Shape
 from mesbatch.keys.choose import Order
 from mesbatch.keys.resume import EncodedKey
 from mesbatch.manifest import Status
+
+Resume = Literal["keyset", "restart"]
 
 
 class Chunk(msgspec.Struct, frozen=True, array_like=True):
@@ -46,6 +48,9 @@ class DomainAccount(msgspec.Struct, frozen=True):
     the key of the last row, as it was asked for; with *ends_key* all its rows are there. *one_statement* is the reason
     why one statement read all keys: where its rows end, nobody could go on. *key* is the column by whose keys the rows
     are ordered, None where they are not; *order* is the one that was asked for.
+
+    *resume* says how a worker goes on with a domain that was read without keys: ``keyset`` is after *point*, the values
+    of the keyset in the last row; ``restart`` is from the beginning.
     """
 
     columns: list[dict[str, Any]]
@@ -58,6 +63,8 @@ class DomainAccount(msgspec.Struct, frozen=True):
     one_statement: str | None = None
     key: KeyColumn | None = None
     order: Order = "key"
+    resume: Resume | None = None
+    point: list[EncodedKey] | None = None
 
 
 class Entry(msgspec.Struct, frozen=True):

@@ -15,7 +15,7 @@ from flask import Blueprint, Response
 from mesbatch.adapters.flask.answers import JSON, rejected
 from mesbatch.adapters.flask.function_read import FunctionRead
 from mesbatch.adapters.flask.guarded import OWN_OPTIONS, guarded_blueprint, refuse_other_methods
-from mesbatch.adapters.flask.ids import collect_ids, slice_ids
+from mesbatch.adapters.flask.ids import KeyType, collect_ids, slice_ids
 from mesbatch.adapters.flask.job_views import PREFIX, add_job_routes, job_started
 from mesbatch.adapters.flask.live import stream_json, stream_ndjson
 from mesbatch.adapters.flask.options import Dialect, Limits
@@ -51,6 +51,7 @@ def trace_blueprint(
     *,
     function: str = "events",
     inputs: Sequence[str] = (),
+    key_type: KeyType | None = None,
     url_prefix: str = PREFIX,
     enqueue: bool = True,
     learned: LearnedBytes | None = None,
@@ -62,11 +63,13 @@ def trace_blueprint(
     *function* is the name, in the allow-list of *jobs*, of the function that reads the domains of *trace*, now or in a
     worker. It gets the request's ``params`` as its arguments, and ``profile`` if it has a parameter of that name: the
     client sets each of its parameters. The members *inputs* of the body are not parsed: the function opens one as
-    ``work.inputs[name]``, where a client sent it, and a job stores it beside its keys. *policy* decides whether a
-    request is read now, becomes a job or is refused; *limiter* gives the permit that the answer holds until its last
-    byte. *principal* names the user of a request; only that user sees its job. With *enqueue* False there are no new
-    jobs. Every complete read teaches *learned* the bytes per key of its domains, which become part of the cost of later
-    requests; an application passes an object of its own to use it for answers that it builds in memory.
+    ``work.inputs[name]``, where a client sent it, and a job stores it beside its keys. The ids of a request are texts
+    and integers, or values of *key_type* (date, datetime, UUID, Decimal, int, str) as JSON writes them. *policy*
+    decides whether a request is read now, becomes a job or is refused; *limiter* gives the permit that the answer holds
+    until its last byte. *principal* names the user of a request; only that user sees its job. With *enqueue* False
+    there are no new jobs. Every complete read teaches *learned* the bytes per key of its domains, which become part of
+    the cost of later requests; an application passes an object of its own to use it for answers that it builds in
+    memory.
 
     Raises:
         InvalidJob: *jobs* does not allow *function*, or one of *inputs* cannot be the name of one.
@@ -76,7 +79,7 @@ def trace_blueprint(
     blueprint = guarded_blueprint("mesbatch_trace", url_prefix, dialect)
     route = _EventsRoute(
         trace, Admission(policy, limiter), learned or LearnedBytes(), jobs, principal, function, enqueue,
-        dialect, limits, with_inputs(inputs),
+        dialect, limits, with_inputs(inputs), key_type,
     )  # fmt: skip
     blueprint.add_url_rule("/events", "events", route.answer, methods=["POST"], **OWN_OPTIONS)
     refuse_other_methods(blueprint, "/events", "POST")
@@ -107,6 +110,7 @@ class _EventsRoute:
     dialect: Dialect
     limits: Limits
     body: type[EventsRequest]
+    key_type: KeyType | None
 
     def answer(self, **variables: Any) -> Response:
         asked = self._read_request()
@@ -170,7 +174,7 @@ class _EventsRoute:
         def refuse(keys: int) -> Reject | None:
             return self.admission.refuse_early(self._cost(spec, keys), worker_listens=worker_listens())
 
-        keys = collect_ids(slice_ids(memoryview(events.container_ids)), refuse)
+        keys = collect_ids(slice_ids(memoryview(events.container_ids), self.key_type), refuse)
         if not isinstance(keys, Reject) and len(keys) == 0:
             raise InvalidRequest("container_ids is empty: there is nothing to look for")
         return keys
