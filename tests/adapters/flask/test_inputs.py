@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import tracemalloc
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -169,3 +170,50 @@ def test_a_body_is_held_once_until_its_job_has_it(tmp_path, encoding):
         tracemalloc.stop()
     assert response.status_code == 202
     assert size < peak < 1.3 * size + 5 * MiB
+
+
+# -- a function that concludes
+
+
+@pytest.fixture
+def concluding(tmp_path):
+    application = WithInputs(tmp_path)
+
+    def conclude(work):
+        return {"rows": sum(1 for _ in work.rows("moves", ["c00", "c01"])), "domains": list(work.domains)}
+
+    def function(work, profile):
+        work.conclude(conclude)
+        return application.events(work, profile)
+
+    application.jobs.functions["lineage"] = function
+    return application
+
+
+def kept_files():
+    links = Path("/proc/self/fd").iterdir()
+    return sum(" (deleted)" in str(link.readlink()) for link in links if link.is_symlink())
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="this system has no /proc")
+@pytest.mark.parametrize("accept", ["application/json", "application/x-ndjson"])
+def test_it_concludes_now_and_keeps_no_file(concluding, accept):
+    before = kept_files()
+    answer = concluding.send(body(domains=["moves", "holds"]), Accept=accept)
+    if accept == "application/json":
+        found = answer.json["aggregation"]
+    else:
+        (found,) = [line["data"] for line in map(json.loads, answer.data.splitlines()) if line["type"] == "aggregation"]
+    assert found == {"rows": 200, "domains": ["moves", "holds"]}
+    assert kept_files() == before
+    early = concluding.client.post("/lineage/events", data=body(), content_type="application/json", buffered=False)
+    assert next(early.response)
+    early.close()
+    assert kept_files() == before
+
+
+def test_a_conclusion_that_cannot_be_drawn_is_no_whole_answer(concluding):
+    answer = concluding.send(body(domains=["holds"]), Accept="application/x-ndjson")
+    lines = list(map(json.loads, answer.data.splitlines()))
+    assert lines[-1]["type"] == "error"
+    assert "there is no domain 'moves'" in lines[-1]["message"]
