@@ -151,3 +151,36 @@ def test_arrow_batches_are_looked_at_too(postgres, postgres_schema_url):
         list(reader.arrow())
     with read_sql_iter("select distinct a from t", postgres_schema_url, keyset=["a"], after=[1]) as reader:
         assert [batch.num_rows for batch in reader.arrow()] == [1]
+
+
+def test_values_that_the_database_takes_for_one_are_never_left_out():
+    """``'a' > 'A'`` is false there, so a place between them would end the one or the other in silence."""
+    columns = "a text collate nocase, b int"
+    with closing(table([("A", 1), ("a", 2)], columns)) as con:
+        assert rows_of(con, keyset=["b", "a"]) == [("A", 1), ("a", 2)]
+        assert rows_of(con, "select a from t where b < 3 order by b", keyset=["a"], after=["A"]) == [("a",)]
+        with pytest.raises(KeysetBroken):
+            rows_of(con, keyset=["a"], after=["a"])
+    with closing(table([("a", 1), ("A", 2)], columns)) as con, pytest.raises(KeysetBroken):
+        rows_of(con, keyset=["a", "b"])
+
+
+def test_a_null_behind_the_place_is_an_error_too(postgres, postgres_schema_url):
+    postgres.execute("create table t (a int, b int)")
+    postgres.execute("insert into t values (1, 1), (2, 1), (2, null), (null, 1)")
+    postgres.commit()
+    for keyset, after in ((["a"], [1]), (["a", "b"], [1, 1])):
+        with pytest.raises(KeysetBroken, match="NULL"):
+            rows_of(postgres_schema_url, "select * from t where b = 1 or a = 2", keyset=keyset, after=after)
+    assert rows_of(postgres_schema_url, "select a from t where b = 1 and a > 0", keyset=["a"], after=[1]) == [(2,)]
+
+
+def test_the_row_at_the_place_comes_once_and_its_double_is_an_error():
+    with closing(table([(1,), (2,)], "a")) as con:
+        assert rows_of(con, keyset=["a"], after=[1]) == [(2,)]
+        assert rows_of(con, keyset=["a"], after=[2]) == []
+        assert rows_of(con, keyset=["a"], after=[0]) == [(1,), (2,)], "it may be gone meanwhile"
+        con.execute("insert into t values (1)")
+        for batch_size in (1, 9):
+            with pytest.raises(KeysetBroken, match="a=1 comes after one with a=1"):
+                rows_of(con, keyset=["a"], after=[1], batch_size=batch_size)

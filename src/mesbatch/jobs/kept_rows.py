@@ -12,7 +12,7 @@ import msgspec
 
 from mesbatch.batch import Batch, find_column
 from mesbatch.codec.rows import RowEncoder
-from mesbatch.errors import CorruptChunk
+from mesbatch.errors import CorruptChunk, SpillError
 from mesbatch.group.spill.unlinked import open_unlinked
 from mesbatch.keys.collect import Keys
 from mesbatch.keys.resume import encode_key
@@ -38,7 +38,7 @@ class KeptRows:
     Holds a chunk, and 250 bytes for each. `close` gives the file back.
 
     Raises:
-        SpillError: no file can be made.
+        SpillError: no file can be made, or written.
     """
 
     def __init__(self, keys: Keys) -> None:
@@ -92,11 +92,20 @@ class KeptRows:
             last = encode_key(reader.resume_point(domain, rows[-1][before.key.position]).key)
         chunk = Chunk(len(self._offsets), domain, before.chunks, len(rows), len(data), zlib.crc32(data))
         self._offsets.append(self._end)
-        self._end += self._file.write(data)
+        self._append(data)
         kept.account = msgspec.structs.replace(
             before, chunks=before.chunks + 1, rows=before.rows + len(rows), last_key=last, ends_key=False
         )
         kept.index.add(chunk, kept.account)
+
+    def _append(self, data: bytes) -> None:
+        rest = memoryview(data)
+        try:
+            while rest:
+                count = self._file.write(rest)
+                self._end, rest = self._end + count, rest[count:]
+        except OSError as error:
+            raise SpillError(error.errno, f"rows cannot be kept on disk until the end: {error.strerror}") from error
 
     def _read(self, chunk: Chunk) -> bytes:
         data = os.pread(self._file.fileno(), chunk.size, self._offsets[chunk.position])

@@ -18,24 +18,22 @@ _WAY_OUT = "name columns that are unique together; a text needs a binary collati
 
 
 class Ascent:
-    """The rows of a read ordered by the columns *names* of *columns*, the first of them above *after*.
+    """The rows of a read ordered by the columns *names* of *columns*, from the values *after* on.
 
-    Holds the last row's values.
+    The row with these values is known, and is left out. Holds the last row's values.
     """
 
     def __init__(self, names: Sequence[str], columns: Sequence[str], after: Sequence[Any] | None) -> None:
         self._names = tuple(names)
         self._positions = [find_column(columns, name) for name in names]
-        self._last = None if after is None else tuple(after)
+        self._last = self._known = None if after is None else tuple(after)
 
-    def check(self, rows: Sequence[Row]) -> None:
-        """Look at *rows*, which follow those before.
+    def check(self, rows: list[Row]) -> list[Row]:
+        """Look at *rows*, which follow those before, and return those that are not known already.
 
         Raises:
             KeysetBroken: a value is NULL or of a type that is no key, or a row does not come after the one before it.
         """
-        if not rows:
-            return
         for name, position in zip(self._names, self._positions):
             kinds = set(map(type, [row[position] for row in rows]))
             if not kinds <= _ALLOWED:
@@ -46,6 +44,11 @@ class Ascent:
                     "or text, and no NULL"
                 )
         points = [tuple(row[position] for position in self._positions) for row in rows]
+        if self._known is not None and points and points[0] == self._known:
+            rows, points = rows[1:], points[1:]
+        self._known = None  # it comes once, and first
+        if not rows:
+            return rows
         before = [points[0] if self._last is None else self._last, *points[:-1]]
         first = 0 if self._last is not None else 1
         try:
@@ -58,6 +61,7 @@ class Ascent:
                 f"a row with {self._told(other)} comes after one with {self._told(one)}: {_WAY_OUT}"
             ).hidden("rows do not ascend by the keyset of their query")
         self._last = points[-1]
+        return rows
 
     def _told(self, point: tuple[Any, ...]) -> str:
         return ", ".join(f"{name}={value!r:.60}" for name, value in zip(self._names, point))

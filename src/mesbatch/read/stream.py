@@ -175,9 +175,9 @@ class Reading:
             ascent = Ascent(self.request.keyset, [column.name for column in self.description or ()], self.request.after)
             for item in chain([] if first is None else [first], fetched):
                 first = None
-                ascent.check(item.rows)
-                yield item
-                del item
+                if rows := ascent.check(item.rows):
+                    yield Fetched(rows, item.nbytes)
+                del item, rows
 
     def _statements(self) -> StatementReader:
         request = self.request

@@ -13,9 +13,11 @@ def by_keyset(
     sql: str, params: Params, names: Sequence[str], after: Sequence[Any] | None, paramstyle: str,
     quote: Callable[[str], str],
 ) -> tuple[str, Params]:  # fmt: skip
-    """Order *sql* by the columns *names*, and keep the rows after the values *after*; quotes come from *quote*.
+    """Order *sql* by the columns *names*, and keep the rows from the values *after* on; quotes come from *quote*.
 
     The place is written as OR-terms, which every database knows, and which say the same whatever the columns' types.
+    The row at the place itself comes again, and so does every NULL: where the database takes other values for equal,
+    or orders NULLs last, nothing is left out before `mesbatch.keys.ascent` has looked at it.
 
     Raises:
         StatementError: nobody knows how the driver writes binds.
@@ -25,7 +27,7 @@ def by_keyset(
     SELECT * FROM (
     select * from t
     ) mesbatch_rows
-    WHERE ("day" > ?) OR ("day" = ? AND "id" > ?)
+    WHERE ("day" > ?) OR ("day" = ? AND "id" >= ?) OR "day" IS NULL OR "id" IS NULL
     ORDER BY "day", "id" ('d', 'd', 7)
     """
     columns = [quote(name) for name in names]
@@ -38,11 +40,14 @@ def by_keyset(
         sql = sql.replace("%", "%%") if params is None else sql
     used = [position for last in range(len(columns)) for position in range(last + 1)]
     binds = iter(_binds(used, params, paramstyle))
-    terms = [
-        " AND ".join([*(f"{column} = {next(binds)}" for column in columns[:last]), f"{columns[last]} > {next(binds)}"])
-        for last in range(len(columns))
-    ]
-    where = "WHERE " + " OR ".join(f"({term})" for term in terms) + "\n"
+    terms = []
+    for last, column in enumerate(columns):
+        above = f"{column} {'>=' if column is columns[-1] else '>'}"
+        terms.append(
+            " AND ".join([*(f"{before} = {next(binds)}" for before in columns[:last]), f"{above} {next(binds)}"])
+        )
+    where = " OR ".join([*(f"({term})" for term in terms), *(f"{column} IS NULL" for column in columns)])
+    where = f"WHERE {where}\n"
     return _wrapped(sql, where, columns), _bound(used, params, after)
 
 
