@@ -42,10 +42,9 @@ def by_keyset(
     binds = iter(_binds(used, params, paramstyle))
     terms = []
     for last, column in enumerate(columns):
-        above = f"{column} {'>=' if column is columns[-1] else '>'}"
-        terms.append(
-            " AND ".join([*(f"{before} = {next(binds)}" for before in columns[:last]), f"{above} {next(binds)}"])
-        )
+        above = ">=" if last == len(columns) - 1 else ">"
+        equal = [f"{before} = {next(binds)}" for before in columns[:last]]
+        terms.append(" AND ".join([*equal, f"{column} {above} {next(binds)}"]))
     where = " OR ".join([*(f"({term})" for term in terms), *(f"{column} IS NULL" for column in columns)])
     where = f"WHERE {where}\n"
     return _wrapped(sql, where, columns), _bound(used, params, after)
