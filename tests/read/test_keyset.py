@@ -184,3 +184,26 @@ def test_the_row_at_the_place_comes_once_and_its_double_is_an_error():
         for batch_size in (1, 9):
             with pytest.raises(KeysetBroken, match="a=1 comes after one with a=1"):
                 rows_of(con, keyset=["a"], after=[1], batch_size=batch_size)
+
+
+@pytest.mark.parametrize(
+    ("driver", "module"), [("pymysql", "pymysql"), ("mysqldb", "MySQLdb"), ("mysqlconnector", "mysql.connector")]
+)
+def test_mariadb_goes_on_after_any_row_of_a_binary_text(mariadb_server, driver, module):
+    pymysql = pytest.importorskip("pymysql")
+    pytest.importorskip(module)
+    whole = [(day, text) for day in (date(2026, 1, 1), date(2026, 1, 2)) for text in ("A", "a", "b%", "é")]
+    with closing(pymysql.connect(**mariadb_server.arguments, autocommit=True)) as admin, admin.cursor() as cursor:
+        cursor.execute("drop table if exists keyset_orders")
+        cursor.execute(
+            "create table keyset_orders (day date, `order` varchar(8) character set utf8mb4 collate utf8mb4_bin, "
+            "folded varchar(8) character set utf8mb4 collate utf8mb4_general_ci)"
+        )
+        cursor.executemany("insert into keyset_orders values (%s, %s, %s)", [(*row, row[1]) for row in whole[::-1]])
+    url = mariadb_server.url.replace("mysql:", f"mysql+{driver}:")
+    sql = "select day, `order` from keyset_orders where 'x' like 'x%'"
+    assert rows_of(url, sql, keyset=["day", "order"]) == whole
+    for cut, row in enumerate(whole):
+        assert rows_of(url, sql, keyset=["day", "order"], after=row) == whole[cut + 1 :]
+    with pytest.raises(KeysetBroken, match="binary collation"):
+        rows_of(url, "select folded from keyset_orders", keyset=["folded"], after=["A"])
