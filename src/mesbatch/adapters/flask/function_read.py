@@ -31,7 +31,7 @@ class FunctionRead(ReadsInTurn):
 
     def __init__(
         self, function: JobFunction, arguments: Mapping[str, Any], keys: Keys, domains: Sequence[str], max_bytes: int,
-        learned: LearnedBytes, inputs: Mapping[str, InputReader], *, one_by_one: bool,
+        learned: LearnedBytes, *, one_by_one: bool, inputs: Mapping[str, InputReader] | None = None,
     ) -> None:  # fmt: skip
         self._readers = readers = list[TraceReader]()
         super().__init__(readers)
@@ -41,7 +41,7 @@ class FunctionRead(ReadsInTurn):
         self._conclusions: list[Conclusion] = []
         self._kept: KeptRows | None = None
         self._work = Work(
-            keys, tuple(domains), max_bytes, "partial", self._aggregate, inputs, conclude=self._conclusions.append
+            keys, tuple(domains), max_bytes, "partial", self._aggregate, inputs or {}, conclude=self._conclusions.append
         )
         try:
             parts = [(domain,) for domain in domains] if one_by_one else [tuple(domains)]

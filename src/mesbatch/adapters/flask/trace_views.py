@@ -147,7 +147,7 @@ class _EventsRoute:
         spec, as_json = asked.spec, asked.mimetype == JSON
         read = FunctionRead(
             self.jobs.functions[self.function], spec.arguments, asked.keys, spec.domains, self.limits.max_bytes,
-            self.learned, GivenInputs(asked.inputs), one_by_one=as_json,
+            self.learned, one_by_one=as_json, inputs=GivenInputs(asked.inputs),
         )  # fmt: skip
         if as_json:
             return stream_json(read, permit=admitted, dialect=self.dialect, limits=self.limits)
