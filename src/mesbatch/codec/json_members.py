@@ -10,8 +10,10 @@ import msgspec
 
 SLICE_BYTES = 256 * 1024  # of members that are decoded together: about 2 MiB as Python objects
 
-# Whole strings, or the quote of one whose end has not come; and what opens, parts and closes.
-_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["\[\]{},]', re.DOTALL)
+_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+# Whole arrays without others in them, and whole strings, which need no look inside; the quote of a string whose end has
+# not come; and what opens, parts and closes.
+_TOKEN = re.compile(rb'\[[^\[\]{}"]*+(?:%b[^\[\]{}"]*+)*+\]|%b|["\[\]{},]' % (_STRING, _STRING), re.DOTALL)
 _OPENING, _CLOSING = (b"[", b"{"), (b"]", b"}")
 _BLANK = b" \t\n\r"
 
@@ -96,6 +98,9 @@ class _Scan:
     def advance(self) -> bytes:
         """Look through all that is held, or to the bracket that closes the first level, which is returned."""
         for token in _TOKEN.finditer(self.held, self.at):
+            if token.end() - token.start() > 1:
+                self.at = token.end()
+                continue
             mark = bytes(token[0])
             if mark == b'"':  # its end comes with a later piece
                 self.at = token.start()

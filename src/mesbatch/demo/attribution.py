@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -43,16 +43,15 @@ def _attribution(work: Work) -> dict[str, Any]:
     equipment = _Marks(work.rows(EQUIPMENT, ancestors), "EQUIPMENTNAME")
     material = _Marks(work.rows(MATERIALS, ancestors), "MATERIALPARTNAME")
     del ancestors
-    by_equipment, by_material = Counter[int](), Counter[int]()
     for seed, above in work.inputs[LINEAGE].members():
         if (quantity := rejected.get(seed)) is not None:
-            by_equipment.update(dict.fromkeys(equipment.of(above), quantity))
-            by_material.update(dict.fromkeys(material.of(above), quantity))
+            equipment.charge(above, quantity)
+            material.charge(above, quantity)
     return {
         "seeds": len(rejected),
         "rejects": sum(rejected.values()),
-        "by_equipment": equipment.named(by_equipment),
-        "by_material": material.named(by_material),
+        "by_equipment": equipment.charged(),
+        "by_material": material.charged(),
     }
 
 
@@ -79,12 +78,18 @@ class _Marks:
             self._marks.extend(sorted(self._numbers.setdefault(name, len(self._numbers)) for name in names))
             self._spans[lot] = (first, len(self._marks))
 
-    def of(self, lots: Iterable[str]) -> set[int]:
-        """Return the marks that any of *lots* has."""
-        spans = (self._spans[lot] for lot in lots if lot in self._spans)
-        return {mark for first, end in spans for mark in self._marks[first:end]}
+        self._charged = [0] * len(self._numbers)
 
-    def named(self, counter: Mapping[int, int]) -> dict[str, int]:
-        """Write the counts of marks with their names, the highest first."""
-        names = list(self._numbers)
-        return {names[mark]: count for mark, count in Counter(counter).most_common()}
+    def charge(self, lots: Iterable[str], quantity: int) -> None:
+        """Charge *quantity*, once, to each name that any of *lots* has."""
+        marks: set[int] = set()
+        for lot in lots:
+            if (span := self._spans.get(lot)) is not None:
+                marks.update(self._marks[span[0] : span[1]])
+        for mark in marks:
+            self._charged[mark] += quantity
+
+    def charged(self) -> dict[str, int]:
+        """Give the quantity that was charged to each name, the highest first."""
+        counts = Counter(dict(zip(self._numbers, self._charged)))
+        return {name: count for name, count in counts.most_common() if count}

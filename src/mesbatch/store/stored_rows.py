@@ -6,6 +6,7 @@ import base64
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from operator import attrgetter, itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -41,12 +42,15 @@ class StoredRows:
     def __init__(self, columns: Sequence[dict[str, Any]], key: KeyColumn, shape: Shape) -> None:
         self.columns = tuple(str(column["name"]) for column in columns)
         self._shape = shape
-        self._key = key.position
         self._convert = _converter(key)
         numbers = [column.get("decimals") == "number" for column in columns]
         exact = any(numbers) or key.type in {"int", "float", "Decimal"}
         self._floats = [position for position, number in enumerate(numbers) if not number] if exact else []
-        row: Any = _struct(self.columns, shape) or dict[str, Any]
+        row: Any = _struct(self.columns, shape)
+        self._values_of: Callable[[Any], Values] = _values_of_dict if row is None else msgspec.structs.astuple
+        key_name = self.columns[key.position] if row is None else f"f{key.position}"
+        self._key_of: Callable[[Any], Any] = itemgetter(key_name) if row is None else attrgetter(key_name)
+        row = dict[str, Any] if row is None else row
         self._decoder: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(
             list[row], float_hook=Decimal if exact else None
         )
@@ -59,24 +63,24 @@ class StoredRows:
         """
         try:
             rows = self._decoder.decode(data)
-            values = list(map(self._values, rows))
-            keys = [self._convert(row[self._key]) for row in values]
+            keys = list(map(self._convert, map(self._key_of, rows)))
         except (msgspec.DecodeError, ArithmeticError, ValueError, TypeError, AttributeError) as error:
             raise CorruptChunk(f"{name} is whole, but not all of it are rows of its domain: {error}") from error
-        return keys, lambda position: self._as_stored(values[position])
-
-    def _values(self, row: Any) -> Values:
-        return tuple(row.values()) if type(row) is dict else msgspec.structs.astuple(row)
+        return keys, lambda position: self._as_stored(self._values_of(rows[position]))
 
     def _as_stored(self, row: Values) -> Values:
         """Make floats of the numbers of all other columns again, where Decimals were to keep their digits."""
-        if not any(type(row[position]) is Decimal for position in self._floats):
+        if not self._floats or not any(type(row[position]) is Decimal for position in self._floats):
             return row
         values = list(row)
         for position in self._floats:
             if type(values[position]) is Decimal:
                 values[position] = float(values[position])
         return tuple(values)
+
+
+def _values_of_dict(row: dict[str, Any]) -> Values:
+    return tuple(row.values())
 
 
 def _struct(names: tuple[str, ...], shape: Shape) -> type[msgspec.Struct] | None:
