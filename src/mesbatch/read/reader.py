@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from time import monotonic
 from types import TracebackType
@@ -47,6 +47,8 @@ def read_sql_iter(
     splittable: bool = False,
     paramstyle: ParamStyle | None = None,
     on_invalid_text: OnInvalidText = "raise",
+    keyset: Sequence[str] = (),
+    after: Sequence[Any] | None = None,
 ) -> BatchReader:
     """Read the result of a query in batches that hold at most *max_bytes* in memory, however large it is.
 
@@ -68,7 +70,10 @@ def read_sql_iter(
     ``consistent=True`` reads all parts in one snapshot. ``on_failure="partial"`` goes on without the keys that could
     not be read, and names them in the manifest. *on_invalid_text* says what becomes of a text that is no valid UTF-8:
     ``raise`` names its column and its row or key, ``replace`` puts U+FFFD in place of each wrong byte, ``base64`` gives
-    the whole text's bytes in base64. *on_event* hears what happens, and stops the read by raising.
+    the whole text's bytes in base64. A read without keys may name columns of its result in *keyset*, of which you swear
+    that they are unique together: rows come ordered by them, and another read can go on with the rows *after* the
+    values of the last one. Their values are int, date, datetime, UUID, Decimal or text that compares by code point.
+    *on_event* hears what happens, and stops the read by raising.
 
     Nothing is read before the first ``next()`` or the first look at ``columns``; arguments are checked at once.
 
@@ -76,6 +81,7 @@ def read_sql_iter(
         UnknownSource: *con* is none of these.
         StatementError: *sql* is no query, or ``:keys`` stands in a wrong place.
         InvalidKey: a key that no row can have; raised before anything is read.
+        KeysetBroken: (while reading) a column of *keyset* is NULL, or a row does not ascend.
         ValueError: a limit is not positive.
 
     >>> import sqlite3
@@ -92,6 +98,8 @@ def read_sql_iter(
         key=key, strategy=strategy, order=order, on_failure=on_failure, budget=Budget(max_bytes, parallel),
         batch_size=batch_size, timeout=timeout, parallel=parallel, consistent=consistent, splittable=splittable,
         paramstyle=paramstyle, on_invalid_text=on_invalid_text,
+        keyset=(keyset,) if isinstance(keyset, str) else tuple(keyset),
+        after=None if after is None else tuple(after),
     )  # fmt: skip
     return BatchReader(request, on_event)
 
@@ -143,6 +151,11 @@ class BatchReader(Iterator[Batch]):
     def resume_point(self, value: Any) -> ResumePoint:
         """The place after the rows of *value*, a value of `key_column` that came: its key as it was asked for."""
         return self._reading.resume_point(value)
+
+    @property
+    def pads_key(self) -> bool:
+        """True where the database gives the values of `key_column` padded with blanks, as those of a CHAR column."""
+        return self._reading.pads_key
 
     @property
     def movable(self) -> bool:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from mesbatch.codec.rows import Shape
+from mesbatch.keys.choose import Order
 from mesbatch.keys.resume import EncodedKey
 from mesbatch.manifest import Status
+
+Resume = Literal["keyset", "restart"]
 
 
 class Chunk(msgspec.Struct, frozen=True, array_like=True):
@@ -29,12 +32,25 @@ class Chunk(msgspec.Struct, frozen=True, array_like=True):
     overflow: bool = False
 
 
+class KeyColumn(msgspec.Struct, frozen=True):
+    """The column of a domain that holds the key: its position, the type of the keys that were asked for, as the name of
+    a class of Python, and whether the database gives its values padded with blanks."""
+
+    position: int
+    type: str
+    padded: bool = False
+
+
 class DomainAccount(msgspec.Struct, frozen=True):
     """The account of one domain so far.
 
     *columns* are those of `RowEncoder.columns`. *checksum* is that of all rows so far, joined by commas. *last_key* is
     the key of the last row, as it was asked for; with *ends_key* all its rows are there. *one_statement* is the reason
-    why one statement read all keys: where its rows end, nobody could go on.
+    why one statement read all keys: where its rows end, nobody could go on. *key* is the column by whose keys the rows
+    are ordered, None where they are not; *order* is the one that was asked for.
+
+    *resume* says how a worker goes on with a domain that was read without keys: ``keyset`` is after *point*, the values
+    of the keyset in the last row; ``restart`` is from the beginning.
     """
 
     columns: list[dict[str, Any]]
@@ -45,6 +61,10 @@ class DomainAccount(msgspec.Struct, frozen=True):
     ends_key: bool = True
     status: Status = "reading"
     one_statement: str | None = None
+    key: KeyColumn | None = None
+    order: Order = "key"
+    resume: Resume | None = None
+    point: list[EncodedKey] | None = None
 
 
 class Entry(msgspec.Struct, frozen=True):

@@ -111,7 +111,7 @@ class RedisStore:
     def delete(self, job_id: str) -> None:
         chunks = [self._names.of_chunk(job_id, entry.chunk) for entry in self._entries(job_id)]
         members = ["meta", "facts", "lease", "journal", "result", "result:meta", "result:index", "result:aggregation"]
-        for names in in_lists([*self._names.of(job_id, *members), *chunks, *self._key_parts(job_id)]):
+        for names in in_lists([*self._names.of(job_id, *members), *chunks, *self._parts(job_id)]):
             self._server("unlink", *names)
         self._facts.unlist(job_id)
         self._chunks.delete_overflow(job_id)
@@ -143,6 +143,8 @@ class RedisStore:
         members, until = ("lease", "meta", "facts", "journal"), _milliseconds(self.lease_seconds)
         if self._fenced(redis_scripts.RENEW, lease, members, until, self._long) == [b"touch"]:
             self._chunks.keep(lease.job_id, [entry.chunk for entry in self._entries(lease.job_id)], self._long)
+            for names in in_lists(self._parts(lease.job_id)):
+                self._chunks.expire(names, self._long)
 
     def release(self, lease: Lease) -> None:
         self._server.run(redis_scripts.RELEASE, self._names.of(lease.job_id, "lease"), lease.token)
@@ -158,6 +160,14 @@ class RedisStore:
 
     def keys(self, job_id: str, number: int) -> bytes | None:
         return self._get(job_id, f"keys:{number}")
+
+    # -- its inputs
+
+    def put_input(self, job_id: str, number: int, data: bytes) -> None:
+        self._server("set", *self._names.of(job_id, f"input:{number}"), data, px=self._long)
+
+    def input(self, job_id: str, number: int) -> bytes | None:
+        return self._get(job_id, f"input:{number}")
 
     # -- its result
 
@@ -245,12 +255,14 @@ class RedisStore:
         value: bytes | None = self._server("get", *self._names.of(job_id, member))
         return value
 
-    def _key_parts(self, job_id: str) -> Iterator[str]:
-        for number in count():
-            (name,) = self._names.of(job_id, f"keys:{number}")
-            if not self._server("exists", name):
-                return
-            yield name
+    def _parts(self, job_id: str) -> Iterator[str]:
+        """Give out the names of the parts of keys and inputs that are there."""
+        for kind in ("keys", "input"):
+            for number in count():
+                (name,) = self._names.of(job_id, f"{kind}:{number}")
+                if not self._server("exists", name):
+                    break
+                yield name
 
     def _fenced(
         self, script: str, lease: Lease, members: Sequence[str], *arguments: Any, more: Sequence[str] = ()

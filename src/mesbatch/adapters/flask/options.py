@@ -34,10 +34,10 @@ class Dialect:
 class Limits:
     """Limits of one request.
 
-    *max_bytes* is the memory that reading may hold, *max_body* the largest request body in bytes. *wait* is the number
-    of seconds that a request waits for a permit; it occupies one of the server's few threads meanwhile. *timeout*, in
-    seconds, is for the whole answer, including the time that the client takes, and for a job from its submission to its
-    end.
+    *max_bytes* is the memory that reading may hold, *max_body* the largest request body in bytes, which is held once;
+    the bytes of a compressed one count after decompression. *wait* is the number of seconds that a request waits for a
+    permit; it occupies one of the server's few threads meanwhile. *timeout*, in seconds, is for the whole answer,
+    including the time that the client takes, and for a job from its submission to its end.
     """
 
     max_bytes: int = 8 * MiB
