@@ -85,7 +85,7 @@ def test_too_many_after_all(application, spools, monkeypatch):
     ("error", "status"), [(None, 202), (NoWorker("gone"), 200), (StoreUnavailable("away"), 503)], ids=str
 )
 def test_a_job_or_none(application, spools, monkeypatch, error, status):
-    def submit(spec, keys):
+    def submit(spec, keys, **_):
         if error is not None:
             raise error
         return submitted(spec, keys)
