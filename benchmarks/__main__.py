@@ -14,6 +14,7 @@ from benchmarks import harness, report
 from benchmarks.cache import cache_directory
 from benchmarks.harness import Places
 from benchmarks.server import KeptPostgres
+from tests.rig.mariadb import PrivateMariadb
 
 NAMES = ("scan", "keyed", "trace", "unordered", "flat", "imports", "admission", "jobs", "export", "oracle", "incident")
 DATABASES = ("sqlite", "postgres")
@@ -30,11 +31,13 @@ def main(name: str, as_json: bool, quick: bool, runs: int | None, databases: str
     """Measure NAME."""
     module = import_module(f"benchmarks.{name}")
     known = getattr(module, "DATABASES", DATABASES)
-    chosen = [database for database in known if database in databases.split(",")]
+    chosen = [database for database in (*known, *getattr(module, "MORE", ())) if database in databases.split(",")]
     usual: int = getattr(module, "RUNS", 3)
     with ExitStack() as stack:
         url = stack.enter_context(KeptPostgres()).url if "postgres" in chosen else ""
-        wanted = (one for one in module.comparisons(Places(chosen, url), quick=quick) if only in one.title)
+        mariadb = stack.enter_context(PrivateMariadb()).arguments if "mysql" in chosen else None
+        places = Places(chosen, url, mariadb)
+        wanted = (one for one in module.comparisons(places, quick=quick) if only in one.title)
         measure = getattr(module, "measure", harness.measure)
         results = {one.title: measure(one, runs or (1 if quick else usual)) for one in wanted}
     figures = json.dumps(report.figures(results), indent=1)

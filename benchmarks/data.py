@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import psycopg
 
@@ -16,7 +17,7 @@ from benchmarks.cache import cache_directory
 from benchmarks.server import KeptPostgres
 from benchmarks.tables import COLUMNS, TABLES, Table, cids
 
-__all__ = ["cids", "make_postgres", "make_sqlite", "postgres_table", "sqlite_file"]
+__all__ = ["cids", "make_mariadb", "make_postgres", "make_sqlite", "postgres_table", "sqlite_file"]
 
 T = TypeVar("T")
 ROWS_AT_ONCE = 2_000
@@ -67,6 +68,26 @@ def make_postgres(url: str, table: Table) -> None:
                 copy.write(many)
         cursor.execute(f"create index on {table.name} (CONTAINERID)")
         cursor.execute(f"analyze {table.name}")
+
+
+def make_mariadb(arguments: dict[str, Any], table: Table) -> None:
+    """Write *table* into the MariaDB that *arguments* of ``connect`` name, by way of a file."""
+    import pymysql
+
+    columns = ", ".join(
+        f"{name} {postgres.replace('timestamp', 'datetime')}" for name, (postgres, _) in COLUMNS.items()
+    )
+    with (
+        tempfile.NamedTemporaryFile("w") as file,
+        pymysql.connect(**arguments, local_infile=True) as connection,
+        connection.cursor() as cursor,
+    ):
+        file.writelines(reported(table.copy_lines(), f"MariaDB {table.name}"))
+        file.flush()
+        cursor.execute(f"create table {table.name} ({columns}) engine = InnoDB")
+        cursor.execute(f"load data local infile '{file.name}' into table {table.name} character set utf8mb4")
+        connection.commit()
+        cursor.execute(f"create index {table.name}_key on {table.name} (CONTAINERID)")
 
 
 def reported(rows: Iterator[T], title: str) -> Iterator[T]:

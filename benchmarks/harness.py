@@ -12,7 +12,7 @@ from statistics import median
 from typing import Any, Literal
 
 from benchmarks.cache import cache_directory
-from benchmarks.data import postgres_table, sqlite_file
+from benchmarks.data import make_mariadb, postgres_table, sqlite_file
 from benchmarks.tables import TABLES, cids
 from mesbatch.demo.watch import Watched, WatchFailed, watch
 from mesbatch.units import MiB
@@ -78,14 +78,21 @@ class Measured:
 class Places:
     """The places of tables and of lists of keys; those that are missing are built."""
 
-    def __init__(self, databases: Sequence[str], postgres_url: str) -> None:
+    def __init__(self, databases: Sequence[str], postgres_url: str, mariadb: Mapping[str, Any] | None = None) -> None:
         self.databases = databases
         self.postgres_url = postgres_url
+        self._mariadb = dict(mariadb or {})  # arguments of `connect`
+        self._in_mariadb: set[str] = set()
 
     def table(self, database: str, name: str) -> dict[str, str]:
         """Give the arguments *database* and *table* of a loop."""
         if database == "sqlite":
             return {"database": str(sqlite_file(TABLES[name])), "table": name}
+        if database == "mysql":
+            if name not in self._in_mariadb:
+                make_mariadb(self._mariadb, TABLES[name])
+                self._in_mariadb.add(name)
+            return {"database": json.dumps(self._mariadb), "table": name}
         return {"database": self.postgres_url, "table": postgres_table(self.postgres_url, TABLES[name])}
 
     def keys(self, number: int, of: int) -> str:

@@ -27,6 +27,13 @@ ARROW = (
 IMPORTS = (
     "mesbatch.source.postgres.driver",
     "mesbatch.source.sqlite.driver",
+)
+MYSQL_IMPORTS = (
+    "mesbatch.source.mysql.driver",
+    "pymysql",
+    "MySQLdb",
+    "mysql.connector",
+    "mariadb",
 )  # imports on use count to the baseline
 
 
@@ -53,4 +60,5 @@ def arrow_case(where: Mapping[str, Any]) -> Case:
 def case(name: str, driver: str, shared: Mapping[str, Any], loop: str, limit: int, **options: Any) -> Case:
     arguments = {**shared["arguments"], "driver": driver, **options}
     work = {**shared, "loop": f"benchmarks.loops.ours:{loop}", "arguments": arguments}
-    return Case(f"mesbatch, {name}", "ours", work, imports=IMPORTS, limit=limit)
+    imports = MYSQL_IMPORTS if driver in MYSQL_IMPORTS else IMPORTS
+    return Case(f"mesbatch, {name}", "ours", work, imports=imports, limit=limit)

@@ -9,7 +9,12 @@ from benchmarks import ours, peers
 from benchmarks.harness import Case, Comparison, Places
 
 LOOPS = "benchmarks.loops"
-DRIVERS = {"postgres": ["psycopg"], "sqlite": ["sqlite3", "apsw"]}
+MORE = ("mysql",)  # where it is asked for: the tables are made anew in each run
+DRIVERS = {
+    "postgres": ["psycopg"],
+    "sqlite": ["sqlite3", "apsw"],
+    "mysql": ["pymysql", "MySQLdb", "mysql.connector", "mariadb"],
+}
 
 
 def comparisons(places: Places, *, quick: bool) -> Iterator[Comparison]:
@@ -27,6 +32,10 @@ def _cases(driver: str, where: dict[str, str]) -> Iterator[Case]:
     def case(name: str, loop: str, **more: Any) -> Case:
         return Case(name, "loop", {"loop": f"{LOOPS}.{loop}", "arguments": where | more})
 
+    if driver in DRIVERS["mysql"]:
+        yield case("fetchmany(1000), unbuffered", "mysql:scan", driver=driver)
+        yield ours.case("read_sql_iter", driver, {"arguments": where}, "scan", ours.ABOVE)
+        return
     if driver == "psycopg":
         yield case("stream(size=100)", "postgres:scan")
         yield case("stream(size=100), binary", "postgres:scan", binary=True)

@@ -3,6 +3,7 @@ export type Wanted = {
     container_ids: (string | number)[];
     domains: string[];
     params?: Record<string, any>;
+    [input: string]: any;
 };
 export type Status = {
     job_id: string;

@@ -1,7 +1,8 @@
 /**
  * Functions that ask for a trace, follow it to its end wherever it is read, and stop it.
  *
- * @typedef {{profile: string, container_ids: (string | number)[], domains: string[], params?: Record<string, any>}} Wanted
+ * @typedef {{profile: string, container_ids: (string | number)[], domains: string[], params?: Record<string, any>,
+ *   [input: string]: any}} Wanted an application's own members are its inputs
  * @typedef {{job_id: string, status: string, domains: string[], progress: Record<string, any>,
  *   elapsed_seconds: number, error: string | null}} Status
  * @typedef {object} Options

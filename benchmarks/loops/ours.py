@@ -9,6 +9,7 @@ from typing import Any
 import apsw
 import psycopg
 
+from benchmarks.loops import mysql
 from benchmarks.ours import GROUPS_MAX_BYTES
 from mesbatch.batch import Batch
 from mesbatch.group.by_key import group_by_key, iter_groups
@@ -113,6 +114,8 @@ def _connect(database: str, driver: str) -> Callable[[], Any]:
     match driver:
         case "psycopg":
             return lambda: psycopg.connect(database)
+        case "pymysql" | "MySQLdb" | "mysql.connector" | "mariadb":
+            return lambda: mysql.connect(database, driver)
         case "apsw":
             return lambda: apsw.Connection(database, flags=apsw.SQLITE_OPEN_READONLY)
         case _:

@@ -8,11 +8,13 @@ from flask import Flask, Response, request
 
 from mesbatch import Query, Trace
 from mesbatch.adapters.flask import Dialect, Limits, trace_blueprint
+from mesbatch.demo.attribution import LINEAGE, attribute
 from mesbatch.demo.queries import JOBS_KEY, JOBS_SEPARATOR, QUERIES
 from mesbatch.demo.reject_counts import RejectCounts
 from mesbatch.jobs import Work
 from mesbatch.settings import Settings
 from mesbatch.trace.read import TraceReader
+from mesbatch.units import MiB
 
 DATABASE = os.environ["DATABASE_URL"]
 AGGREGATING_PROFILE = "mid_section_defect"
@@ -28,6 +30,8 @@ def events(work: Work, profile: str) -> TraceReader:
     """Read the events, for the route and for the worker."""
     if profile == AGGREGATING_PROFILE:
         work.aggregate(RejectCounts)
+        if LINEAGE in work.inputs:
+            work.conclude(attribute)
     return trace.read(
         DATABASE, work.keys, work.domains,
         max_bytes=work.max_bytes, on_failure=work.on_failure, **settings.read_options(),
@@ -44,8 +48,9 @@ app = Flask(__name__)
 app.register_blueprint(
     trace_blueprint(
         trace, settings.policy(), settings.limiter(), jobs, principal,
-        enqueue=settings.worker_enabled, dialect=Dialect(batch_size=settings.batch_size),
-        limits=Limits(timeout=settings.job_timeout),
+        inputs=(LINEAGE, "seed_container_ids"), enqueue=settings.worker_enabled,
+        dialect=Dialect(batch_size=settings.batch_size),
+        limits=Limits(timeout=settings.job_timeout, max_body=64 * MiB),  # 114,000 ids and the lineage of 70,000 seeds
     )
 )  # fmt: skip
 

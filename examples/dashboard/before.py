@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections import Counter, defaultdict
 from contextlib import closing
+from typing import Any
 
 from flask import Flask, Response, request
 
@@ -22,7 +25,34 @@ def events() -> Response:
     queries = {domain: QUERIES[domain] for domain in asked["domains"]}
     with closing(connect(DATABASE)) as con:
         # fetchall -> DataFrame -> iterrows -> a dict of everything -> a flattened copy -> json.dumps
-        return Response(incident(con, queries, asked["container_ids"]), mimetype="application/json")
+        answer = incident(con, queries, asked["container_ids"])
+    if "lineage" in asked:
+        found = json.loads(answer)
+        found["aggregation"] = {"attribution": attribution(found["results"], asked["lineage"])}
+        answer = json.dumps(found)
+    return Response(answer, mimetype="application/json")
+
+
+def attribution(results: dict[str, Any], lineage: dict[str, list[str]]) -> dict[str, Any]:
+    """Charge the rejects of each lot to the equipment and material of its ancestors, with every row in memory."""
+    marks = {"upstream_history": "EQUIPMENTNAME", "materials": "MATERIALPARTNAME"}
+    of_lot = {domain: defaultdict(set) for domain in marks}
+    for domain, column in marks.items():
+        for row in results[domain]["data"]:
+            of_lot[domain][row["CONTAINERID"]].add(row[column])
+    rejected = Counter[str]()
+    for row in results["rejects"]["data"]:
+        rejected[row["CONTAINERID"]] += int(row["REJECTQTY"])
+    charged = {domain: Counter[str]() for domain in marks}
+    for seed, ancestors in lineage.items():
+        for domain, lots in of_lot.items():
+            for mark in set().union(*(lots[ancestor] for ancestor in ancestors)) if rejected[seed] else ():
+                charged[domain][mark] += rejected[seed]
+    seeds = [rejected[seed] for seed in lineage if rejected[seed]]
+    return {
+        "seeds": len(seeds), "rejects": sum(seeds),
+        "by_equipment": charged["upstream_history"], "by_material": charged["materials"],
+    }  # fmt: skip
 
 
 @app.get("/api/lots")

@@ -120,6 +120,10 @@ class SchemaChanged(DataError):
     """The columns of a later batch are not those of the first."""
 
 
+class KeysetBroken(DataError):
+    """Rows that do not ascend by the columns of their keyset, of which the caller swore it, or that have NULL there."""
+
+
 class UnencodableValue(DataError, TypeError):
     """A value that has no place in the output; the message names its column and row, and a way to read it.
 
@@ -262,6 +266,10 @@ class InvalidDomain(JobError, ValueError):
 
 class InvalidPage(JobError, ValueError):
     """A page that no result can have: a negative or too large offset, a negative limit, an unknown domain."""
+
+
+class NotIndexed(JobError, ValueError):
+    """The rows of a domain cannot be looked up by key: it is not whole, or does not lie in the order of keys."""
 
 
 class NoWorker(JobError):

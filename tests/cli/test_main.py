@@ -20,6 +20,12 @@ def test_help_names_the_commands():
     assert "demo" in result.output
 
 
+def test_the_module_is_the_command():
+    done = subprocess.run([sys.executable, "-m", "mesbatch", "--help"], capture_output=True, text=True, check=True)
+
+    assert "export" in done.stdout
+
+
 def test_a_command_that_does_not_exist_is_refused():
     result = CliRunner().invoke(main, ["trace"])
 

@@ -11,6 +11,7 @@ pytest.importorskip("flask", reason="no web framework: flask is not installed")
 pytest.importorskip("gunicorn", reason="no web server: gunicorn is not installed")
 pytest.importorskip("pandas", reason="the incident's pipeline needs pandas")
 
+from mesbatch.demo.lineage import lineage
 from mesbatch.demo.rows import container_ids
 from mesbatch.demo.warehouse import build_warehouse, sqlite_url
 from tests.rig.site import Setting, Site, gunicorn
@@ -33,6 +34,16 @@ def test_both_give_the_same_rows(sites):
     found = [rows_of(site.events(list(container_ids(CIDS)), DOMAINS).json) for site in sites]
     assert found[0] == found[1]
     assert all(rows.total() for rows in found[0].values())
+
+
+def test_both_charge_the_same_rejects_to_the_same_ancestors(sites):
+    body = {
+        "profile": "mid_section_defect", "container_ids": list(container_ids(CIDS)), "lineage": dict(lineage(CIDS)),
+        "domains": ["upstream_history", "materials", "rejects"],
+    }  # fmt: skip
+    before, after = (site.ask("POST", "/api/trace/events", body).json["aggregation"]["attribution"] for site in sites)
+    assert before == after
+    assert after["seeds"] > 100
 
 
 def test_only_one_of_them_refuses_what_it_cannot_do(sites):

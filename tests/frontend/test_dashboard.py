@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from mesbatch.demo.lineage import lineage
 from mesbatch.demo.queries import DOMAINS
+from mesbatch.demo.rows import container_ids
 from tests.frontend import rig
 from tests.frontend.conftest import CIDS
 from tests.frontend.rig import status_of_job, wait_for, workers
@@ -341,3 +343,21 @@ def large_address(browser, large_place):
 def test_a_million_rows_of_the_incident_pass_without_long_tasks_and_in_a_flat_heap(page, large_address, large_place):
     assert flat(page, large_address, large_place, 114_000) < LONG_TASK
     assert page.evaluate("firstRow") < 3_000
+
+
+def test_the_incidents_own_profile_charges_rejects_to_the_equipment_of_ancestors(page, address):
+    opened(page, address, keys=1_140, domains=("rejects", "upstream_history", "materials"))
+    page.select_option("[name=profile]", "mid_section_defect")
+    wait_for(page, "document.querySelector('#decision .badge') && !document.querySelector('#start').disabled")
+    page.click("#start")
+    assert wait_for(page, ENDED, 60) == "complete"
+    wait_for(page, "!document.querySelector('#attribution').hidden")
+    assert page.evaluate("document.querySelectorAll('#charged .bar').length") == 9, "eight, and all others"
+
+
+def test_the_lineage_of_the_page_is_that_of_the_demo(page, address):
+    page.goto(address)
+    for cids in (2, 4, 137, 1_140):
+        ids = list(container_ids(cids))
+        found = page.evaluate("async (ids) => (await import('./page/run.js')).lineage(ids)", ids)
+        assert found == dict(lineage(cids))

@@ -7,6 +7,7 @@ import random
 import sqlite3
 import time
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,56 @@ def events(work: Work, path: str, nap: float = 0.0) -> TraceReader:
     )  # fmt: skip
 
 
+class Charge(Count):
+    """A count that adds, for each row, what the input says of its key."""
+
+    def __init__(self, weights: Iterable[tuple[str, int]]) -> None:
+        super().__init__()
+        self.weights = dict(weights)
+
+    def add(self, domain: str, batch: Any) -> None:
+        self.rows[domain] += batch.num_rows
+        self.total += sum(self.weights[row[0]] for row in batch.rows)
+
+
+def weighing(work: Work, path: str, nap: float = 0.0) -> TraceReader:
+    """Read, and weigh each row with the input ``weights``."""
+    work.aggregate(lambda: Charge(work.inputs["weights"].members()))
+    return trace(nap).read(
+        lambda: connect(path), work.keys, work.domains,
+        max_bytes=work.max_bytes, on_failure=work.on_failure, batch_size=100,
+    )  # fmt: skip
+
+
+def attribute(work: Work, nap: float) -> dict[str, Any]:
+    """Count the moves of each held key's neighbour, by rows that are stored."""
+    reasons = {key: reason for key, (_, reason) in work.rows("holds", work.keys)}
+    neighbours = {f"c{int(key[1:]) + 1:04d}" for key in reasons}
+    moves: Counter[str] = Counter()
+    for key, _ in work.rows("moves", neighbours):
+        moves[key] += 1
+        time.sleep(nap)
+    return {"held": len(reasons), "moves": moves.total(), "first": min(moves)}
+
+
+def concluding(work: Work, path: str, nap: float = 0.0) -> TraceReader:
+    """Read, and compute counts at the end of the job; every row that is looked up takes *nap* seconds."""
+    work.conclude(lambda finished: attribute(finished, nap))
+    return events(work, path)
+
+
+def ranged(work: Work, path: str, keyset: list[str], nap: float = 0.0) -> TraceReader:
+    """Read both domains without keys, ordered by *keyset* or by nothing; every row takes *nap* seconds."""
+    work.aggregate(Count)
+    queries = {
+        "moves": Query("select * from moves where n >= ? and nap(?)", params=(0, nap), keyset=keyset),
+        "holds": Query("select * from holds where nap(?)", params=(nap,), keyset=["cid"] if keyset else []),
+    }
+    return Trace(queries).read(
+        lambda: connect(path), work.keys, work.domains, after=work.after, max_bytes=work.max_bytes, batch_size=100
+    )
+
+
 def hungry(work: Work, path: str, appetite: int) -> TraceReader:
     """Read, and allocate *appetite* bytes for each byte of the budget."""
     eaten = bytearray(work.max_bytes * appetite)
@@ -122,4 +173,5 @@ def suicidal(work: Work, path: str) -> TraceReader:
     return events(work, path)
 
 
-FUNCTIONS = {function.__name__: function for function in (events, hungry, stuck, broken, suicidal)}
+_ALLOWED = (events, weighing, concluding, ranged, hungry, stuck, broken, suicidal)
+FUNCTIONS = {function.__name__: function for function in _ALLOWED}

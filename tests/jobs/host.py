@@ -21,8 +21,8 @@ def main(module: str, memory_limit: str) -> None:
     signal.signal(signal.SIGTERM, stop)
     print("ready", flush=True)
     for line in sys.stdin:
-        spec, keys = json.loads(line)
-        print(jobs.submit(JobSpec.decode(spec.encode()), keys).job_id, flush=True)
+        spec, keys, inputs = json.loads(line)
+        print(jobs.submit(JobSpec.decode(spec.encode()), keys, inputs=inputs).job_id, flush=True)
 
 
 if __name__ == "__main__":

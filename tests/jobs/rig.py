@@ -31,7 +31,7 @@ class Rig(Protocol):
     jobs: Jobs
 
     def start_worker(self, memory_limit: int | None = None) -> subprocess.Popen[bytes]: ...
-    def submit(self, spec: JobSpec, keys: list[str]) -> str: ...
+    def submit(self, spec: JobSpec, keys: list[str] | None, inputs: dict[str, Any] | None = None) -> str: ...
     def wipe(self) -> None:
         """Empty the store at once, as a restart of Redis does."""
 
@@ -179,11 +179,11 @@ class LocalRig:
         assert self._host.stdout.readline() == b"ready\n"
         return self._host
 
-    def submit(self, spec: JobSpec, keys: list[str] = KEYS) -> str:
+    def submit(self, spec: JobSpec, keys: list[str] | None = KEYS, inputs: dict[str, Any] | None = None) -> str:
         assert self._host is not None
         assert self._host.stdin is not None
         assert self._host.stdout is not None
-        self._host.stdin.write(json.dumps([spec.encode().decode(), keys]).encode() + b"\n")
+        self._host.stdin.write(json.dumps([spec.encode().decode(), keys, inputs]).encode() + b"\n")
         self._host.stdin.flush()
         return self._host.stdout.readline().decode().strip()
 
@@ -234,8 +234,8 @@ class RqRig:
         until(lambda: set(self.jobs.listening.workers()) - before, 20, "a worker")
         return worker
 
-    def submit(self, spec: JobSpec, keys: list[str] = KEYS) -> str:
-        return str(self.jobs.submit(spec, keys).job_id)
+    def submit(self, spec: JobSpec, keys: list[str] | None = KEYS, inputs: dict[str, Any] | None = None) -> str:
+        return str(self.jobs.submit(spec, keys, inputs=inputs).job_id)
 
     def wipe(self) -> None:
         self._server.kill()

@@ -167,6 +167,42 @@ def test_a_look_costs_the_same_however_many_jobs_have_ended(tmp_path, database):
     assert cost() == few
 
 
+def test_a_look_into_redis_costs_the_same_however_many_jobs_have_ended(valkey, database):
+    pytest.importorskip("redis")
+    from mesbatch.store.redis import RedisStore
+
+    with RedisStore(valkey.url, prefix=f"look{time.monotonic_ns()}") as store:
+        client = store._server.client
+
+        def create():
+            job_id = new_job_id()
+            store.create(job_id, {**first_facts(spec(database), 1, time.time()), "keys": "x"})
+            return job_id
+
+        waiting, expired = {create(), create()}, create()
+        client.delete(f"{store.prefix}:trace:job:{expired}:meta")
+
+        def cost():
+            before = client.info("stats")["total_commands_processed"]
+            assert {job_id for job_id, _ in waiting_jobs(store)} == waiting
+            return client.info("stats")["total_commands_processed"] - before
+
+        assert cost() > cost(), "a job that is gone is looked at once"
+        few = cost()
+        for _ in range(300):
+            store.change(create(), ending("cancelled"))
+        assert cost() == few
+        old = create()
+        client.srem(f"{store.prefix}:trace:open", old)  # as by a version that keeps no list
+        assert cost() == few
+        assert set(store.open_jobs(unlisted=True)) - waiting >= {old}
+        store.delete(old)
+        gone = create()
+        client.delete(f"{store.prefix}:trace:job:{gone}:meta")
+        store.sweep()
+        assert set(store.open_jobs()) == waiting
+
+
 def test_a_job_that_an_older_version_submitted_is_found_and_one_that_it_ended_is_let_go(tmp_path, database):
     store = DirectoryStore(tmp_path / "store")
     job_id = new_job_id()

@@ -13,9 +13,10 @@ pytest.importorskip("redis")
 
 import redis
 
-from mesbatch.errors import NoWorker, StoreRefused
+from mesbatch.errors import LimiterBusy, NoWorker, StoreRefused
 from mesbatch.jobs.listening import Listening
 from mesbatch.jobs.rq import OldQueue, RQJobs
+from mesbatch.jobs.stop import Stop
 from mesbatch.store.redis import RedisStore
 from tests.jobs.functions import FUNCTIONS, KEYS, expected
 from tests.jobs.rig import LEASE_SECONDS, RqRig, rows_of, spec, wait_for_end, wait_for_rows
@@ -143,10 +144,25 @@ def test_a_client_may_be_passed_instead_of_a_url(server):
         with RQJobs(FUNCTIONS, store, app="x:jobs", url=client) as jobs:
             assert jobs.listening.workers() == []
         assert client.ping()
-        with pytest.raises(ValueError, match="needs the URL"):
-            RQJobs(FUNCTIONS, store, app="x:jobs", url=client, max_connections=1)
     with redis.Redis.from_url(server.url, decode_responses=True) as client, pytest.raises(StoreRefused):
         RQJobs(FUNCTIONS, store, app="x:jobs", url=client)
+
+
+def test_the_limit_of_connections_holds_for_those_who_pass_a_client_too(server):
+    with redis.Redis.from_url(server.url) as client:
+        options = {"app": "x:jobs", "max_connections": 1}
+        with (
+            RQJobs(FUNCTIONS, RedisStore(client), url=client, **options) as by_client,
+            RQJobs(FUNCTIONS, RedisStore(server.url), url=server.url, **options) as by_url,
+            by_client.read_limit() as one,
+            by_url.read_limit() as other,
+        ):
+            with one.held(Stop()), pytest.raises(LimiterBusy):
+                other._limiter.permit(0, timeout=0)
+            with other.held(Stop()), pytest.raises(LimiterBusy):
+                one._limiter.permit(0, timeout=0)
+            by_url.store.close()
+        assert client.ping(), "it stays the caller's"
 
 
 def test_the_documented_rules_of_access_are_enough_for_web_and_worker(tmp_path, server, database):

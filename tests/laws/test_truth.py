@@ -101,11 +101,68 @@ class Postgres:
         self.admin.close()
 
 
-@pytest.fixture(params=["sqlite", "sqlite nocase", "sqlite rtrim", "postgres", "postgres ci"])
+class Mariadb:
+    """A database of a server; the connection of a read is ended by the server before the fetch that is to fail."""
+
+    def __init__(self, server, collation):
+        import pymysql
+
+        self.errors = (pymysql.Error, ValueError)
+        self.url, self.admin = server.url, pymysql.connect(**server.arguments, autocommit=True)
+        for name, columns in TABLES.items():
+            self._run(f"drop table if exists {name}")
+            text = ", ".join(f"`{column.replace(' ', '` ')}" for column in columns)
+            text = text.replace(" text", f" varchar(40) character set utf8mb4 collate {collation}")
+            self._run(f"create table {name} ({text})")
+
+    def _run(self, sql, values=None):
+        with self.admin.cursor() as cursor:
+            cursor.execute(sql, values)
+            return list(cursor.fetchall())
+
+    def fill(self, rows):
+        for name, columns in TABLES.items():
+            self._run(f"delete from {name}")
+            for row in rows[name]:
+                self._run(f"insert into {name} values ({', '.join(['%s'] * len(columns))})", row)
+
+    def fetchall(self, sql, keys):
+        return self._run(sql.format(", ".join(["%s"] * len(keys))), keys)
+
+    def connecting(self, monkeypatch, fail_at):
+        from mesbatch.source.mysql.rows import UnbufferedRows
+
+        fetch, left = UnbufferedRows.fetch, [fail_at]
+
+        def failing(rows, size):
+            if left[0] is not None:
+                left[0] -= 1
+                if left[0] == 0:
+                    others = (
+                        "select id from information_schema.processlist where id <> connection_id() and db is not null"
+                    )
+                    for (number,) in self._run(others):
+                        self._run(f"kill connection {number}")
+            return fetch(rows, size)
+
+        monkeypatch.setattr(UnbufferedRows, "fetch", failing)
+        return self.url
+
+    def close(self):
+        for name in TABLES:
+            self._run(f"drop table {name}")
+        self.admin.close()
+
+
+@pytest.fixture(params=["sqlite", "sqlite nocase", "sqlite rtrim", "postgres", "postgres ci",
+                        "mariadb utf8mb4_nopad_bin", "mariadb utf8mb4_general_ci"])  # fmt: skip
 def place(request, tmp_path_factory):
     kind, _, collation = request.param.partition(" ")
     if kind == "postgres":
         opened = Postgres(request.getfixturevalue("postgres_schema_url"), collation and f'collate "{collation}"')
+    elif kind == "mariadb":
+        pytest.importorskip("pymysql", reason="no driver of mariadb: pymysql is not installed")
+        opened = Mariadb(request.getfixturevalue("mariadb_server"), collation)
     else:
         path = tmp_path_factory.mktemp("truth") / "truth.db"
         opened = Sqlite(path, collation and f"collate {collation}")

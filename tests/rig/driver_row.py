@@ -9,21 +9,39 @@ import gc
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from mesbatch import MiB, read_sql_iter
 from mesbatch.errors import DatabaseTimeout, MesbatchError, UnboundedDriver
 
 BOUND = 16 * MiB
 ROWS = 1_000_000
-COLUMNS = "n, 'lot ' || n, n + 1, 'step ' || n, n * 2, 'a remark on this row', n, 'x', n, 'and another remark'"
-MANY = f"with recursive r (n) as (select 1 union all select n + 1 from r where n < {ROWS}) select {COLUMNS} from r"
-SLOW = "with recursive r (n) as (select 1 union all select n + 1 from r where n < 500000000) select count(*) from r"
-KEYED = "select n, lot from t where lot in (:keys)"
+MANY = "select n, 'a lot', n + 1, 'a step', n * 2, 'a remark on this row', n, 'x', n, 'and another remark' from {}"
+RECURSIVE = "(with recursive r (n) as (select 1 union all select n + 1 from r where n < {}) select n from r) r"
+SEQUENCE = "(select seq n from seq_1_to_{}) r"  # MariaDB's, where recursion ends after 1,000 rows
 LOTS = [f"L{n:06d}" for n in range(114_000)]
-ENGINES = {"sqlalchemy-psycopg": "psycopg", "sqlalchemy-psycopg2": "psycopg2", "sqlalchemy-pg8000": "pg8000"}
+STORED = 3_000  # lots that have a row
+KEY_COLUMNS = ("lot", "bare", "fixed", "caseless")  # indexed, not indexed, CHAR(7), of a collation that ignores case
+MYSQL = {
+    "pymysql": "pymysql",
+    "mysqlclient": "MySQLdb",
+    "mysql-connector-python": "mysql.connector",
+    "mariadb": "mariadb",
+}
+# A bind in a driver's style, and a percent sign that is none.
+BINDS = {"numeric_dollar": ("$1", "%"), "format": ("%s", "%%"), "pyformat": ("%s", "%%"), "verbatim": ("%s", "%")}
+SQLALCHEMY = {
+    "sqlalchemy-psycopg": "postgresql+psycopg:",
+    "sqlalchemy-psycopg2": "postgresql+psycopg2:",
+    "sqlalchemy-pg8000": "postgresql+pg8000:",
+    "sqlalchemy-pymysql": "mysql+pymysql:",
+    "sqlalchemy-mysqldb": "mysql+mysqldb:",
+    "duckdb_engine": "duckdb:",
+}
 
 
 def connecting(name: str, url: str) -> Callable[[], Any]:
@@ -62,38 +80,45 @@ def connecting(name: str, url: str) -> Callable[[], Any]:
             import adbc_driver_postgresql.dbapi
 
             return lambda: adbc_driver_postgresql.dbapi.connect(url)
-    raise ValueError(name)
+    place = {"user": parts.username, "password": unquote(parts.password or ""), "host": parts.hostname}
+    return partial(import_module(MYSQL[name]).connect, **place, port=parts.port, database=parts.path[1:])
 
 
 def cells(name: str, url: str, *, large: bool) -> Iterator[tuple[str, str]]:
     """The names of the columns, and what was found."""
-    if name in ENGINES:
+    if name in SQLALCHEMY:
         import sqlalchemy
 
-        con: Any = sqlalchemy.create_engine(url.replace("postgresql:", f"postgresql+{ENGINES[name]}:"))
+        rest = url.partition(":")[2] if "://" in url else f"///{url}"
+        con: Any = sqlalchemy.create_engine(f"{SQLALCHEMY[name]}{rest}")
         connect: Any = con
     else:
         connect = connecting(name, url)
         con = connect()
+    numbers = SEQUENCE if url.startswith("mysql") else RECURSIVE
     if large:
-        yield "bounded", "yes" if _peak(con) <= BOUND else "no"
+        yield "bounded", "yes" if _peak(con, numbers) <= BOUND else "no"
     yield "keys", _keys(con)
     yield "parameters", _parameters(con)
     yield "leaving early", _leaving(con)
-    yield "timeout", _timeout(connect)
+    yield "timeout", _timeout(connect, f"select count(*) from {numbers.format(500_000_000)}")
+    yield "killed", _killed(connect, url)
     yield "`consistent`", _option(connect, consistent=True)
     yield "`parallel=2`", _option(connect, parallel=2)
 
 
-def _peak(con: Any) -> int:
+def _peak(con: Any, numbers: str) -> int:
     """The bytes above those of a small read, at the most, while a million rows are read."""
-    list(read_sql_iter(MANY.replace(str(ROWS), "2000"), con))
+    list(read_sql_iter(MANY.format(numbers.format(2_000)), con))
     gc.collect()
     Path("/proc/self/clear_refs").write_text("5")
     before = _status("VmRSS")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnboundedDriver)
-        if sum(batch.num_rows for batch in read_sql_iter(MANY, con, max_bytes=8 * MiB)) != ROWS:
+        if (
+            sum(batch.num_rows for batch in read_sql_iter(MANY.format(numbers.format(ROWS)), con, max_bytes=8 * MiB))
+            != ROWS
+        ):
             raise RuntimeError("rows are missing")
     return _status("VmHWM") - before
 
@@ -103,16 +128,29 @@ def _status(name: str) -> int:
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
 
 
-def _read(con: Any, sql: str = KEYED, *args: Any, **options: Any) -> list[Any]:
+def _keyed(column: str) -> str:
+    return f"select n, {column} from t where {column} in (:keys)"
+
+
+def _read(con: Any, sql: str = _keyed("lot"), *args: Any, **options: Any) -> list[Any]:
     with read_sql_iter(sql, con, *args, **options) as reader:
         return [row for batch in reader for row in batch.rows]
 
 
 def _keys(con: Any) -> str:
-    for count in (0, 1, 3, len(LOTS)):
-        if [row[1] for row in _read(con, keys=LOTS[:count])] != [lot for lot in LOTS[:count] if lot < "L003000"]:
-            return f"wrong with {count:,}"
-    return "0 to 114,000"
+    """Read each kind of column by few and many keys; those that ignore case by keys in lower case."""
+    exceptions = []
+    for column in KEY_COLUMNS:
+        for count in (0, 1, 3, len(LOTS)):
+            keys = [lot.lower() for lot in LOTS[:count]] if column == "caseless" else LOTS[:count]
+            try:
+                rows = _read(con, _keyed(column), keys=keys)
+            except MesbatchError as error:
+                exceptions.append(f"; {column}: `{type(error).__name__}`")
+                break
+            if [row[0] for row in rows] != list(range(min(count, STORED))):
+                exceptions.append(f"; {column}: wrong with {count:,}")
+    return f"0 to 114,000{''.join(exceptions)}"
 
 
 def _parameters(con: Any) -> str:
@@ -121,11 +159,9 @@ def _parameters(con: Any) -> str:
     session = find_source(con).open()
     style = session.driver.paramstyle
     session.close()
-    bind, params, percent = {"numeric_dollar": ("$1", (5,), "%")}.get(
-        style, ("%s", (5,), "%%") if style in ("format", "pyformat") else ("?", (5,), "%")
-    )
+    bind, percent = BINDS.get(style, ("?", "%"))
     sql = f"select n, lot from t where n > {bind} and lot like 'L{percent}' and ':a' = ':a' and lot in (:keys)"
-    return "yes" if [row[0] for row in _read(con, sql, params, keys=LOTS[:8])] == [6, 7] else "wrong"
+    return "yes" if [row[0] for row in _read(con, sql, (5,), keys=LOTS[:8])] == [6, 7] else "wrong"
 
 
 def _leaving(con: Any) -> str:
@@ -134,12 +170,44 @@ def _leaving(con: Any) -> str:
     return "yes" if _read(con, "select 7") == [(7,)] else "wrong"
 
 
-def _timeout(con: Any) -> str:
+def _timeout(con: Any, slow: str) -> str:
     try:
-        _read(con, SLOW, timeout=0.5)
+        _read(con, slow, timeout=0.5)
     except DatabaseTimeout:
         return "cancels"
     return "no"
+
+
+def _killed(con: Any, url: str) -> str:
+    """End all connections but our own in the middle of a read in parts."""
+    if "://" not in url:
+        return "-"  # there is no server
+    keys, rows = LOTS[:STORED], []
+    try:
+        with read_sql_iter(_keyed("lot"), con, keys=keys, strategy="in-list", batch_size=50) as reader:
+            rows += next(reader).rows
+            _end_connections(url)
+            rows += [row for batch in reader for row in batch.rows]
+    except MesbatchError as error:
+        return f"`{type(error).__name__}`"
+    return "goes on" if [row[1] for row in rows] == keys else "wrong"
+
+
+def _end_connections(url: str) -> None:
+    if url.startswith("mysql"):
+        admin = connecting("pymysql", url)()
+        with admin, admin.cursor() as cursor:
+            cursor.execute("select id from information_schema.processlist where command <> 'Daemon'")
+            for (number,) in [one for one in cursor.fetchall() if one[0] != admin.thread_id()]:
+                cursor.execute(f"kill connection {number}")
+        return
+    import psycopg
+
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity "
+            "where pid <> pg_backend_pid() and backend_type = 'client backend'"
+        )
 
 
 def _option(con: Any, **options: Any) -> str:

@@ -26,6 +26,9 @@ class PrivateValkey:
         RigUnavailable: on entering, when there is no server binary, or none for this system.
     """
 
+    def __init__(self, *, kept: bool = False) -> None:
+        self._kept = ["--appendonly", "yes", "--appendfsync", "always"] if kept else ["--appendonly", "no"]
+
     def __enter__(self) -> Self:
         self._binary = self.find_binary()
         self.port = _free_port()
@@ -52,8 +55,8 @@ class PrivateValkey:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def start(self) -> None:
-        """Start it, empty, on the same port."""
-        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        """Start it, empty unless it was kept, on the same port."""
+        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", *self._kept]
         with (self.directory / "log").open("ab") as log:
             try:
                 self._process = subprocess.Popen(

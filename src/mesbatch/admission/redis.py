@@ -48,7 +48,8 @@ class RedisLimiter(Limiter):
     away. Processes should pass the same limits; while these differ, each process applies its own to all.
 
     Args:
-        url: The URL of the server.
+        url: The URL of the server, or a client of redis-py, which stays yours; its own timeouts should be shorter than
+            half a lease.
         name: The name that the processes share.
         permits: Readers at once, in all processes.
         max_bytes: Bytes that they hold together.
@@ -63,13 +64,14 @@ class RedisLimiter(Limiter):
     """
 
     def __init__(
-        self, url: str, name: str, permits: int, max_bytes: int, *, max_waiting: int = MAX_WAITING,
+        self, url: str | Any, name: str, permits: int, max_bytes: int, *, max_waiting: int = MAX_WAITING,
         lease: float = LEASE_SECONDS,
     ) -> None:  # fmt: skip
         super().__init__(permits, max_bytes, max_waiting=max_waiting)
         check_seconds("lease", lease, above=0)
         self.name, self.lease = name, lease
-        self._client: Any = _connect(url, lease * ANSWER_SHARE)
+        self._is_ours = isinstance(url, str)
+        self._client: Any = _connect(url, lease * ANSWER_SHARE) if isinstance(url, str) else url
         self._script: Any = self._client.register_script(SCRIPT)
         self._own: dict[int, _LeasedClaim] = {}
         self._numbers = count(1)
@@ -82,7 +84,8 @@ class RedisLimiter(Limiter):
         self._closed.set()
         if renewer := self._renewer:
             renewer.join()
-        self._client.close()
+        if self._is_ours:
+            self._client.close()
 
     def _forget(self) -> None:
         self._lock, self._own, self._renewer = Lock(), {}, None

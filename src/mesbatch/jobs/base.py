@@ -16,13 +16,14 @@ from mesbatch.errors import CorruptChunk, InvalidJob, InvalidKey, JobNotFound, S
 from mesbatch.jobs.function import Functions, check_call
 from mesbatch.jobs.job import Job, first_facts, may_become, read_job
 from mesbatch.jobs.owner import may_see, owner_text
-from mesbatch.jobs.ranges import flat, shares
+from mesbatch.jobs.ranges import shares
 from mesbatch.jobs.recovery import end_if_due
 from mesbatch.jobs.shards import progress_of, shards_of
 from mesbatch.jobs.spec import JobSpec
-from mesbatch.keys.collect import Keys, collect_keys
+from mesbatch.keys.collect import Keys, collect_keys, flat
 from mesbatch.sink.stream import ByteStream
 from mesbatch.store import ResultReader, check_job_id, new_job_id, store_keys
+from mesbatch.store.inputs import check_inputs, store_inputs
 from mesbatch.store.protocol import ENDED, Facts, Store
 from mesbatch.store.stored_lines import stored_lines
 
@@ -59,26 +60,37 @@ class Jobs(ABC):
         self.settings = dict(settings or {})
         self.unmarked = unmarked
 
-    def submit(self, spec: JobSpec, keys: Iterable[Any] | Keys) -> Job:
-        """Accept a job for *keys*; they are stored once, in order, and go into no queue.
+    def submit(
+        self, spec: JobSpec, keys: Iterable[Any] | Keys | None = None, *, inputs: Mapping[str, Any] | None = None
+    ) -> Job:
+        """Accept a job for *keys*; they are stored once, in order, and go into no queue. None is a job without keys.
 
-        Holds a reference to every key of a collection, and 10,000 keys of an iterator.
+        *inputs* are what is too large for the arguments, by name: JSON, bytes, or a binary file, which is read to its
+        end; 256 MiB in all. They are stored once beside the keys, and the function opens one as ``work.inputs[name]``.
+
+        Holds a reference to every key of a collection, and 10,000 keys of an iterator; and 1 MiB of an input.
 
         Raises:
-            InvalidJob: the function is not allowed, or its arguments do not fit.
+            InvalidJob: the function is not allowed, its arguments do not fit, or an input is no JSON or too large; or a
+                job without keys is to have shards, or another order than that of its query.
             InvalidKey: a key that no row can have, or no key at all.
             NoWorker: nobody would run it.
         """
         check_call(self.functions, spec)
         if spec.owner == "":
             raise InvalidJob("an owner must not be empty: a job for everybody has the owner None")
+        check_inputs(inputs or {})
         facts = first_facts(spec, 0, time.time())
+        if keys is None:
+            _check_without_keys(spec)
+            self.check_listening()
+            return self._create(spec, {**facts, "cid_count": ""}, None, inputs or {})
         collected = collect_keys(keys)
         try:
             if not len(collected):
                 raise InvalidKey("a job is for one key or more; got none")
             self.check_listening()
-            return self._create(spec, {**facts, "cid_count": str(len(collected))}, collected)
+            return self._create(spec, {**facts, "cid_count": str(len(collected))}, collected, inputs or {})
         finally:
             if not isinstance(keys, Keys):
                 collected.close()
@@ -143,34 +155,40 @@ class Jobs(ABC):
     def _stop(self, job_id: str, facts: Facts) -> None:
         """Tell the worker of a started job to look at once for the request to stop."""
 
-    def _create(self, spec: JobSpec, facts: Facts, keys: Keys) -> Job:
-        job_id, count = new_job_id(), min(spec.shards, len(keys))
+    def _create(self, spec: JobSpec, facts: Facts, keys: Keys | None, inputs: Mapping[str, Any]) -> Job:
+        job_id, count = new_job_id(), 0 if keys is None else min(spec.shards, len(keys))
         shards = [new_job_id() for _ in range(count)] if count > 1 else []
         try:
+            self.store.create(job_id, facts)
+            if inputs:  # no worker takes the job before its keys are there, too
+                facts = self.store.change(job_id, {"inputs": _encode(store_inputs(self.store, job_id, inputs))})
+            if keys is None:
+                facts = self.store.change(job_id, {"keys": _encode(None)})
+                self._enqueue(job_id)
+                return read_job(job_id, facts)
             if shards:
                 return read_job(job_id, self._store_shards(job_id, shards, spec, facts, keys))
-            return read_job(job_id, self._store_job(job_id, facts, flat(keys)))
+            return read_job(job_id, self._store_keys(job_id, flat(keys)))
         except BaseException:
             for one in (job_id, *shards):
                 self.store.delete(one)
             raise
 
     def _store_shards(self, job_id: str, shards: list[str], spec: JobSpec, facts: Facts, keys: Keys) -> Facts:
-        """Store a job for each range of keys, and one that waits for them."""
-        self.store.create(job_id, facts)
+        """Store a job for each range of keys, for which the job itself waits; its inputs are theirs, too."""
         shared = {**facts, "parent": job_id, "spec": replace(spec, shards=1).encode().decode()}
         stored = []
         for shard, share in zip(shards, shares(keys, len(shards))):
-            self._store_job(shard, shared, share)
+            self.store.create(shard, shared)
+            self._store_keys(shard, share)
             stored.append(shard)
         facts = self.store.change(job_id, {"children": ",".join(stored)})
         self._await_shards(job_id)
         return facts
 
-    def _store_job(self, job_id: str, facts: Facts, keys: Iterator[Any]) -> Facts:
-        self.store.create(job_id, facts)
+    def _store_keys(self, job_id: str, keys: Iterator[Any]) -> Facts:
         handle = store_keys(self.store, job_id, keys)
-        stored = {"keys": msgspec.json.encode(handle).decode(), "cid_count": str(handle.count)}
+        stored = {"keys": _encode(handle), "cid_count": str(handle.count)}
         facts = self.store.change(job_id, stored)
         self._enqueue(job_id)
         return facts
@@ -195,6 +213,17 @@ class Jobs(ABC):
         if not may_see(facts, asking, unmarked=self.unmarked):
             raise _no_job(job_id)
         return facts
+
+
+def _check_without_keys(spec: JobSpec) -> None:
+    if spec.shards > 1:
+        raise InvalidJob(f"shards={spec.shards}: they are ranges of keys, and this job has none")
+    if spec.order != "key":
+        raise InvalidJob(f"order={spec.order!r}: it reads ranges of keys, and this job has none")
+
+
+def _encode(handle: object) -> str:
+    return msgspec.json.encode(handle).decode()
 
 
 def _no_job(job_id: str) -> JobNotFound:

@@ -22,7 +22,8 @@ class Chunker:
     """A cutter of one domain's rows into chunks of at most *batch_size* rows and about *max_bytes* that end with a key.
 
     Only a key that alone fills a chunk is cut. *key* is the position of its column; None where rows are in no order of
-    keys, so that only the end of all ends one. The first chunks are short. Holds the rows of a chunk and of a batch.
+    keys, so that only the end of all ends one. With *each_row* every row is a key of its own. The first chunks are
+    short. Holds the rows of a chunk and of a batch.
 
     >>> chunker = Chunker(batch_size=3, max_bytes=1_000, key=0)
     >>> [chunk.rows for chunk in chunker.add([("a", 1), ("a", 2), ("b", 1), ("b", 2)], nbytes=400)]
@@ -31,8 +32,11 @@ class Chunker:
     [[('b', 1), ('b', 2)]]
     """
 
-    def __init__(self, batch_size: int, max_bytes: int, key: int | None, first_rows: int = FIRST_ROWS) -> None:
+    def __init__(
+        self, batch_size: int, max_bytes: int, key: int | None, first_rows: int = FIRST_ROWS, *, each_row: bool = False
+    ) -> None:
         self._batch_size, self._max_bytes, self._key = batch_size, max_bytes, key
+        self._each_row = each_row
         self._wanted = min(batch_size, first_rows)
         self._rows: list[Row] = []
         self._nbytes = 0
@@ -64,6 +68,8 @@ class Chunker:
     def _last_end(self, most: int) -> int:
         """Return how many rows, at most *most*, end where a key does: the row after them has another key."""
         key, rows = self._key, self._rows
+        if self._each_row:
+            return max(0, most)
         if key is None:
             return 0
         while most > 0 and rows[most - 1][key] == rows[most][key]:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from mesbatch.errors import JobNotFound, MesbatchError, StatusConflict
 from mesbatch.jobs.job import ending, may_become
+from mesbatch.jobs.shards import remove_shards
 from mesbatch.jobs.spec import JobSpec
 from mesbatch.store.protocol import Facts, Store
 from mesbatch.units import format_bytes
@@ -60,7 +61,8 @@ def lost(facts: Facts) -> Facts:
 
 
 def settle(store: Store, job_id: str) -> None:
-    """Set the status of a job whose result is whole to finished, if it is not yet."""
+    """Set the status of a job whose result is whole to finished, if it is not yet, and remove its shards."""
     with suppress(StatusConflict, JobNotFound):
         if store.manifest(job_id) is not None:
+            remove_shards(store, store.facts(job_id))
             store.change(job_id, ending("finished"), only_if=may_become("finished") | {"queued"})

@@ -5,18 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from mesbatch.jobs.ranges import flat
-from mesbatch.keys.collect import Keys
+from mesbatch.keys.collect import Keys, flat
+from mesbatch.store.account import Resume
 
 
 @dataclass(slots=True)
 class DomainProgress:
-    """Progress of one domain: *keys* that are done, and *rows* and *nbytes* that can be read."""
+    """Progress of one domain: *keys* that are done, and *rows* and *nbytes* that can be read.
+
+    *resume* says how a worker goes on without keys.
+    """
 
     keys: int = 0
     rows: int = 0
     nbytes: int = 0
     done: bool = False
+    resume: Resume | None = None
 
 
 @dataclass(slots=True)
@@ -47,6 +51,7 @@ class Progress:
             "bytes": total.nbytes,
             "domains": {
                 name: {"keys": one.keys, "rows": one.rows, "bytes": one.nbytes, "done": one.done}
+                | ({"resume": one.resume} if one.resume else {})
                 for name, one in self.domains.items()
             },
         }

@@ -11,13 +11,18 @@ import msgspec
 from mesbatch.batch import Batch
 from mesbatch.codec.column_rules import write_decimal
 from mesbatch.errors import InvalidJob, SchemaChanged
-from mesbatch.jobs.function import Aggregation
+from mesbatch.jobs.finished import FinishedDomains
+from mesbatch.jobs.function import Aggregation, Conclusion, Work
 from mesbatch.jobs.patience import Patience
 from mesbatch.jobs.progress import DomainProgress, Progress
 from mesbatch.jobs.spec import JobSpec
+from mesbatch.jobs.stop import Stop
+from mesbatch.keys.collect import Keys
 from mesbatch.keys.resume import EncodedKey, decode_key, encode_key
 from mesbatch.manifest import FailedKeys
 from mesbatch.store import DomainAccount, MissingKeys, ResultWriter
+from mesbatch.store.account import KeyColumn, Resume
+from mesbatch.store.inputs import StoredInputs, decode_handles
 from mesbatch.store.protocol import Facts, Lease, Store
 
 PROGRESS_SECONDS = 0.5  # between two reports
@@ -31,19 +36,36 @@ class Publishing:
 
     Everything that belongs to a chunk is written down before it. The counts of the job's function are kept twice: as
     they were after the chunk before, and as they will be after this one. A retry goes on counting from those whose
-    chunks it finds. *keys* is the number of the job's keys.
+    chunks it finds. *keys* are those of the job, None for one without.
     """
 
-    def __init__(self, store: Store, lease: Lease, facts: Facts, spec: JobSpec, keys: int, patiently: Patience) -> None:
-        self._store, self._lease, self._facts, self._spec = store, lease, facts, spec
+    def __init__(
+        self,
+        store: Store,
+        lease: Lease,
+        facts: Facts,
+        spec: JobSpec,
+        keys: Keys | None,
+        patiently: Patience,
+        stop: Stop,
+    ) -> None:
+        self._store, self._lease, self._facts, self._spec, self._keys = store, lease, facts, spec, keys
         self._patiently = patiently
         self._writer = ResultWriter(store, lease)
         self._length = lease.length  # chunks that are published
-        self._progress = Progress(keys, {domain: DomainProgress() for domain in spec.domains})
+        self._failed_domains: list[str] = []
+        self._finished = FinishedDomains(
+            store, lease.job_id, spec.shape, self.domains, lambda: self._length, patiently, stop.check,
+            self._failed_domains,
+        )  # fmt: skip
+        self._conclusion: Conclusion | None = None
+        self._progress = Progress(
+            0 if keys is None else len(keys), {domain: DomainProgress() for domain in spec.domains}
+        )
         for domain, account in self._writer.domains.items():
             self._progress.domains[domain].rows = account.rows
+            self._progress.domains[domain].resume = account.resume
         self._missing = _still_missing(facts, self._writer.domains)
-        self._failed_domains: list[str] = []
         self._aggregation: Aggregation | None = None
         self._slot = 0
         self._notes: Facts = {}
@@ -74,12 +96,29 @@ class Publishing:
                 raise InvalidJob(f"nothing was counted of the {self._length:,} chunks that are there already")
         self._aggregation = aggregation
 
+    def work(
+        self, keys: Keys | list[Any] | None, domains: tuple[str, ...], max_bytes: int,
+        after: tuple[Any, ...] | None = None,
+    ) -> Work:  # fmt: skip
+        """Return the task to read *domains* for *keys*, or without keys *after* a place.
+
+        The inputs of a shard are those of its whole job.
+        """
+        inputs = StoredInputs(self._store, decode_handles(self._facts.get("inputs", "")), self._patiently)
+        return Work(
+            keys, domains, max_bytes, self._spec.on_failure, self.aggregate, inputs, self._finished.rows,
+            self._conclude, after,
+        )  # fmt: skip
+
     @property
     def is_shard(self) -> bool:
         """True if other jobs read the other keys of one job."""
         return bool(self._facts.get("parent"))
 
-    def begin(self, domain: str, columns: list[dict[str, str]], one_statement: str | None) -> None:
+    def begin(
+        self, domain: str, columns: list[dict[str, str]], one_statement: str | None, key: KeyColumn | None,
+        resume: Resume | None,
+    ) -> None:  # fmt: skip
         """Begin *domain*, or go on with it if its columns are still the same.
 
         Raises:
@@ -88,10 +127,17 @@ class Publishing:
         known = self.domains.get(domain)
         if known is not None and known.columns != columns:
             raise SchemaChanged(f"the columns of {domain!r} were {known.columns} and are now {columns}")
-        self._writer.start(domain, columns, one_statement)
+        self._writer.start(domain, columns, one_statement, key=key, order=self._spec.order, resume=resume)
+        self._progress.domains[domain].resume = resume
 
-    def publish(self, domain: str, batch: Batch, data: bytes, last_key: Any, keys_done: int, *, ends_key: bool) -> None:
-        """Publish *data*, the JSON of *batch*, whose last key is *last_key*; *keys_done* keys are done then."""
+    def publish(
+        self, domain: str, batch: Batch, data: bytes, last_key: Any, keys_done: int, *, ends_key: bool,
+        point: tuple[Any, ...] | None = None,
+    ) -> None:  # fmt: skip
+        """Publish *data*, the JSON of *batch*, whose last key is *last_key*; *keys_done* keys are done then.
+
+        *point* is the place in a keyset after the last row.
+        """
         if self._aggregation is not None:
             self._aggregation.add(domain, batch)
             if ends_key:
@@ -100,7 +146,9 @@ class Publishing:
                 self._slot = 1 - self._slot
         if self._notes:
             self._write_down()
-        self._patiently(lambda: self._writer.publish(domain, data, batch.num_rows, last_key, ends_key=ends_key))
+        self._patiently(
+            lambda: self._writer.publish(domain, data, batch.num_rows, last_key, ends_key=ends_key, point=point)
+        )
         self._length += 1
         progress = self._progress.domains[domain]
         progress.rows += batch.num_rows
@@ -134,17 +182,23 @@ class Publishing:
         progress.keys, progress.done = self._progress.keys, True
         self._report()
 
-    def finish(self, elapsed_seconds: float) -> None:
-        """Publish the manifest; nothing comes after it but the status."""
+    def finish(self, elapsed_seconds: Callable[[], float], max_bytes: int) -> None:
+        """Conclude, and publish the manifest; nothing comes after it but the status."""
         self._report(at_once=True)
-        if self._aggregation is not None:
-            self._writer.aggregate(self._aggregation.result())
+        counted = {} if self._aggregation is None else self._aggregation.result()
+        if self._conclusion is not None and not self.is_shard:  # shards are concluded when they are joined
+            counted = {**counted, **self._conclusion(self.work(self._keys, self._spec.domains, max_bytes))}
+        if self._aggregation is not None or self._conclusion is not None:
+            self._writer.aggregate(counted)
         self._patiently(
             lambda: self._writer.finish(
                 failed_domains=self._failed_domains, missing_keys=self._missing, profile=self._spec.profile or "",
-                shape=self._spec.shape, elapsed_seconds=elapsed_seconds,
+                shape=self._spec.shape, elapsed_seconds=elapsed_seconds(),
             )
         )  # fmt: skip
+
+    def _conclude(self, conclusion: Conclusion) -> None:
+        self._conclusion = conclusion
 
     def _report(self, *, at_once: bool = False) -> None:
         if at_once or time.monotonic() - self._reported > PROGRESS_SECONDS:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import accumulate, repeat
 from typing import Any
 
-from mesbatch.keys.collect import CHECKED_AT_ONCE, Keys
+from mesbatch.keys.collect import Keys, flat
 
 FIRST_RANGE = 1_000  # keys in the first range of a read with order="any": its first rows come at once
 RANGE_GROWTH = 4  # each range is so many times the one before
@@ -25,12 +25,6 @@ def shares(keys: Keys, count: int) -> Iterator[Iterator[Any]]:
     """Cut *keys* into *count* ranges of about one size, or fewer; each is to be read before the next."""
     total = len(keys)
     return _cut(flat(keys), (total * number // count for number in range(1, count + 1)))
-
-
-def flat(keys: Keys) -> Iterator[Any]:
-    """Give out *keys* one by one."""
-    for some in keys.slices(lambda: CHECKED_AT_ONCE):
-        yield from some
 
 
 def may_part(before: Any, after: Any) -> bool:

@@ -55,7 +55,7 @@ class RQJobs(Jobs):
         settings: Values that a worker's own settings must equal.
         unmarked: False hides jobs of the first implementation, which have no owner.
         max_connections: The number of jobs that read from the database at once, whatever the number of workers and
-            hosts; that needs a URL. None sets no limit.
+            hosts. None sets no limit.
     """
 
     def __init__(
@@ -73,8 +73,6 @@ class RQJobs(Jobs):
         super().__init__(functions, store, app=app, settings=settings, unmarked=unmarked)
         if max_connections is not None and max_connections < 1:
             raise ValueError(f"max_connections must be at least 1, got {max_connections}")
-        if max_connections is not None and not isinstance(url, str):
-            raise ValueError("max_connections needs the URL of Redis, and not a client: permits have a connection each")
         self._url, self._max_connections = url, max_connections
         self.connection: Any = redis.Redis.from_url(url) if isinstance(url, str) else open_client(url)
         name = queue_name(queue, getattr(store, "prefix", PREFIX))

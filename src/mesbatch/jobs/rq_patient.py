@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import redis
-from rq import Queue, Worker
+from rq import Queue
 from rq.job import Job
+
+from mesbatch.jobs.rq_versions import VersionedWorker
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0  # seconds between two tries: it is idle, and found soon after Redis is back
 
@@ -19,7 +21,7 @@ _logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-class PatientWorker(Worker):
+class PatientWorker(VersionedWorker):
     """A worker whose own words may be refused: RQ's loop would end at the first one.
 
     Its notes about itself and about a job are hints, so they are given up. Birth and the wait for a job are repeated.

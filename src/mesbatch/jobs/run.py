@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Mapping
-from contextlib import closing, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -30,7 +30,7 @@ from mesbatch.jobs.outcome import LATE, TIMED_OUT, Outcome, after_memory_kill, c
 from mesbatch.jobs.patience import Patience
 from mesbatch.jobs.publishing import Publishing
 from mesbatch.jobs.reading import DomainReading
-from mesbatch.jobs.shards import Joining, failure_of, progress_of
+from mesbatch.jobs.shards import Joining, failure_of, progress_of, remove_shards
 from mesbatch.jobs.spec import JobSpec
 from mesbatch.jobs.stop import INTERRUPTIONS, Stop, Stopped
 from mesbatch.keys.collect import Keys, collect_keys
@@ -151,31 +151,38 @@ class _Run:
 
     def _read(self, spec: JobSpec, function: JobFunction) -> None:
         max_bytes = int(self.facts.get("max_bytes") or spec.max_bytes)
-        with closing(self._keys()) as keys, self.limit.held(self.stop):
-            publishing = Publishing(self.store, self.lease, self.facts, spec, len(keys), self.patiently)
+        with self._keys() as keys, self.limit.held(self.stop):
+            publishing = Publishing(self.store, self.lease, self.facts, spec, keys, self.patiently, self.stop)
             for domain in spec.domains:
                 DomainReading(domain, function, spec, keys, max_bytes, publishing, self.stop).read()
-            publishing.finish(self._elapsed())
+            publishing.finish(self._elapsed, max_bytes)
 
-    def _keys(self) -> Keys:
-        stored = msgspec.json.decode(self.facts["keys"], type=KeyList)
+    @contextmanager
+    def _keys(self) -> Iterator[Keys | None]:
+        stored = msgspec.json.decode(self.facts["keys"], type=KeyList | None)
+        if stored is None:
+            yield None
+            return
         try:
-            return collect_keys(read_keys(self.store, stored))
+            keys = collect_keys(read_keys(self.store, stored))
         except InvalidKey:  # of a type that is sorted in memory only, as it was when the job was submitted
-            return collect_keys(list(read_keys(self.store, stored)))
+            keys = collect_keys(list(read_keys(self.store, stored)))
+        with closing(keys):
+            yield keys
 
     def _join(self, spec: JobSpec, function: JobFunction) -> Outcome:
         """Join the results of the shards of this job."""
         failure = failure_of(self.store, self.facts)
         if failure is not None:
             return self._change(failure)
-        joining = Joining(self.store, self.lease, self.facts, spec, self.patiently)
-        joining.join(function, self._elapsed(), self.stop.check)
         _, progress = progress_of(self.store, self.facts)
-        outcome = self._change({**ending("finished"), "progress": msgspec.json.encode(progress).decode()})
-        if outcome == "finished":
-            joining.clean()
-        return outcome
+        told = {"progress": msgspec.json.encode(progress).decode()}
+        self.patiently(lambda: self.store.change(self.lease.job_id, told, token=self.lease.token))
+        joining = Joining(self.store, self.lease, self.facts, spec, self.patiently)
+        joining.join(function, self._elapsed, self.stop.check)
+        # The result is whole. Whoever finds it after our death does the rest; see `settle`.
+        remove_shards(self.store, self.facts)
+        return self._end("finished")
 
     def _elapsed(self) -> float:
         return time.time() - float(self.facts["created_at"])

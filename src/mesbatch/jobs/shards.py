@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
 
 from mesbatch.codec.checksum import joined_crc
-from mesbatch.errors import ChunkLost, InvalidJob, JobNotFound, SchemaChanged
-from mesbatch.jobs.function import Aggregation, JobFunction, Work
+from mesbatch.errors import ChunkLost, InvalidJob, JobNotFound, SchemaChanged, StoreError
+from mesbatch.jobs.finished import FinishedDomains
+from mesbatch.jobs.function import Aggregation, Conclusion, JobFunction, Work
 from mesbatch.jobs.job import ending
 from mesbatch.jobs.patience import Patience
 from mesbatch.jobs.progress import DomainProgress, Progress
 from mesbatch.jobs.publishing import COUNTED
 from mesbatch.jobs.spec import JobSpec
-from mesbatch.store import Chunk, DomainAccount, MissingKeys, ResultManifest, ResultWriter
+from mesbatch.keys.collect import collect_keys
+from mesbatch.store import Chunk, DomainAccount, KeyList, MissingKeys, ResultManifest, ResultWriter, read_keys
+from mesbatch.store.inputs import StoredInputs, decode_handles
 from mesbatch.store.protocol import ENDED, Facts, Lease, Store
 from mesbatch.store.writer import read_journal
 
@@ -62,6 +65,13 @@ def failure_of(store: Store, facts: Facts) -> Facts | None:
     return None
 
 
+def remove_shards(store: Store, facts: Facts) -> None:
+    """Remove what a join has left of the shards of a job; what cannot be removed now expires."""
+    for shard in shards_of(facts):
+        with suppress(StoreError):
+            store.delete(shard)
+
+
 @dataclass
 class _Joined:
     """The rows of a domain in the shards before this one."""
@@ -86,7 +96,7 @@ class Joining:
     _missing: list[MissingKeys] = field(default_factory=list)
     _failed: dict[str, None] = field(default_factory=dict)
 
-    def join(self, function: JobFunction, elapsed_seconds: float, check: Callable[[], None]) -> None:
+    def join(self, function: JobFunction, elapsed_seconds: Callable[[], float], check: Callable[[], None]) -> None:
         """Publish the whole result; *check* raises when the job is to stop."""
         writer, position = ResultWriter(self.store, self.lease), 0
         for shard in shards_of(self.facts):
@@ -105,49 +115,68 @@ class Joining:
             self._missing += manifest.missing_keys
         for domain in writer.domains:
             writer.end(domain, "partial" if domain in self._failed else "complete")
-        if (aggregation := self._aggregation(function)) is not None:
-            writer.aggregate(aggregation.result())
+        finished = FinishedDomains(
+            self.store, self.lease.job_id, self.spec.shape, writer.domains, lambda: position, self.patiently, check,
+            self._failed,
+        )  # fmt: skip
+        if (counted := self._counted(function, finished)) is not None:
+            writer.aggregate(counted)
         self.patiently(
             lambda: writer.finish(
                 failed_domains=list(self._failed), missing_keys=self._missing, profile=self.spec.profile or "",
-                shape=self.spec.shape, elapsed_seconds=elapsed_seconds,
+                shape=self.spec.shape, elapsed_seconds=elapsed_seconds(),
             )
         )  # fmt: skip
-
-    def clean(self) -> None:
-        """Remove the rest of the shards."""
-        for shard in shards_of(self.facts):
-            self.store.delete(shard)
 
     def _chunks(self, shard: str, manifest: ResultManifest) -> Iterator[tuple[Chunk, DomainAccount]]:
         """Give out the chunks of a shard, each with the account of its domain in the whole job after it."""
         lengths: dict[str, int] = {}
         before = {name: self._domains.setdefault(name, _Joined()) for name in manifest.domains}
+        found = 0
         for entry in read_journal(self.store, shard, len(manifest.chunks)):
-            chunk = entry.chunk
+            found, chunk = found + 1, entry.chunk
             account = entry.domains[chunk.domain]
             lengths[chunk.domain] = lengths.get(chunk.domain, -1) + chunk.size - 1  # a comma for two brackets
             joined = _after(before[chunk.domain], account, lengths[chunk.domain])
             self._domains[chunk.domain] = _Joined(joined.rows, joined.checksum)
             yield chunk, joined
+        if found != len(manifest.chunks):
+            of_all = f"{len(manifest.chunks) - found:,} of {len(manifest.chunks):,} entries of the journal"
+            raise ChunkLost(f"{of_all} of job {shard}, a shard of this one, are gone")
 
-    def _aggregation(self, function: JobFunction) -> Aggregation | None:
-        """Merge the counts of all shards."""
+    def _counted(self, function: JobFunction, finished: FinishedDomains) -> Mapping[str, Any] | None:
+        """Merge the counts of all shards, and conclude."""
         made: list[Aggregation] = []
+        conclusions: list[Conclusion] = []
 
         def note(make: Callable[[], Aggregation]) -> None:
             made.append(make())
 
-        work = Work([], self.spec.domains[:1], self.spec.max_bytes, self.spec.on_failure, note)
+        inputs = StoredInputs(self.store, decode_handles(self.facts.get("inputs", "")), self.patiently)
+        max_bytes = int(self.facts.get("max_bytes") or self.spec.max_bytes)
+        work = Work(
+            [], self.spec.domains[:1], max_bytes, self.spec.on_failure, note, inputs, finished.rows, conclusions.append
+        )
         function(work, **self.spec.arguments).close()
-        if not made:
+        if not made and not conclusions:
             return None
+        counted = self._merged(made[0]).result() if made else {}
+        if conclusions:
+            with closing(collect_keys(self._keys())) as keys:
+                counted = {**counted, **conclusions[-1](replace(work, keys=keys, domains=self.spec.domains))}
+        return counted
+
+    def _keys(self) -> Iterator[Any]:
+        for shard in shards_of(self.facts):
+            yield from read_keys(self.store, msgspec.json.decode(self.store.facts(shard)["keys"], type=KeyList))
+
+    def _merged(self, aggregation: Aggregation) -> Aggregation:
         for shard in shards_of(self.facts):
             facts = self.store.facts(shard)
             counted = [msgspec.json.decode(facts[name]) for name in COUNTED if facts.get(name)]
             if counted:
-                _merge(made[0], max(counted, key=lambda one: one[0])[1])
-        return made[0]
+                _merge(aggregation, max(counted, key=lambda one: one[0])[1])
+        return aggregation
 
 
 def _after(before: _Joined, account: DomainAccount, length: int) -> DomainAccount:

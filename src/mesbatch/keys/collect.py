@@ -205,6 +205,12 @@ Keys = (
 )  # distinct keys in ascending order (text by code point), to be read from any point, again
 
 
+def flat(keys: Keys) -> Iterator[Any]:
+    """Give out *keys* one by one."""
+    for some in keys.slices(lambda: CHECKED_AT_ONCE):
+        yield from some
+
+
 def _checked(keys: Iterable[Any], strip_blanks: bool) -> Iterator[list[Any]]:
     """Lists of keys that are all of one type and all possible; *position* counts from the first key of all."""
     iterator, position, key_type = iter(keys), 0, None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby, islice
-from operator import itemgetter, lt
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from mesbatch.errors import KeyMismatch
@@ -54,7 +54,7 @@ class KeyWalk:
         at, asked = self._at, self._keys
         try:
             stop = bisect_right(asked, keys[-1], at)
-            if stop - at > SPARSE * len(keys) or not all(map(lt, keys, islice(keys, 1, None))):
+            if stop - at > SPARSE * len(keys) or keys != sorted(keys):
                 return False
             all_asked = set(asked[at:stop]).issuperset(keys)
         except (TypeError, IndexError):  # such as None, or text among numbers; no rows

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from time import monotonic
 from types import TracebackType
@@ -47,6 +47,8 @@ def read_sql_iter(
     splittable: bool = False,
     paramstyle: ParamStyle | None = None,
     on_invalid_text: OnInvalidText = "raise",
+    keyset: Sequence[str] = (),
+    after: Sequence[Any] | None = None,
 ) -> BatchReader:
     """Read the result of a query in batches that hold at most *max_bytes* in memory, however large it is.
 
@@ -79,11 +81,16 @@ def read_sql_iter(
         paramstyle: DB-API's word for how the driver writes binds, asked for where neither we nor its module know it.
         on_invalid_text: The answer to a text that is no valid UTF-8. ``raise`` names its column and its row or key,
             ``replace`` puts U+FFFD in place of each wrong byte, ``base64`` gives all of the text's bytes in base64.
+        keyset: Columns of the result of a read without keys, of which you swear that they are unique together: rows
+            come ordered by them. Their values are int, date, datetime, UUID, Decimal or text that compares by code
+            point.
+        after: Values of these columns in the last row of an earlier read, after which this one goes on.
 
     Raises:
         UnknownSource: *con* is none of these.
         StatementError: *sql* is no query, or ``:keys`` stands in a wrong place.
         InvalidKey: a key that no row can have; raised before anything is read.
+        KeysetBroken: (while reading) a column of *keyset* is NULL, or a row does not ascend.
         ValueError: a limit is not positive.
 
     >>> import sqlite3
@@ -100,6 +107,8 @@ def read_sql_iter(
         key=key, strategy=strategy, order=order, on_failure=on_failure, budget=Budget(max_bytes, parallel),
         batch_size=batch_size, timeout=timeout, parallel=parallel, consistent=consistent, splittable=splittable,
         paramstyle=paramstyle, on_invalid_text=on_invalid_text,
+        keyset=(keyset,) if isinstance(keyset, str) else tuple(keyset),
+        after=None if after is None else tuple(after),
     )  # fmt: skip
     return BatchReader(request, on_event)
 
@@ -159,6 +168,11 @@ class BatchReader(Iterator[Batch]):
     def resume_point(self, value: Any) -> ResumePoint:
         """The place after the rows of *value*, a value of `key_column` that came: its key as it was asked for."""
         return self._reading.resume_point(value)
+
+    @property
+    def pads_key(self) -> bool:
+        """True where the database gives the values of `key_column` padded with blanks, as those of a CHAR column."""
+        return self._reading.pads_key
 
     @property
     def movable(self) -> bool:

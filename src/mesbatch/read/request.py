@@ -27,6 +27,8 @@ class Request:
 
     *own_keys* are those keys where the caller did not collect them, so that nobody else will close them.
 
+    *keyset* are the columns by which a read without keys is ordered, *after* the values of them after which it begins.
+
     *columnar* asks for Arrow record batches where they need not be made of tuples, for columns some of whose types the
     caller declares by *schema*.
     """
@@ -52,6 +54,8 @@ class Request:
     own_keys: Keys | None = None
     columnar: bool = False
     schema: Any = None
+    keyset: tuple[str, ...] = ()
+    after: tuple[Any, ...] | None = None
 
 
 def check_request(sql: Any, con: Any, params: Params, keys: Iterable[Any] | Keys | None, **options: Any) -> Request:
@@ -63,11 +67,12 @@ def check_request(sql: Any, con: Any, params: Params, keys: Iterable[Any] | Keys
     _check_choice("on_invalid_text", options["on_invalid_text"], get_args(OnInvalidText))
     for name in ("batch_size", "timeout", "parallel"):
         check_positive(name, options[name])
+    _check_keyset(options["keyset"], options["after"], keyed=keys is not None)
     if hasattr(con, "batches") or hasattr(con, "__arrow_c_stream__"):
-        if keys is not None or params is not None:
+        if keys is not None or params is not None or options["keyset"]:
             raise StatementError(
-                "an object with batches() or __arrow_c_stream__() decides itself what is read: it takes no keys and no "
-                "params"
+                "an object with batches() or __arrow_c_stream__() decides itself what is read: it takes no keys, no "
+                "keyset and no params"
             )
         return Request(sql, con, None, None, None, None, **options)
     source = find_source(con, options["timeout"])
@@ -87,6 +92,15 @@ def check_request(sql: Any, con: Any, params: Params, keys: Iterable[Any] | Keys
         if not isinstance(keys, Keys) and isinstance(keys, Sized):  # an iterator is read with the first batch
             keys = own_keys = collect_keys(keys)
     return Request(text, con, source, params, converters, keys, own_keys=own_keys, **options)
+
+
+def _check_keyset(keyset: tuple[str, ...], after: tuple[Any, ...] | None, *, keyed: bool) -> None:
+    if keyset and keyed:
+        raise StatementError("a read has keys or a keyset, not both: keys are a place to go on from already")
+    if len(set(keyset)) < len(keyset):
+        raise StatementError(f"keyset={', '.join(keyset)}: it must name each column once")
+    if after is not None and len(after) != len(keyset):
+        raise StatementError(f"after has {len(after)} values for the {len(keyset)} columns of keyset")
 
 
 def check_positive(name: str, value: float | None) -> None:

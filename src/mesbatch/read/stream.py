@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any
 
 from mesbatch.batch import Column
@@ -22,7 +24,7 @@ from mesbatch.read.request import Request
 from mesbatch.read.threads import Ahead, Inline
 from mesbatch.source.buffering import RUNNING
 from mesbatch.source.dbapi import DbapiDriver
-from mesbatch.source.session import Rows, Session, Source
+from mesbatch.source.session import Params, Rows, Session, Source
 from mesbatch.sql.keyed import KeyedStatement
 
 FIRST_KEYS_PER_PART = 100  # with several connections, before it is known how many bytes a key has
@@ -79,6 +81,10 @@ class Reading:
     def resume_point(self, value: Any) -> ResumePoint:
         """The place after the rows of *value*; see `BatchReader.resume_point`."""
         return ResumePoint(as_asked(value, self._key_type, padded=self._padded))
+
+    @property
+    def pads_key(self) -> bool:
+        return self._padded
 
     def close(self) -> None:
         if self._counted:
@@ -140,15 +146,38 @@ class Reading:
         request = self.request
 
         def start(session: Session) -> Rows:
-            return session.execute(request.sql, request.params, request.budget.max_bytes)
+            return session.execute(*self._ordered(session), request.budget.max_bytes)
 
         try:
-            yield from self._statements().fetch(lane.session(), start)
+            fetched = self._statements().fetch(lane.session(), start)
+            yield from self._in_ascent(fetched) if request.keyset else fetched
         except Exception as error:  # noqa: BLE001  # the driver's, whatever it is
             lane.spend()
             failure = lane.translated(error)
             raise failure from failure.__cause__
         yield PartRead(None, None, 0)
+
+    def _ordered(self, session: Session) -> tuple[str, Params]:
+        request = self.request
+        if not request.keyset:
+            return request.sql, request.params
+        from mesbatch.sql.keyset import by_keyset  # only such a read needs it
+
+        style, quote = request.paramstyle or session.driver.paramstyle, session.driver.keys.quoted
+        return by_keyset(request.sql, request.params, request.keyset, request.after, style, quote)
+
+    def _in_ascent(self, fetched: Generator[Fetched]) -> Generator[Fetched]:
+        """Give on what was *fetched*, once it is known to ascend by the keyset."""
+        from mesbatch.keys.ascent import Ascent
+
+        with closing(fetched):
+            first = next(fetched, None)  # the columns are known by then, also of no rows
+            ascent = Ascent(self.request.keyset, [column.name for column in self.description or ()], self.request.after)
+            for item in chain([] if first is None else [first], fetched):
+                first = None
+                if rows := ascent.check(item.rows):
+                    yield Fetched(rows, item.nbytes)
+                del item, rows
 
     def _statements(self) -> StatementReader:
         request = self.request
@@ -286,7 +315,8 @@ def _begin_snapshot(session: Session) -> None:
 
 def _with_wishes(source: Source, request: Request) -> Source:
     """The same source, whose sessions know what *request* wants of their values; record batches, if they can."""
-    columnar = request.columnar and request.converters is None  # those are for the driver's own values
+    # Converters are for the driver's own values, and so is the look at a keyset.
+    columnar = request.columnar and request.converters is None and not request.keyset
     # Parameters would need types there; and what hangs in ADBC's connect or prepare is out of a deadline's reach.
     plain = request.keys is None and not request.params and request.timeout is None
     instead = source.open_for_arrow if columnar and plain and request.on_invalid_text == "raise" else None

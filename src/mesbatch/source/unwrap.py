@@ -55,6 +55,7 @@ WRAPPERS: Mapping[tuple[str, str], Callable[[Any], Any]] = {
     ("dbutils", "PooledDedicatedDBConnection"): attrgetter("_con"),
     ("dbutils", "PooledSharedDBConnection"): attrgetter("_con"),
     ("dbutils", "SteadyDBConnection"): attrgetter("_con"),
+    ("duckdb_engine", "ConnectionWrapper"): attrgetter("_ConnectionWrapper__c"),
     ("sqlalchemy", "PoolProxiedConnection"): attrgetter("driver_connection"),
     ("sqlalchemy", "Session"): lambda session: session.connection().connection,
     ("sqlalchemy", "scoped_session"): lambda session: session.connection().connection,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from mesbatch.codec.rows import Shape
+from mesbatch.keys.choose import Order
 from mesbatch.keys.resume import EncodedKey
 from mesbatch.manifest import Status
+
+Resume = Literal["keyset", "restart"]
 
 
 class Chunk(msgspec.Struct, frozen=True, array_like=True):
@@ -38,6 +41,15 @@ class Chunk(msgspec.Struct, frozen=True, array_like=True):
     overflow: bool = False
 
 
+class KeyColumn(msgspec.Struct, frozen=True):
+    """The column of a domain that holds the key: its position, the type of the keys that were asked for, as the name of
+    a class of Python, and whether the database gives its values padded with blanks."""
+
+    position: int
+    type: str
+    padded: bool = False
+
+
 class DomainAccount(msgspec.Struct, frozen=True):
     """The account of one domain so far.
 
@@ -50,6 +62,11 @@ class DomainAccount(msgspec.Struct, frozen=True):
         ends_key: True where all rows of that key are there.
         status: The status of the read, as in `Manifest`.
         one_statement: The reason why one statement read all keys: where its rows end, nobody could go on.
+        key: The column by whose keys the rows are ordered; None where they are not.
+        order: The order that was asked for.
+        resume: The way on for a domain that was read without keys: ``keyset`` is after *point*, ``restart`` is from the
+            beginning.
+        point: The values of the keyset in the last row.
 
     >>> DomainAccount([{"name": "ID"}], chunks=1, rows=2, status="complete").checksum
     '00000000'
@@ -63,6 +80,10 @@ class DomainAccount(msgspec.Struct, frozen=True):
     ends_key: bool = True
     status: Status = "reading"
     one_statement: str | None = None
+    key: KeyColumn | None = None
+    order: Order = "key"
+    resume: Resume | None = None
+    point: list[EncodedKey] | None = None
 
 
 class Entry(msgspec.Struct, frozen=True):

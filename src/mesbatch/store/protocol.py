@@ -152,6 +152,14 @@ class Store(Protocol):
     def keys(self, job_id: str, number: int) -> bytes | None:
         """Return a part of the list of keys, as it was stored; None when it is gone."""
 
+    # -- its inputs
+
+    def put_input(self, job_id: str, number: int, data: bytes) -> None:
+        """Store a part of the inputs; *number* counts the parts of all of them from 0, without gaps."""
+
+    def input(self, job_id: str, number: int) -> bytes | None:
+        """Return a part of the inputs, as it was stored; None when it is gone."""
+
     # -- its result
 
     def append(self, lease: Lease, entry: Entry, data: bytes) -> Chunk:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Any
 
 import msgspec
 
 from mesbatch.errors import ChunkLost, CorruptChunk, InvalidPage, JobNotComplete, ResultExpired
+from mesbatch.keys.collect import Keys
 from mesbatch.sink.stream import ByteStream
 from mesbatch.store.account import Chunk, ResultManifest
 from mesbatch.store.job_id import check_job_id, new_job_id
+from mesbatch.store.keyed_rows import KeyedRows, KeyIndex, keyed_rows
 from mesbatch.store.protocol import Store
+from mesbatch.store.stored_rows import Values
+from mesbatch.store.writer import read_journal
 
 HOLD_EVERY = 15.0  # seconds; a store forgets a reader after 600
 
@@ -68,6 +73,7 @@ class ResultReader:
     def __init__(self, store: Store, job_id: str) -> None:
         self._store, self._job_id = store, check_job_id(job_id)
         self._manifest: ResultManifest | None = None
+        self._indexes: dict[str, KeyIndex] = {}
 
     @property
     def manifest(self) -> ResultManifest:
@@ -103,6 +109,33 @@ class ResultReader:
         end = min(offset + limit, account.rows) if limit else account.rows
         chunks = [chunk for chunk in manifest.chunks if chunk.domain == domain]
         return Page(domain, end - offset, account.rows, ByteStream(self._array(chunks, offset, end), None))
+
+    def rows(self, domain: str, keys: Iterable[Any] | Keys) -> KeyedRows:
+        """Return the rows of *domain* that have any of *keys*, as pairs of key and row, in one pass over its chunks.
+
+        Keys are given as the job was asked for them, in any order, and are sorted as the chunks are; only chunks that
+        can hold one are read. A row is a tuple of the stored values: dates and UUIDs are text, bytes are base64. A key
+        of a CHAR column is given out without trailing blanks. Holds one chunk and the keys, and 250 bytes a chunk.
+
+        Raises:
+            NotIndexed: the domain is partial, or was read by one statement, or with ``order="any"``, or without keys.
+            InvalidPage: there is no such domain.
+            InvalidKey: a key that no row can have, or of another type than the job's.
+            JobNotFound, JobNotComplete, ResultExpired: as `manifest`.
+            ChunkLost, CorruptChunk: while reading; a chunk is not as it was published.
+        """
+        manifest = self.manifest
+        hold = _Hold(self._store, self._job_id)
+
+        def read(chunk: Chunk) -> bytes:
+            hold.renew()
+            return self.read(chunk)
+
+        account = manifest.domains.get(domain)
+        found = keyed_rows(
+            domain, account, manifest.shape, self._index(domain), keys, read, failed=manifest.failed_domains
+        )
+        return KeyedRows(found.columns, self._let_go_after(found, hold))
 
     def aggregation(self) -> bytes | None:
         """Return the aggregation as JSON, if there is one.
@@ -160,6 +193,19 @@ class ResultReader:
                     yield opening + rows
                     opening = b","
         yield b"]" if opening == b"," else b"[]"
+
+    def _index(self, domain: str) -> KeyIndex:
+        if domain not in self._indexes:
+            journal = read_journal(self._store, self._job_id, len(self.manifest.chunks))
+            self._indexes[domain] = KeyIndex.of(domain, journal)
+        return self._indexes[domain]
+
+    def _let_go_after(self, rows: KeyedRows, hold: _Hold) -> Generator[tuple[Any, Values]]:
+        try:
+            yield from rows
+        finally:
+            rows.close()
+            self._store.let_go(self._job_id, hold.reader)
 
     def _explain(self) -> ResultManifest:
         status = self._store.facts(self._job_id).get("status", "")

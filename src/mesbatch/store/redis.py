@@ -69,6 +69,7 @@ class RedisStore:
         self._facts = RedisFacts(self._server, self._names)
         self._chunks = RedisChunks(self._server, self._names, max_bytes, overflow)
         self._legacy = LegacyResults(self._server, self._names)
+        self._ended: set[str] = set()  # jobs that need not be looked at again
 
     def close(self) -> None:
         """Close the connections; may be called twice."""
@@ -102,22 +103,28 @@ class RedisStore:
         return self._facts.job_ids()
 
     def open_jobs(self, *, unlisted: bool = False) -> Iterator[str]:
-        """Give out all ids: RQ's workers have a list of their own; see `mesbatch.jobs.listening`."""
-        return self.job_ids()
+        listed = self._facts.open_jobs()
+        yield from listed
+        if unlisted:
+            there = set(self.job_ids())
+            self._ended &= there
+            yield from there - self._ended - set(listed)
 
     def unlist(self, job_id: str) -> None:
-        """Do nothing: there is no list here."""
-        check_job_id(job_id)
+        self._facts.unlist(check_job_id(job_id))
+        self._ended.add(job_id)
 
     def delete(self, job_id: str) -> None:
         chunks = [self._names.of_chunk(job_id, entry.chunk) for entry in self._entries(job_id)]
         members = ["meta", "facts", "lease", "journal", "result", "result:meta", "result:index", "result:aggregation"]
-        for names in in_lists([*self._names.of(job_id, *members), *chunks, *self._key_parts(job_id)]):
+        for names in in_lists([*self._names.of(job_id, *members), *chunks, *self._parts(job_id)]):
             self._server("unlink", *names)
+        self._facts.unlist(job_id)
         self._chunks.delete_overflow(job_id)
 
     def sweep(self) -> int:
         """Remove the overflowed chunks of jobs that are gone; Redis itself removes expired keys."""
+        self._facts.forget_expired()
         return self._chunks.sweep()
 
     # -- its lease
@@ -142,6 +149,8 @@ class RedisStore:
         members, until = ("lease", "meta", "facts", "journal"), _milliseconds(self.lease_seconds)
         if self._fenced(redis_scripts.RENEW, lease, members, until, self._long) == [b"touch"]:
             self._chunks.keep(lease.job_id, [entry.chunk for entry in self._entries(lease.job_id)], self._long)
+            for names in in_lists(self._parts(lease.job_id)):
+                self._chunks.expire(names, self._long)
 
     def release(self, lease: Lease) -> None:
         self._server.run(redis_scripts.RELEASE, self._names.of(lease.job_id, "lease"), lease.token)
@@ -157,6 +166,14 @@ class RedisStore:
 
     def keys(self, job_id: str, number: int) -> bytes | None:
         return self._get(job_id, f"keys:{number}")
+
+    # -- its inputs
+
+    def put_input(self, job_id: str, number: int, data: bytes) -> None:
+        self._server("set", *self._names.of(job_id, f"input:{number}"), data, px=self._long)
+
+    def input(self, job_id: str, number: int) -> bytes | None:
+        return self._get(job_id, f"input:{number}")
 
     # -- its result
 
@@ -244,12 +261,14 @@ class RedisStore:
         value: bytes | None = self._server("get", *self._names.of(job_id, member))
         return value
 
-    def _key_parts(self, job_id: str) -> Iterator[str]:
-        for number in count():
-            (name,) = self._names.of(job_id, f"keys:{number}")
-            if not self._server("exists", name):
-                return
-            yield name
+    def _parts(self, job_id: str) -> Iterator[str]:
+        """Give out the names of the parts of keys and inputs that are there."""
+        for kind in ("keys", "input"):
+            for number in count():
+                (name,) = self._names.of(job_id, f"{kind}:{number}")
+                if not self._server("exists", name):
+                    break
+                yield name
 
     def _fenced(
         self, script: str, lease: Lease, members: Sequence[str], *arguments: Any, more: Sequence[str] = ()

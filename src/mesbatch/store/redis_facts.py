@@ -29,6 +29,9 @@ class RedisFacts:
         split = _split({"status": "", **facts})
         if self._server.run(redis_scripts.CREATE, names, *split, new_job_id(), milliseconds) != [b"ok"]:
             raise StatusConflict(f"there is a job {job_id} already")
+        if facts.get("status") not in ENDED:
+            self._server("sadd", self._names.open_jobs, job_id)
+            self._server("pexpire", self._names.open_jobs, milliseconds)
 
     def read(self, job_id: str) -> Facts:
         meta, ours = self._server.run(redis_scripts.READ, self._names.of(job_id, "meta", "facts"))
@@ -51,6 +54,8 @@ class RedisFacts:
         )  # fmt: skip
         match answer:
             case [b"ok", meta, ours]:
+                if changes.get("status") in ENDED:
+                    self.unlist(job_id)
                 return _joined(_pairs(meta), _pairs(ours))
             case [b"lost", newest]:
                 raise lost_lease(job_id, token, newest)
@@ -58,6 +63,19 @@ class RedisFacts:
                 raise StatusConflict(f"job {job_id} is {status.decode()}: it cannot get {dict(changes)}")
             case _:
                 raise no_job(job_id)
+
+    def open_jobs(self) -> list[str]:
+        """Return the jobs that may not have ended, of those that were created here and not by an older version."""
+        return [job_id.decode() for job_id in self._server("smembers", self._names.open_jobs)]
+
+    def unlist(self, job_id: str) -> None:
+        self._server("srem", self._names.open_jobs, job_id)
+
+    def forget_expired(self) -> None:
+        """Take the jobs that are gone off the list of those that may not have ended."""
+        for job_id in self.open_jobs():
+            if not self._server("exists", *self._names.of(job_id, "meta")):
+                self.unlist(job_id)
 
     def job_ids(self) -> Iterator[str]:
         cursor = 0

@@ -13,6 +13,7 @@ class RedisNames:
 
     def __init__(self, prefix: str) -> None:
         self._start = f"{prefix}:trace:job:"
+        self.open_jobs = f"{prefix}:trace:open"  # a set of the jobs that may not have ended
 
     def of(self, job_id: str, *members: str) -> list[str]:
         """Return the names of *members* of the job, such as ``meta``."""

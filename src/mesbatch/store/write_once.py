@@ -132,6 +132,14 @@ class WriteOnceStore:
     def keys(self, job_id: str, number: int) -> bytes | None:
         return self.objects.read(numbered(check_job_id(job_id), "keys", number))
 
+    # -- its inputs
+
+    def put_input(self, job_id: str, number: int, data: bytes) -> None:
+        self.objects.replace(numbered(check_job_id(job_id), "inputs", number), data)
+
+    def input(self, job_id: str, number: int) -> bytes | None:
+        return self.objects.read(numbered(check_job_id(job_id), "inputs", number))
+
     # -- its result
 
     def append(self, lease: Lease, entry: Entry, data: bytes) -> Chunk:

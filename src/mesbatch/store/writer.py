@@ -13,8 +13,9 @@ from mesbatch.codec.checksum import Checksum
 from mesbatch.codec.column_rules import write_decimal
 from mesbatch.codec.rows import Shape
 from mesbatch.errors import InvalidDomain, JobNotComplete
+from mesbatch.keys.choose import Order
 from mesbatch.keys.resume import encode_key
-from mesbatch.store.account import Chunk, DomainAccount, Entry, MissingKeys, ResultManifest
+from mesbatch.store.account import Chunk, DomainAccount, Entry, KeyColumn, MissingKeys, ResultManifest, Resume
 from mesbatch.store.protocol import Lease, Store
 
 DOMAIN = re.compile(r"[A-Za-z0-9_.-]{1,64}")  # a domain is part of Redis keys and of a comma-separated fact
@@ -59,10 +60,21 @@ class ResultWriter:
         }
         self._aggregation: bytes | None = None
 
-    def start(self, domain: str, columns: Sequence[Mapping[str, Any]], one_statement: str | None = None) -> None:
+    def start(
+        self,
+        domain: str,
+        columns: Sequence[Mapping[str, Any]],
+        one_statement: str | None = None,
+        *,
+        key: KeyColumn | None = None,
+        order: Order = "key",
+        resume: Resume | None = None,
+    ) -> None:
         """Begin *domain*, with the *columns* of its `RowEncoder`, unless a worker before us began it.
 
         *one_statement* is the reason why one statement reads all its keys; then no worker can go on between its chunks.
+        *key* is the column by whose keys the rows come in order; *order* the one that was asked for; *resume* how a
+        worker goes on without keys.
 
         Raises:
             InvalidDomain: a name with other characters than letters, digits, ``_.-``, or of more than 64.
@@ -70,14 +82,25 @@ class ResultWriter:
         if not DOMAIN.fullmatch(domain):
             raise InvalidDomain(f"{domain[:80]!r} cannot be stored: a domain is 1 to 64 letters, digits and _.-")
         if domain not in self.domains:
-            self.domains[domain] = DomainAccount([dict(column) for column in columns], one_statement=one_statement)
+            self.domains[domain] = DomainAccount(
+                [dict(column) for column in columns], one_statement=one_statement, key=key, order=order, resume=resume
+            )
             self._checksums[domain] = Checksum()
 
-    def publish(self, domain: str, data: bytes, rows: int, last_key: Any = None, *, ends_key: bool = True) -> None:
+    def publish(
+        self,
+        domain: str,
+        data: bytes,
+        rows: int,
+        last_key: Any = None,
+        *,
+        ends_key: bool = True,
+        point: Sequence[Any] | None = None,
+    ) -> None:
         """Publish a chunk: *data*, a compact JSON array of *rows* rows of a *domain* that was started.
 
         *last_key* is the key of the last row, as it was asked for. *ends_key* says that all its rows are there after
-        this chunk, so that a retry may begin with the next key.
+        this chunk, so that a retry may begin with the next key. *point* has the values of a keyset in the last row.
         """
         checksum = self._checksums[domain]
         before, account = checksum.hexdigest(), self.domains[domain]
@@ -85,6 +108,7 @@ class ResultWriter:
         after = msgspec.structs.replace(
             account, chunks=account.chunks + 1, rows=account.rows + rows, checksum=checksum.hexdigest(),
             last_key=None if last_key is None else encode_key(last_key), ends_key=ends_key,
+            point=None if point is None else list(map(encode_key, point)),
         )  # fmt: skip
         chunk = Chunk(
             len(self._chunks), domain, account.chunks, rows, len(data), zlib.crc32(data), self._lease.token

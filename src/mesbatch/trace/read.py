@@ -9,10 +9,8 @@ from threading import Event as Flag
 from typing import Any, Protocol, Self
 from warnings import warn
 
-from mesbatch.batch import Batch, Column, find_column
-from mesbatch.errors import KeyColumnError, StatementError
+from mesbatch.batch import Batch, Column, Row, find_column
 from mesbatch.events import Event
-from mesbatch.keys.choose import StrategyName
 from mesbatch.keys.collect import Keys, collect_keys
 from mesbatch.keys.resume import ResumePoint
 from mesbatch.manifest import FailedKeys, Manifest
@@ -21,49 +19,9 @@ from mesbatch.read.reader import BatchReader, read_sql_iter
 from mesbatch.read.request import check_positive
 from mesbatch.read.threads import Ahead, Inline
 from mesbatch.source.connect import find_source
-from mesbatch.source.session import Params
+from mesbatch.trace.query import Query as Query
+from mesbatch.trace.query import check_keyed
 from mesbatch.units import MiB
-
-
-@dataclass(frozen=True)
-class Query:
-    """One domain of a trace.
-
-    With a *separator* no index serves the keys, so the SQL has no ``:keys``: it is one scan, and a row is given out,
-    once, if any of its keys was asked for.
-
-    Args:
-        sql: The statement, with ``IN (:keys)`` once; without it where there is a *separator*.
-        key: The key's column in the result, if that is not the filter's.
-        params: Values for the other binds of the statement, in the driver's own style.
-        separator: The text between several keys in one value of *key*, such as the comma of ``"a1,b2"``.
-        strategy: The way of keys into statements, as in `read_sql_iter`.
-        splittable: True says that the statement may be cut by key although nobody can judge it.
-
-    Raises:
-        KeyColumnError: a *separator* without a *key*.
-        StatementError: a *separator* with a *strategy*, or with *splittable*.
-
-    >>> query = Query("select * from holds where id in (:keys) and reason = :reason", params={"reason": "dust"})
-    >>> query.strategy
-    'auto'
-    """
-
-    sql: Any
-    key: str | None = None
-    params: Params = None
-    separator: str | None = None
-    strategy: StrategyName = "auto"
-    splittable: bool = False
-
-    def __post_init__(self) -> None:
-        if self.separator is not None and not (self.separator and self.key):
-            raise KeyColumnError(f"separator={self.separator!r}: it must not be empty, and key must name its column")
-        if self.separator is not None and self.strategy != "auto":
-            raise StatementError(f"strategy={self.strategy!r}: no keys get into a statement whose rows hold several")
-        if self.separator is not None and self.splittable:
-            raise StatementError("splittable=True: a statement whose rows hold several keys is one scan")
-
 
 _Items = Inline[tuple[str, Batch]] | Ahead["_Worker", str, tuple[str, Batch]]
 
@@ -96,9 +54,10 @@ class Trace:
     def read(
         self,
         con: Any,
-        keys: Iterable[Any] | Keys,
+        keys: Iterable[Any] | Keys | None,
         domains: Sequence[str] | None = None,
         *,
+        after: Sequence[Any] | None = None,
         on_failure: OnFailure = "raise",
         aggregation: Aggregation | None = None,
         domains_at_once: int = 1,
@@ -110,6 +69,7 @@ class Trace:
     ) -> TraceReader:
         """Read *domains* (all of them, if None), *domains_at_once* side by side, within *max_bytes* in all.
 
+        *keys* None reads queries without keys; one with a keyset begins *after* the values of its columns.
         With ``on_failure="partial"`` a domain that fails ends, named in its manifest, and the others go on; with
         ``"raise"`` its failure ends the read. *timeout* is for each domain, and *on_event* gets the domain beside the
         event. The other options are those of `read_sql_iter`.
@@ -127,7 +87,8 @@ class Trace:
                 "pass an engine, a pool, a URL or a function that connects"
             )
         at_once = max(1, min(domains_at_once, len(chosen)))
-        collected = collect_keys(keys)
+        check_keyed(self.queries, chosen, keyed=keys is not None, going_on=after is not None)
+        collected = None if keys is None else collect_keys(keys)
         own = None if isinstance(keys, Keys) else collected
 
         def reader(domain: str) -> BatchReader:
@@ -139,6 +100,7 @@ class Trace:
                 max_bytes=max_bytes // at_once, batch_size=batch_size, timeout=timeout,
                 parallel=1 if query.separator else parallel,
                 on_event=None if on_event is None else partial(on_event, domain),
+                keyset=query.keyset, after=after,
             )  # fmt: skip
 
         try:
@@ -157,6 +119,7 @@ class TraceReader(Iterator[tuple[str, Batch]]):
         manifests: The account of each domain.
         descriptions: The columns of each domain, from its first batch on, or its end.
         key_columns: The column by which the rows of a domain are in order of keys; None if they are not.
+        keysets: The columns by which the rows of a domain are ordered without keys, if any.
         aggregation: The counts, after the end.
 
     >>> import sqlite3
@@ -171,14 +134,15 @@ class TraceReader(Iterator[tuple[str, Batch]]):
         self,
         queries: Mapping[str, Query],
         readers: dict[str, BatchReader],
-        keys: Keys,
+        keys: Keys | None,
         on_failure: OnFailure,
         aggregation: Aggregation | None,
         at_once: int,
         own_keys: Keys | None,
     ) -> None:
         self.domains = tuple(readers)
-        self.cid_count = len(keys)
+        self.cid_count = None if keys is None else len(keys)
+        self.keysets = {domain: tuple(queries[domain].keyset) for domain in readers}
         self.manifests: dict[str, Manifest] = {domain: reader.manifest for domain, reader in readers.items()}
         self.descriptions: dict[str, tuple[Column, ...]] = {}
         self.key_columns: dict[str, str | None] = {}
@@ -204,6 +168,15 @@ class TraceReader(Iterator[tuple[str, Batch]]):
     def resume_point(self, domain: str, value: Any) -> ResumePoint:
         """The place after the rows of *value* in *domain*, as that of a `BatchReader`."""
         return self._work.readers[domain].resume_point(value)
+
+    def keyset_point(self, domain: str, row: Row) -> tuple[Any, ...]:
+        """The values of the keyset of *domain* in *row*, after which another read goes on."""
+        columns = [column.name for column in self.descriptions[domain]]
+        return tuple(row[find_column(columns, name)] for name in self.keysets[domain])
+
+    def pads_key(self, domain: str) -> bool:
+        """Tell whether the keys of *domain* come padded with blanks, as `BatchReader.pads_key`."""
+        return self._work.readers[domain].pads_key
 
     @property
     def movable(self) -> bool:
@@ -266,8 +239,8 @@ class _Domains:
 
     queries: Mapping[str, Query]
     readers: dict[str, BatchReader]
-    keys: Keys
-    cid_count: int
+    keys: Keys | None
+    cid_count: int | None
     on_failure: OnFailure
     descriptions: dict[str, tuple[Column, ...]]
     key_columns: dict[str, str | None]
@@ -302,7 +275,7 @@ class _Domains:
             if self.on_failure == "raise":
                 error.add_note(f"while reading domain {domain!r}")
                 raise
-            missing = self.cid_count - reader.manifest.keys_read
+            missing = (self.cid_count or 0) - reader.manifest.keys_read
             reader.manifest.failed.append(FailedKeys(None, None, missing, f"{type(error).__name__}: {error}"))
 
 
@@ -321,12 +294,12 @@ class _Worker:
         """The readers close themselves."""
 
 
-def _rows_with_any(keys: Keys, query: Query, columns: Sequence[str]) -> Callable[[Batch], Batch]:
+def _rows_with_any(keys: Keys | None, query: Query, columns: Sequence[str]) -> Callable[[Batch], Batch]:
     """Make a function that keeps the rows with a key that was asked for; all of them if the SQL has ``:keys``.
 
     It looks each key up in the sorted ones, so that nothing more is held.
     """
-    if query.separator is None:
+    if query.separator is None or keys is None:
         return lambda batch: batch
     index, separator = find_column(columns, query.key or ""), query.separator
 

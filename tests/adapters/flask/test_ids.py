@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+from datetime import date, datetime
+from decimal import Decimal
 from itertools import chain
+from uuid import UUID
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 pytest.importorskip("flask", reason="no web framework: flask is not installed")
 
-from mesbatch.adapters.flask import ids
+from mesbatch import Query, Trace
+from mesbatch.adapters.flask import ids, trace_blueprint
 from mesbatch.adapters.flask.ids import collect_ids, slice_ids
-from mesbatch.admission import Reject
+from mesbatch.admission import AdmissionPolicy, Reject
 from mesbatch.errors import InvalidKey, InvalidRequest
-from mesbatch.keys.collect import SpooledKeys
+from mesbatch.keys.collect import SpooledKeys, flat
 from tests.adapters.flask.application import Application
 
 TOO_MANY = Reject("too many", cid_count=1, limit=1, cid_count_exact=False)
@@ -165,3 +170,55 @@ def test_a_body_that_ends_before_its_length_is_400(application):
         environ_overrides={"CONTENT_LENGTH": str(len(body) + 10)},
     )  # fmt: skip
     assert answer.status_code == 400
+
+
+TYPED = {
+    date: ([date(2026, 2, 25), date(2026, 2, 26)], ['"2026-13-01"', "1", '"a"']),
+    datetime: ([datetime(2026, 2, 25, 8), datetime(2026, 2, 25, 9)], ['"today"', "1.5"]),
+    UUID: ([UUID(int=7), UUID(int=8)], ['"7"', "7"]),
+    Decimal: ([Decimal("1.50"), Decimal(2)], ['"x"', "[]"]),
+    int: ([1, 2], ['"1"', "1.5"]),
+    str: (["1", "a"], ["1", "null"]),
+}
+
+
+@pytest.mark.parametrize("kind", TYPED)
+def test_ids_of_a_declared_type_are_values_of_it(kind):
+    keys, wrong = TYPED[kind]
+    found = msgspec.json.encode(keys)
+    slices = list(slice_ids(memoryview(found), kind))
+    assert slices == [keys]
+    assert {type(key) for key in slices[0]} == {kind}
+    collected = collect_ids(slices, lambda count: None)
+    assert list(flat(collected)) == keys
+    for one in wrong:
+        with pytest.raises(InvalidRequest, match="container_ids is not what this route takes"):
+            list(slice_ids(memoryview(b"[%b]" % one.encode()), kind))
+
+
+@pytest.mark.parametrize("kind", [Decimal, date])
+def test_more_ids_than_are_sorted_in_memory_keep_their_type(kind, monkeypatch):
+    monkeypatch.setattr("mesbatch.adapters.flask.ids.SORTED_IN_MEMORY", 3)
+    monkeypatch.setattr("mesbatch.keys.collect.SORTED_IN_MEMORY", 300)
+    keys = [Decimal(n) / 2 for n in range(20)] if kind is Decimal else [date(2026, 1, 1 + n) for n in range(20)]
+    collected = collect_ids([keys[10:], keys[:10]], lambda count: None)
+    try:
+        assert list(flat(collected)) == keys
+    finally:
+        collected.close()
+
+
+def test_a_route_may_take_ids_of_another_type(tmp_path):
+    application = Application(tmp_path)
+    trace = Trace({"moves": Query("select n, cid from moves where n in (:keys)")})
+    application.jobs.functions["by_number"] = lambda work: trace.read(application.connect, work.keys, work.domains)
+    blueprint = trace_blueprint(
+        trace, AdmissionPolicy(), application.limiter, application.jobs, lambda: "ann", function="by_number",
+        enqueue=False, key_type=int, url_prefix="/by_number",
+    )  # fmt: skip
+    application.flask.register_blueprint(blueprint, name="by_number")
+    body = {"profile": "query_tool", "domains": ["moves"]}
+    answer = application.client.post("/by_number/events", json={**body, "container_ids": [7, 3, 3]})
+    assert [row["n"] for row in answer.json["results"]["moves"]["data"]] == [3, 7]
+    answer = application.client.post("/by_number/events", json={**body, "container_ids": ["7"]})
+    assert (answer.status_code, answer.json["code"]) == (400, "INVALID_PARAMS")

@@ -10,8 +10,10 @@ import sys
 import pytest
 
 from mesbatch.browser import MODULES
+from mesbatch.demo.attribution import attribute
 from mesbatch.demo.comparison import incident_bytes
 from mesbatch.demo.dashboard import worker
+from mesbatch.demo.lineage import lineage
 from mesbatch.demo.queries import DOMAINS
 from mesbatch.demo.rows import container_ids
 from mesbatch.demo.runs import TRACE
@@ -149,3 +151,20 @@ def test_only_the_process_of_a_job_is_taken_for_one(jobs):
         assert process.wait(10) == -signal.SIGKILL
     worker.kill(process.pid)  # it has gone: nothing happens
     assert rss(process.pid) is None
+
+
+def test_a_lineage_charges_rejects_to_ancestors(client, jobs, warehouse):
+    def events(work):
+        work.conclude(attribute)
+        return TRACE.read(warehouse, work.keys, work.domains, on_failure=work.on_failure, max_bytes=work.max_bytes)
+
+    jobs.functions["events"] = events
+    wanted = {
+        "profile": "mid_section_defect", "container_ids": list(container_ids(CIDS)), "lineage": dict(lineage(CIDS)),
+        "domains": ["upstream_history", "materials", "rejects"],
+    }  # fmt: skip
+    answer = client.post("/api/trace/events", json=wanted, environ_overrides={"werkzeug.socket": None})
+    found = answer.json["aggregation"]["attribution"]
+    assert found["rejects"] > 0
+    assert max(found["by_equipment"].values()) <= found["rejects"], "no lot is charged twice to one equipment"
+    assert min(found["by_material"].values()) > 0

@@ -37,7 +37,8 @@ def test_every_statement_that_returns_rows_is_read(postgres, postgres_schema_url
     postgres.execute("create table t as select 1 as n")
     postgres.commit()
     expected = postgres.execute(sql).fetchall()
-    assert [row for batch in read_sql_iter(sql, postgres_schema_url) for row in batch.rows] == expected
+    for con in (postgres_schema_url, postgres):
+        assert [row for batch in read_sql_iter(sql, con) for row in batch.rows] == expected
 
 
 def test_a_lock_that_is_not_given_is_busy(postgres, postgres_schema_url):

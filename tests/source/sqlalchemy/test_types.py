@@ -155,6 +155,23 @@ def test_duckdbs_connection_and_engine_take_statements(tmp_path):
         assert read(keyed, con, keys=["l1"]) == [(4, "l1")]
 
 
+def test_an_engine_of_duckdb_engine_is_duckdb(tmp_path):
+    duckdb = pytest.importorskip("duckdb")
+    pytest.importorskip("duckdb_engine", reason="could not import duckdb_engine")
+    path = tmp_path / "t.duckdb"
+    with closing(duckdb.connect(str(path))) as con:
+        con.execute("create table moves as select n, 'l' || n % 3 as lot from range(6) r (n)")
+    keyed = select(MOVES.c.n, MOVES.c.lot).where(MOVES.c.lot.in_(bindparam("keys", expanding=True)), MOVES.c.n > 1)
+    by_text = text("select n, lot from moves where lot in (:keys) and n > :low")
+    engine = sqlalchemy.create_engine(f"duckdb:///{path}")
+    with closing(engine.raw_connection()) as raw, engine.connect() as connection:
+        for con in (engine, connection, f"duckdb:///{path}"):
+            assert read(keyed, con, keys=["l1"]) == [(4, "l1")]
+            assert read(by_text, con, {"low": 1}, keys=["l1", "l2"]) == [(4, "l1"), (2, "l2"), (5, "l2")]
+        assert read("select n from moves where n > ?", raw, (4,)) == [(5,)]
+    engine.dispose()
+
+
 def asynchronous():
     pytest.importorskip("greenlet")
     sqlalchemy_async = pytest.importorskip("sqlalchemy.ext.asyncio")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from mesbatch.adapters.flask.reads import ReadsInTurn
 from mesbatch.admission import LearnedBytes
 from mesbatch.batch import Batch
 from mesbatch.jobs import Aggregation, Work
-from mesbatch.jobs.function import JobFunction
+from mesbatch.jobs.function import Conclusion, JobFunction
+from mesbatch.jobs.kept_rows import KeptRows
 from mesbatch.keys.collect import Keys
+from mesbatch.store.inputs import InputReader
 from mesbatch.trace.read import TraceReader
 
 
@@ -18,8 +21,9 @@ class FunctionRead(ReadsInTurn):
     """Rows of *domains* for *keys* that *function* reads, as one trace; *one_by_one* calls it for each domain.
 
     A domain that fails is named and the others go on, as the trace's contract wants. An aggregation of the function
-    counts here, with one object for all domains. Every domain that is complete at the end teaches *learned* its bytes
-    per key. The *keys* are closed with it.
+    counts here, with one object for all domains. Where the function concludes, the rows are kept on disk as they pass.
+    Every domain that is complete at the end teaches *learned* its bytes
+    per key. The *keys* are closed with it; *inputs* are those that *function* opens.
 
     Raises:
         Exception: whatever *function* raises; it reads nothing yet.
@@ -27,17 +31,23 @@ class FunctionRead(ReadsInTurn):
 
     def __init__(
         self, function: JobFunction, arguments: Mapping[str, Any], keys: Keys, domains: Sequence[str], max_bytes: int,
-        learned: LearnedBytes, *, one_by_one: bool,
+        learned: LearnedBytes, *, one_by_one: bool, inputs: Mapping[str, InputReader] | None = None,
     ) -> None:  # fmt: skip
-        readers: list[TraceReader] = []
+        self._readers = readers = list[TraceReader]()
         super().__init__(readers)
         self._keys, self._key_count, self._learned = keys, len(keys), learned
         self._counting: Aggregation | None = None
         self._counted: Mapping[str, Any] | None = None
+        self._conclusions: list[Conclusion] = []
+        self._kept: KeptRows | None = None
+        self._work = Work(
+            keys, tuple(domains), max_bytes, "partial", self._aggregate, inputs or {}, conclude=self._conclusions.append
+        )
         try:
-            for some in [(domain,) for domain in domains] if one_by_one else [tuple(domains)]:
-                work = Work(keys, some, max_bytes, "partial", self._aggregate)
-                readers.append(function(work, **arguments))
+            parts = [(domain,) for domain in domains] if one_by_one else [tuple(domains)]
+            readers.extend(function(replace(self._work, domains=some), **arguments) for some in parts)
+            if self._conclusions:
+                self._kept = KeptRows(keys)
         except BaseException:
             self.close()
             raise
@@ -51,17 +61,27 @@ class FunctionRead(ReadsInTurn):
         return self._counted
 
     def __iter__(self) -> Iterator[tuple[str, Batch]]:
-        for domain, batch in super().__iter__():
-            if self._counting is not None:
-                self._counting.add(domain, batch)
-            yield domain, batch
-            del batch
+        for reader in self._readers:
+            for domain, batch in reader:
+                if self._counting is not None:
+                    self._counting.add(domain, batch)
+                if self._kept is not None:
+                    self._kept.add(reader, domain, batch)
+                yield domain, batch
+                del batch
+            if self._kept is not None:
+                self._kept.end(reader)
         if self._counting is not None:
             self._counted = self._counting.result()
+        if self._kept is not None:
+            conclude = self._conclusions[-1]  # each call of the function names it
+            self._counted = {**(self._counted or {}), **conclude(replace(self._work, rows=self._kept.rows))}
         self._learn()
 
     def close(self) -> None:
         super().close()
+        if self._kept is not None:
+            self._kept.close()
         self._keys.close()
 
     def _learn(self) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from datetime import date, datetime
+from decimal import Decimal
 from itertools import chain
-from typing import Annotated
+from typing import Annotated, Any
+from uuid import UUID
 
 import msgspec
 
@@ -16,35 +19,41 @@ SLICE_BYTES = 256 * 1024  # 13,000 ids of 16 characters, in 2 MiB as Python obje
 
 SmallInt = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]  # of the databases' integers none is larger
 Id = str | int
+KeyType = type[str] | type[int] | type[date] | type[datetime] | type[Decimal] | type[UUID]
 Refuse = Callable[[int], Reject | None]
 
 _ids = msgspec.json.Decoder(list[str | SmallInt])
 
 
-def slice_ids(found: memoryview) -> Iterator[list[Id]]:
-    """Decode the JSON array *found* in slices of about `SLICE_BYTES`.
+def slice_ids(found: memoryview, key_type: KeyType | None = None) -> Iterator[list[Any]]:
+    """Decode the JSON array *found* in slices of about `SLICE_BYTES`, as values of *key_type*.
 
     Raises:
-        InvalidRequest: it is no array, or holds something else than texts and integers of at most 64 bits.
+        InvalidRequest: it is no array, or holds something else than texts and integers of at most 64 bits, or than
+            values of *key_type*.
 
     >>> list(slice_ids(memoryview(b'["a", 2]')))
     [['a', 2]]
+    >>> list(slice_ids(memoryview(b'["2026-02-25"]'), date))
+    [[datetime.date(2026, 2, 25)]]
     """
+    decoder: msgspec.json.Decoder[Any] = _ids if key_type is None else msgspec.json.Decoder(list[key_type])  # type: ignore[valid-type]
     if bytes(found[:1]) != b"[":
         raise InvalidRequest("container_ids must be an array")
     at, end = 1, len(found) - 1
     while at < end:
         until = _slice_end(found, at, end)
-        if some := _decode(found[at:until]):
+        if some := _decode(decoder, found[at:until]):
             yield some
         elif until < end or at > 1:
             raise InvalidRequest("container_ids is not what this route takes: a member is missing")
         at = until + 1
 
 
-def _decode(members: memoryview) -> list[Id]:
+def _decode(decoder: msgspec.json.Decoder[Any], members: memoryview) -> list[Any]:
     try:
-        return _ids.decode(b"[%b]" % bytes(members))
+        found: list[Any] = decoder.decode(b"[%b]" % bytes(members))
+        return found
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidRequest(f"container_ids is not what this route takes: {error}") from error
 
@@ -69,16 +78,17 @@ def _last_comma(text: bytes) -> int:
     return comma
 
 
-def collect_ids(slices: Iterable[list[Id]], refuse: Refuse) -> Keys | Reject:
+def collect_ids(slices: Iterable[list[Any]], refuse: Refuse) -> Keys | Reject:
     """Make the ids of *slices* distinct and ascending, unless *refuse* has an answer to as many as were counted.
 
     *refuse* is asked after each slice that is not the last. Up to `SORTED_IN_MEMORY` distinct ids are held in memory;
-    more, and all that come after them, are collected on disk, and *refuse* is not asked again.
+    more, and all that come after them, are collected on disk, and *refuse* is not asked again. Decimals and datetimes,
+    which are not sorted there as Python does, stay in memory.
 
     Raises:
         InvalidKey: see `collect_keys`.
     """
-    distinct: dict[Id, None] = {}
+    distinct: dict[Any, None] = {}
     asked, rest = 0, iter(slices)
     for some in rest:
         if len(distinct) > asked:
@@ -86,7 +96,7 @@ def collect_ids(slices: Iterable[list[Id]], refuse: Refuse) -> Keys | Reject:
             if (decision := refuse(asked)) is not None:
                 return decision
         distinct.update(dict.fromkeys(some))
-        if len(distinct) > SORTED_IN_MEMORY:
+        if len(distinct) > SORTED_IN_MEMORY and not isinstance(some[0], Decimal | datetime):
             first, distinct = list(distinct), {}
             return collect_keys(chain(first, chain.from_iterable(rest)))
     return collect_keys(list(distinct))

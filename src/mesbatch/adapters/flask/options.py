@@ -38,7 +38,8 @@ class Limits:
 
     Args:
         max_bytes: Bytes of memory that reading may hold.
-        max_body: Bytes of the largest request body.
+        max_body: Bytes of the largest request body, which is held once; those of a compressed one count after
+            decompression.
         wait: Seconds that a request waits for a permit; it occupies one of the server's few threads meanwhile.
         timeout: Seconds for the whole answer, including the time that the client takes, and for a job from its
             submission to its end.

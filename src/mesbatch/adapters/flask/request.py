@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import zlib
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, cast
 
 import msgspec
@@ -13,12 +14,22 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from mesbatch.adapters.flask.answers import JSON
 from mesbatch.adapters.flask.response import NDJSON
 from mesbatch.codec.rows import Shape
-from mesbatch.errors import BodyTooLarge, InvalidPage, InvalidRequest, NoPrincipal, NotAcceptable, UnsupportedMediaType
+from mesbatch.errors import (
+    BodyTooLarge,
+    InvalidJob,
+    InvalidPage,
+    InvalidRequest,
+    NoPrincipal,
+    NotAcceptable,
+    UnsupportedMediaType,
+)
 from mesbatch.jobs.owner import owner_text
+from mesbatch.store.inputs import check_inputs
 
 LINES = (NDJSON, "application/jsonl", "application/ndjson")  # names of one format, none of them registered
 
 READ_BYTES = 64 * 1024
+GZIP = zlib.MAX_WBITS | 16  # zlib's word for a stream with the header of gzip
 
 Principal = Callable[[], str]
 
@@ -30,6 +41,28 @@ class EventsRequest(msgspec.Struct):
     container_ids: msgspec.Raw
     domains: list[str]
     params: dict[str, Any] = {}  # msgspec copies it
+
+    def inputs(self) -> dict[str, msgspec.Raw]:
+        """The members that go to the function as large inputs, as they stand in the body; none but in `with_inputs`."""
+        names = self.__struct_fields__[len(EventsRequest.__struct_fields__) :]
+        encoded = self.__struct_encode_fields__[len(EventsRequest.__struct_fields__) :]
+        found = ((name, getattr(self, field)) for field, name in zip(names, encoded))
+        return {name: raw for name, raw in found if len(memoryview(raw))}
+
+
+def with_inputs(names: Sequence[str]) -> type[EventsRequest]:
+    """Make the body of a route that takes the members *names*, where a client sends them, as large inputs.
+
+    Raises:
+        InvalidJob: a name that no input can have, or that another member has.
+    """
+    check_inputs(dict.fromkeys(names))
+    if taken := [name for name in names if name in EventsRequest.__struct_fields__]:
+        raise InvalidJob(f"{taken[0]!r} is a member of its own, and no input")
+    fields = {f"input_{position}": name for position, name in enumerate(names)}
+    members = [(field, msgspec.Raw, msgspec.Raw(b"")) for field in fields]
+    made = msgspec.defstruct("EventsRequestWithInputs", members, bases=(EventsRequest,), rename=fields)
+    return cast("type[EventsRequest]", made)
 
 
 def negotiate(*offered: str) -> str:
@@ -61,27 +94,32 @@ def name_principal(principal: Principal) -> str:
     """Ask the application for the user on whose behalf the request is made; an integer or UUID becomes text.
 
     Raises:
-        InvalidJob: the application names something else.
-        NoPrincipal: the application names nobody.
+        NoPrincipal: the application names nobody, or something that is no name, such as bytes.
     """
     found: Any = principal()
     if found is None or found == "":
         raise NoPrincipal("this route is for a user that the application knows, and it named none")
-    return owner_text(found)
+    try:
+        return owner_text(found)
+    except InvalidJob as error:
+        raise NoPrincipal(f"this route is for a user that the application knows: {error}") from error
 
 
-def read_events(max_body: int, known: Collection[str]) -> EventsRequest:
-    """Read the body of the request; *known* are the domains that it may name.
+def read_events(max_body: int, known: Collection[str], kind: type[EventsRequest] = EventsRequest) -> EventsRequest:
+    """Read the body of the request, of some *kind*; *known* are the domains that it may name.
+
+    A body may be compressed by gzip; *max_body* counts its bytes as they come and as they are decompressed.
 
     Raises:
-        UnsupportedMediaType: it is not said to be JSON: a page of another site can send any other type unasked.
+        UnsupportedMediaType: it is not said to be JSON: a page of another site can send any other type unasked; or it
+            is compressed in another way.
         BodyTooLarge: it has more than *max_body* bytes; it was not read, or not to its end.
         InvalidRequest: it is no JSON object of this kind, or names a domain that is not known.
     """
     if request.mimetype != JSON:
         raise UnsupportedMediaType(f"the body must have Content-Type: {JSON}, got {request.mimetype[:80] or 'none'}")
     try:
-        events = msgspec.json.decode(_read_body(max_body), type=EventsRequest)
+        events = msgspec.json.decode(_read_body(max_body), type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # a validation error is a decode error
         raise InvalidRequest(f"the body is not what this route takes: {error}") from error
     if not events.domains:
@@ -121,10 +159,38 @@ def _read_body(max_body: int) -> bytes | bytearray:
     if (length or 0) > max_body:
         raise BodyTooLarge(f"the body has {length:,} bytes, the limit is {max_body:,}")
     request.max_content_length = max_body  # a body without a length is counted as it comes
+    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
     try:
+        if encoding == "gzip":
+            return _decompress(max_body)
+        if encoding != "identity":
+            raise UnsupportedMediaType(f"the body may have Content-Encoding: gzip, or none; got {encoding[:80]}")
         return request.get_data(cache=False) if length is None else _read_in_place(length)
     except RequestEntityTooLarge as error:
         raise BodyTooLarge(f"the body has more bytes than the limit of {max_body:,}") from error
+
+
+def _decompress(max_body: int) -> bytearray:
+    """Read a body of gzip; it is in memory once, and no more of it than may be."""
+    body, unzip = bytearray(), zlib.decompressobj(GZIP)
+    try:
+        while piece := request.stream.read(READ_BYTES):
+            while piece:
+                body += unzip.decompress(piece, READ_BYTES)
+                if len(body) > max_body:
+                    raise BodyTooLarge(f"the body has more than {max_body:,} bytes once it is decompressed")
+                piece = unzip.unconsumed_tail
+                if unzip.eof and (piece := unzip.unused_data):  # gzip files may follow one another
+                    unzip = zlib.decompressobj(GZIP)
+        while some := unzip.decompress(unzip.unconsumed_tail, READ_BYTES):  # what zlib still holds
+            body += some
+            if len(body) > max_body:
+                raise BodyTooLarge(f"the body has more than {max_body:,} bytes once it is decompressed")
+    except zlib.error as error:
+        raise InvalidRequest(f"the body is no gzip: {error}") from error
+    if not unzip.eof:
+        raise InvalidRequest("the body is no gzip: it ends too early")
+    return body
 
 
 def _read_in_place(length: int) -> bytearray:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from inspect import signature
 from typing import Any
 
+import msgspec
 from flask import Blueprint, Response
 
 from mesbatch.adapters.flask.answers import JSON, rejected
 from mesbatch.adapters.flask.function_read import FunctionRead
 from mesbatch.adapters.flask.guarded import OWN_OPTIONS, guarded_blueprint, refuse_other_methods
-from mesbatch.adapters.flask.ids import collect_ids, slice_ids
+from mesbatch.adapters.flask.ids import KeyType, collect_ids, slice_ids
 from mesbatch.adapters.flask.job_views import PREFIX, add_job_routes, job_started
 from mesbatch.adapters.flask.live import stream_json, stream_ndjson
 from mesbatch.adapters.flask.options import Dialect, Limits
@@ -25,6 +27,7 @@ from mesbatch.adapters.flask.request import (
     negotiate,
     read_events,
     read_shape,
+    with_inputs,
 )
 from mesbatch.adapters.flask.response import NDJSON
 from mesbatch.admission import Admission, AdmissionPolicy, Admitted, Cost, Enqueue, LearnedBytes, Limiter, Reject
@@ -33,6 +36,7 @@ from mesbatch.errors import InvalidJob, InvalidRequest, NoWorker, StoreError
 from mesbatch.jobs import Jobs, JobSpec
 from mesbatch.jobs.function import check_call
 from mesbatch.keys.collect import Keys
+from mesbatch.store.inputs import GivenInputs
 from mesbatch.trace.read import Trace
 
 _logger = logging.getLogger(__name__)
@@ -46,6 +50,8 @@ def trace_blueprint(
     principal: Principal,
     *,
     function: str = "events",
+    inputs: Sequence[str] = (),
+    key_type: KeyType | None = None,
     url_prefix: str = PREFIX,
     enqueue: bool = True,
     learned: LearnedBytes | None = None,
@@ -71,16 +77,20 @@ def trace_blueprint(
         learned: The bytes per key that earlier reads had.
         dialect: The style of the answers.
         limits: The limits of one request.
+        inputs: Members of the body that are not parsed: the function opens one as ``work.inputs[name]``, where a client
+            sent it, and a job stores it beside its keys.
+        key_type: The type of the ids (date, datetime, UUID, Decimal, int, str) as JSON writes them; by default they are
+            texts and integers.
 
     Raises:
-        InvalidJob: *jobs* does not allow *function*.
+        InvalidJob: *jobs* does not allow *function*, or one of *inputs* cannot be the name of one.
     """
     if function not in jobs.functions:
         raise InvalidJob(f"the function {function!r} is not allowed; allowed are {', '.join(jobs.functions)}")
     blueprint = guarded_blueprint("mesbatch_trace", url_prefix, dialect)
     route = _EventsRoute(
         trace, Admission(policy, limiter), learned or LearnedBytes(), jobs, principal, function, enqueue,
-        dialect, limits,
+        dialect, limits, with_inputs(inputs), key_type,
     )  # fmt: skip
     blueprint.add_url_rule("/events", "events", route.answer, methods=["POST"], **OWN_OPTIONS)
     refuse_other_methods(blueprint, "/events", "POST")
@@ -94,6 +104,7 @@ class _Asked:
 
     spec: JobSpec
     keys: Keys
+    inputs: dict[str, msgspec.Raw]
     mimetype: str
     owner: str
 
@@ -109,11 +120,20 @@ class _EventsRoute:
     enqueue: bool
     dialect: Dialect
     limits: Limits
+    body: type[EventsRequest]
+    key_type: KeyType | None
 
     def answer(self, **variables: Any) -> Response:
         asked = self._read_request()
         if isinstance(asked, Reject):
             return rejected(asked, dialect=self.dialect)
+        try:
+            return self._decide_twice(asked)
+        except BaseException:
+            asked.keys.close()
+            raise
+
+    def _decide_twice(self, asked: _Asked) -> Response:
         try:
             return self._decide(asked, worker_listens=self._worker_listens())
         except NoWorker as error:  # the last one left between the decision and the submission
@@ -132,9 +152,11 @@ class _EventsRoute:
                 with decision.permit:
                     return self._read_now(asked, decision)
             case Enqueue():
-                return job_started(self.jobs.submit(asked.spec, asked.keys))
+                response = job_started(self.jobs.submit(asked.spec, asked.keys, inputs=asked.inputs))
             case Reject():
-                return rejected(decision, dialect=self.dialect)
+                response = rejected(decision, dialect=self.dialect)
+        asked.keys.close()  # a read closes them at its end
+        return response
 
     def _cost(self, spec: JobSpec, keys: int) -> Cost:
         """Make the cost of a streamed answer, which holds *max_bytes* in memory, however large it is."""
@@ -145,7 +167,7 @@ class _EventsRoute:
         spec, as_json = asked.spec, asked.mimetype == JSON
         read = FunctionRead(
             self.jobs.functions[self.function], spec.arguments, asked.keys, spec.domains, self.limits.max_bytes,
-            self.learned, one_by_one=as_json,
+            self.learned, one_by_one=as_json, inputs=GivenInputs(asked.inputs),
         )  # fmt: skip
         if as_json:
             return stream_json(read, permit=admitted, dialect=self.dialect, limits=self.limits)
@@ -159,12 +181,12 @@ class _EventsRoute:
         if shape == "arrays" and mimetype == JSON:
             raise InvalidRequest(f"shape=arrays is for Accept: {NDJSON}; the JSON object has objects")
         owner = name_principal(self.principal)
-        events = read_events(self.limits.max_body, self.trace.queries)
+        events = read_events(self.limits.max_body, self.trace.queries, self.body)
         if "profile" in events.params:
             raise InvalidRequest("params must not hold profile, which has a member of its own")
         spec = self._specify(events, shape, owner)
         keys = self._collect(events, spec)
-        return keys if isinstance(keys, Reject) else _Asked(spec, keys, mimetype, owner)
+        return keys if isinstance(keys, Reject) else _Asked(spec, keys, events.inputs(), mimetype, owner)
 
     def _collect(self, events: EventsRequest, spec: JobSpec) -> Keys | Reject:
         worker_listens = cache(self._worker_listens)
@@ -172,7 +194,7 @@ class _EventsRoute:
         def refuse(keys: int) -> Reject | None:
             return self.admission.refuse_early(self._cost(spec, keys), worker_listens=worker_listens())
 
-        keys = collect_ids(slice_ids(memoryview(events.container_ids)), refuse)
+        keys = collect_ids(slice_ids(memoryview(events.container_ids), self.key_type), refuse)
         if not isinstance(keys, Reject) and len(keys) == 0:
             raise InvalidRequest("container_ids is empty: there is nothing to look for")
         return keys

@@ -11,6 +11,7 @@ from flask import Blueprint, Flask, Response, jsonify, request, send_from_direct
 from mesbatch.adapters.flask import trace_blueprint
 from mesbatch.admission import AdmissionPolicy, Cost, Limiter, PressureGauge, ProcessLimiter
 from mesbatch.browser import modules_directory
+from mesbatch.demo.attribution import LINEAGE
 from mesbatch.demo.comparison import COMPARED, incident_bytes
 from mesbatch.demo.dashboard.streams import Streams
 from mesbatch.demo.dashboard.worker import kill, worker_pid
@@ -48,7 +49,9 @@ def make_app(jobs: Jobs, cids: int) -> Flask:
 
 
 def _trace(policy: AdmissionPolicy, limiter: Limiter, jobs: Jobs, prefix: str, *, enqueue: bool) -> Blueprint:
-    return trace_blueprint(TRACE, policy, limiter, jobs, lambda: "visitor", url_prefix=prefix, enqueue=enqueue)
+    return trace_blueprint(
+        TRACE, policy, limiter, jobs, lambda: "visitor", inputs=(LINEAGE,), url_prefix=prefix, enqueue=enqueue
+    )
 
 
 def _safe(response: Response) -> Response:

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from mesbatch.demo.attribution import LINEAGE, attribute
 from mesbatch.demo.reject_counts import RejectCounts
 from mesbatch.demo.runs import TRACE
 from mesbatch.jobs import LocalJobs
@@ -19,8 +20,13 @@ URL, STORE = "MESBATCH_DEMO_URL", "MESBATCH_DEMO_STORE"
 
 
 def events(work: Work) -> TraceReader:
-    """Read the domains of the trace in the warehouse, and count the rejects as they pass."""
+    """Read the domains of the trace in the warehouse, and count the rejects as they pass.
+
+    Where the request has a lineage, they are charged at the end to the equipment and material of the ancestors.
+    """
     work.aggregate(RejectCounts)  # in each domain's call: one object counts them all
+    if LINEAGE in work.inputs:
+        work.conclude(attribute)
     return TRACE.read(os.environ[URL], work.keys, work.domains, on_failure=work.on_failure, max_bytes=work.max_bytes)
 
 

@@ -19,7 +19,7 @@ from mesbatch.source.postgres.errors import meaning_of_sqlstate
 from mesbatch.source.postgres.loaders import prepare
 from mesbatch.source.postgres.named import NamedRows
 from mesbatch.source.postgres.psycopg_keys import PsycopgKeys
-from mesbatch.source.postgres.server import ServerDriver
+from mesbatch.source.postgres.server import ServerDriver, is_declarable
 from mesbatch.source.postgres.stream import StreamedRows
 from mesbatch.source.session import Params, Rows, Session
 
@@ -46,6 +46,8 @@ class PsycopgDriver(ServerDriver):
 
     def execute(self, session: Session, sql: str, params: Params, max_bytes: int) -> Rows:  # type: ignore[override]
         if not session.owned or not psycopg.capabilities.has_stream_chunked():
+            if not is_declarable(sql):
+                return super().execute(session, sql, params, max_bytes)
             return self._named_cursor(session, sql, params)
         rows = StreamedRows(session, sql, params)
         try:  # a stream of no rows has no columns

@@ -77,11 +77,16 @@ class DeclaredRows:
             self._cursor.close()
 
 
+def is_declarable(sql: str) -> bool:
+    """Return whether a cursor of the server can be declared for *sql*."""
+    return significant_tokens(sql)[0].word in DECLARABLE or sql.lstrip().startswith("(")
+
+
 class DeclaringDriver(ServerDriver):
     """The base of drivers that hold whole results by themselves: their rows come from cursors of the server."""
 
     def execute(self, session: Session, sql: str, params: Params, max_bytes: int) -> Rows:  # type: ignore[override]
-        if significant_tokens(sql)[0].word not in DECLARABLE and not sql.lstrip().startswith("("):
+        if not is_declarable(sql):
             return super().execute(session, sql, params, max_bytes)
         name, connection = f"mesbatch_{next(_numbers)}", session.connection
         hold, ending = "", f"CLOSE {name}"

@@ -17,6 +17,7 @@ from mesbatch.source.asynchronous import check_is_ordinary
 from mesbatch.source.drivers import driver_of, owned_session
 from mesbatch.source.labels import label_of
 from mesbatch.source.session import Session, Source
+from mesbatch.source.unwrap import unwrap
 
 
 def from_sqlalchemy(con: Any) -> Source:
@@ -46,17 +47,19 @@ def _label(engine: Engine) -> str:
 
 def _checkout(engine: Engine) -> Session:
     proxy = engine.raw_connection()
-    return owned_session(proxy.driver_connection, proxy.close, proxy.invalidate, lambda: _connect_beside(engine))
+    return owned_session(
+        unwrap(proxy.driver_connection), proxy.close, proxy.invalidate, lambda: _connect_beside(engine)
+    )
 
 
 def _connect_beside(engine: Engine) -> Any:
     """A connection of *engine*'s driver that its pool does not count: it may have none left."""
     arguments, options = engine.dialect.create_connect_args(engine.url)
-    return engine.dialect.connect(*arguments, **options)
+    return unwrap(engine.dialect.connect(*arguments, **options))
 
 
 def _borrow(connection: Connection) -> Session:
     if connection.closed:
         raise ConnectionClosed("the caller's SQLAlchemy connection: it is closed")
-    driver_connection = connection.connection.driver_connection
+    driver_connection = unwrap(connection.connection.driver_connection)
     return Session(driver_of(driver_connection), driver_connection, owned=False)

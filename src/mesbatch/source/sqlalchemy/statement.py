@@ -104,9 +104,10 @@ def _dialect(con: Any, paramstyle: str | None) -> Dialect:
     if hasattr(con, "dialect_of"):
         return _dialect(con.dialect_of, paramstyle)
     if isinstance(con, Engine | Connection):
-        return con.dialect
+        return _without_numbers(con.dialect)
     if isinstance(con, str):
-        return make_url(con).get_dialect()()
+        dialect = make_url(con).get_dialect()
+        return _without_numbers(dialect(dbapi=dialect.import_dbapi()))  # type: ignore[call-arg]
     if is_wrapper(con):
         return _dialect(unwrap(con), paramstyle)
     if (found := pool_of(con)) is not None:
@@ -122,3 +123,10 @@ def _dialect(con: Any, paramstyle: str | None) -> Dialect:
     if not style:
         raise StatementError("a SQLAlchemy statement needs the paramstyle of the driver: name it with paramstyle=")
     return default.DefaultDialect(paramstyle="qmark" if style.startswith("qmark") else style)  # type: ignore[arg-type]
+
+
+def _without_numbers(dialect: Dialect) -> Dialect:
+    """Give *dialect* with binds that are not numbered, as duckdb_engine's are: those of keys come between them."""
+    if dialect.paramstyle != "numeric_dollar":
+        return dialect
+    return dialect.__class__(paramstyle="qmark")  # type: ignore[call-arg]

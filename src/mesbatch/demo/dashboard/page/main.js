@@ -182,6 +182,8 @@ function drawRun(run) {
   }
   for (const tab of page.tabs.children) tab.lastChild.textContent = format(domains.get(tab.dataset.domain)?.count ?? 0);
   drawBars(page.chart, run.reasons, LOSS_REASONS);
+  drawBars(page.charged, run.charged);
+  page.attribution.hidden = !run.charged.size;
   page.chart.dataset.counted = String(run.wanted.domains.includes('rejects'));
 }
 

@@ -4,6 +4,9 @@ import { trace } from '../mesbatch/jobs.js';
 
 const RATE_SECONDS = 2;
 const IDS_AT_ONCE = 20000;
+const ATTRIBUTING = { profile: 'mid_section_defect', domains: ['rejects', 'upstream_history', 'materials'] };
+const SEEDS_IN_ALL = 70000 / 114000;
+const MOST_ANCESTORS = 5;
 
 /**
  * @typedef {{prefix: string, first: number, step: number}} Ids the first id, and how many lie between two
@@ -27,6 +30,8 @@ export class Run {
   firstRow = null;
   /** Rejects by loss reason, counted as they pass. */
   reasons = new Map();
+  /** Rejects charged to each equipment of a lot's ancestors, once all is read. */
+  charged = new Map();
   controller = new AbortController();
   /** @type {Map<string, number>} from 0 to 1 */
   #done = new Map();
@@ -53,7 +58,8 @@ export class Run {
    */
   async read(onRecords, onChange) {
     try {
-      const wanted = { ...this.wanted, container_ids: await containerIds(this.ids, this.count) };
+      const ids = await containerIds(this.ids, this.count);
+      const wanted = { ...this.wanted, container_ids: ids, ...(this.attributes ? { lineage: lineage(ids) } : {}) };
       for await (const line of trace(this.url, wanted, { signal: this.controller.signal })) {
         this.#take(line);
         if (line.type === 'records') onRecords(line);
@@ -66,6 +72,12 @@ export class Run {
     }
     this.ended = performance.now();
     onChange();
+  }
+
+  /** Whether rejects are charged to ancestors: the incident's own profile, with all that this needs. */
+  get attributes() {
+    const { profile, domains } = this.wanted;
+    return profile === ATTRIBUTING.profile && ATTRIBUTING.domains.every((domain) => domains.includes(domain));
   }
 
   cancel() {
@@ -99,7 +111,10 @@ export class Run {
       this.connections += 1;
     } else if (line.type === 'domain_end') this.#done.set(line.domain, 1);
     else if (line.type === 'warning') this.failedDomains = line.failed_domains;
-    else if (line.type === 'aggregation') this.reasons = new Map(Object.entries(line.data.by_loss_reason ?? {}));
+    else if (line.type === 'aggregation') {
+      this.reasons = new Map(Object.entries(line.data.by_loss_reason ?? {}));
+      this.charged = new Map(Object.entries(line.data.attribution?.by_equipment ?? {}));
+    }
     else if (line.type === 'records') this.#count(line);
   }
 
@@ -136,4 +151,22 @@ export async function containerIds({ prefix, first, step }, count) {
     await new Promise((resolve) => setTimeout(resolve));
   }
   return ids;
+}
+
+/**
+ * The made-up lineage of *ids*, as `mesbatch.demo.lineage` has it: the first are seeds, the others their ancestors.
+ * @param {string[]} ids
+ * @returns {Record<string, string[]>}
+ */
+export function lineage(ids) {
+  const count = Math.max(1, Math.min(ids.length - 1, Math.floor(ids.length * SEEDS_IN_ALL)));
+  const ancestors = ids.slice(count);
+  return Object.fromEntries(
+    ids.slice(0, count).map((seed, number) => {
+      const first = Math.floor((number * ancestors.length) / count);
+      const many = Math.min(1 + (number % MOST_ANCESTORS), ancestors.length);
+      const found = new Set(Array.from({ length: many }, (_, step) => ancestors[(first + 7 * step) % ancestors.length]));
+      return [seed, [...found].sort()];
+    }),
+  );
 }
