@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 pytest.importorskip("flask", reason="no web framework: flask is not installed")
 
-from mesbatch.adapters.flask import ids
-from mesbatch.adapters.flask.ids import collect_ids, slice_ids
+from mesbatch.adapters.http import ids
+from mesbatch.adapters.http.ids import collect_ids, slice_ids
 from mesbatch.admission import Reject
 from mesbatch.errors import InvalidKey, InvalidRequest
 from mesbatch.keys.collect import SpooledKeys

@@ -1,33 +1,32 @@
-"""Route ``POST /events``, which reads now, starts a job or refuses, beside the routes of jobs."""
+"""Route ``POST /events``, which reads now, starts a job or refuses."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from inspect import signature
-from typing import Any
 
-from flask import Blueprint, Response
-
-from mesbatch.adapters.flask.answers import JSON, rejected
-from mesbatch.adapters.flask.function_read import FunctionRead
-from mesbatch.adapters.flask.guarded import OWN_OPTIONS, guarded_blueprint, refuse_other_methods
-from mesbatch.adapters.flask.ids import collect_ids, slice_ids
-from mesbatch.adapters.flask.job_views import PREFIX, add_job_routes, job_started
-from mesbatch.adapters.flask.live import stream_json, stream_ndjson
-from mesbatch.adapters.flask.options import Dialect, Limits
-from mesbatch.adapters.flask.request import (
+from mesbatch.adapters.http.answers import Answer, answer_job, answer_refusal
+from mesbatch.adapters.http.body import Form
+from mesbatch.adapters.http.function_read import FunctionRead
+from mesbatch.adapters.http.ids import collect_ids, slice_ids
+from mesbatch.adapters.http.live import arrow_form, csv_form, json_form, live_answer, live_body, ndjson_form
+from mesbatch.adapters.http.options import Dialect, Limits
+from mesbatch.adapters.http.request import (
+    ARROW,
+    CSV,
+    JSON,
+    NDJSON,
     EventsRequest,
-    Principal,
-    name_lines,
+    HttpRequest,
     name_principal,
     negotiate,
     read_events,
     read_shape,
 )
-from mesbatch.adapters.flask.response import NDJSON
-from mesbatch.admission import Admission, AdmissionPolicy, Admitted, Cost, Enqueue, LearnedBytes, Limiter, Reject
+from mesbatch.admission import Admission, Admitted, Cost, Enqueue, LearnedBytes, Reject
 from mesbatch.codec.rows import Shape
 from mesbatch.errors import InvalidJob, InvalidRequest, NoWorker, StoreError
 from mesbatch.jobs import Jobs, JobSpec
@@ -38,44 +37,7 @@ from mesbatch.trace.read import Trace
 _logger = logging.getLogger(__name__)
 
 
-def trace_blueprint(
-    trace: Trace,
-    policy: AdmissionPolicy,
-    limiter: Limiter,
-    jobs: Jobs,
-    principal: Principal,
-    *,
-    function: str = "events",
-    url_prefix: str = PREFIX,
-    enqueue: bool = True,
-    learned: LearnedBytes | None = None,
-    dialect: Dialect = Dialect(),  # noqa: B008
-    limits: Limits = Limits(),  # noqa: B008
-) -> Blueprint:
-    """Make the five routes of the trace: ``POST /events`` and those of `job_routes`.
-
-    *function* is the name, in the allow-list of *jobs*, of the function that reads the domains of *trace*, now or in a
-    worker. It gets the request's ``params`` as its arguments, and ``profile`` if it has a parameter of that name: the
-    client sets each of its parameters. *policy* decides whether a request is read now, becomes a job or is refused;
-    *limiter* gives the permit that the answer holds until its last byte. *principal* names the user of a request; only
-    that user sees its job. With *enqueue* False there are no new jobs. Every complete read teaches *learned* the bytes
-    per key of its domains, which become part of the cost of later requests; an application passes an object of its own
-    to use it for answers that it builds in memory.
-
-    Raises:
-        InvalidJob: *jobs* does not allow *function*.
-    """
-    if function not in jobs.functions:
-        raise InvalidJob(f"the function {function!r} is not allowed; allowed are {', '.join(jobs.functions)}")
-    blueprint = guarded_blueprint("mesbatch_trace", url_prefix, dialect)
-    route = _EventsRoute(
-        trace, Admission(policy, limiter), learned or LearnedBytes(), jobs, principal, function, enqueue,
-        dialect, limits,
-    )  # fmt: skip
-    blueprint.add_url_rule("/events", "events", route.answer, methods=["POST"], **OWN_OPTIONS)
-    refuse_other_methods(blueprint, "/events", "POST")
-    add_job_routes(blueprint, jobs, principal)
-    return blueprint
+Urls = Callable[[str], tuple[str, str]]  # of the status and the stream of a job, by its id
 
 
 @dataclass(frozen=True)
@@ -89,28 +51,39 @@ class _Asked:
 
 
 @dataclass(frozen=True)
-class _EventsRoute:
+class EventsRoute:
+    """The route: *function* of *jobs* reads the domains of *trace*, now or in a worker.
+
+    Raises:
+        InvalidJob: *jobs* does not allow *function*.
+    """
+
     trace: Trace
     admission: Admission
     learned: LearnedBytes
     jobs: Jobs
-    principal: Principal
     function: str
     enqueue: bool
     dialect: Dialect
     limits: Limits
 
-    def answer(self, **variables: Any) -> Response:
-        asked = self._read_request()
+    def __post_init__(self) -> None:
+        if self.function not in self.jobs.functions:
+            allowed = ", ".join(self.jobs.functions)
+            raise InvalidJob(f"the function {self.function!r} is not allowed; allowed are {allowed}")
+
+    def answer(self, request: HttpRequest, urls: Urls) -> Answer:
+        """Answer *request*; *urls* tell where a job will be. What is read now has not begun yet."""
+        asked = self._read_request(request)
         if isinstance(asked, Reject):
-            return rejected(asked, dialect=self.dialect)
+            return answer_refusal(asked, self.dialect)
         try:
-            return self._decide(asked, worker_listens=self._worker_listens())
+            return self._decide(request, asked, urls, worker_listens=self._worker_listens())
         except NoWorker as error:  # the last one left between the decision and the submission
             _logger.warning("decided again without a worker: %s", error)
-            return self._decide(asked, worker_listens=False)
+            return self._decide(request, asked, urls, worker_listens=False)
 
-    def _decide(self, asked: _Asked, *, worker_listens: bool) -> Response:
+    def _decide(self, request: HttpRequest, asked: _Asked, urls: Urls, *, worker_listens: bool) -> Answer:
         decision = self.admission.admit(
             self._cost(asked.spec, len(asked.keys)),
             worker_listens=worker_listens,
@@ -120,36 +93,45 @@ class _EventsRoute:
         match decision:
             case Admitted():
                 with decision.permit:
-                    return self._read_now(asked, decision)
+                    return self._read_now(request, asked, decision)
             case Enqueue():
-                return job_started(self.jobs.submit(asked.spec, asked.keys))
+                job = self.jobs.submit(asked.spec, asked.keys)
+                return answer_job(job, *urls(job.job_id))
             case Reject():
-                return rejected(decision, dialect=self.dialect)
+                return answer_refusal(decision, self.dialect)
 
     def _cost(self, spec: JobSpec, keys: int) -> Cost:
         """Make the cost of a streamed answer, which holds *max_bytes* in memory, however large it is."""
         nbytes = self.learned.estimate(spec.domains, keys=keys)
         return Cost(spec.profile or "", keys, nbytes, self.limits.max_bytes, streamed=True)
 
-    def _read_now(self, asked: _Asked, admitted: Admitted) -> Response:
-        spec, as_json = asked.spec, asked.mimetype == JSON
+    def _read_now(self, request: HttpRequest, asked: _Asked, admitted: Admitted) -> Answer:
+        spec, form = asked.spec, self._form(asked)
         read = FunctionRead(
             self.jobs.functions[self.function], spec.arguments, asked.keys, spec.domains, self.limits.max_bytes,
-            self.learned, one_by_one=as_json,
+            self.learned, one_by_one=asked.mimetype == JSON, on_failure="raise" if form.whole else "partial",
         )  # fmt: skip
-        if as_json:
-            return stream_json(read, permit=admitted, dialect=self.dialect, limits=self.limits)
-        response = stream_ndjson(
-            read, permit=admitted, profile=spec.profile, shape=spec.shape, dialect=self.dialect, limits=self.limits
-        )
-        return name_lines(response, asked.mimetype)
+        name = f"{spec.domains[0]}.{'csv' if form.mimetype == CSV else 'arrows'}" if form.whole else None
+        return live_answer(live_body(read, admitted, "", form, self.limits), request, admitted, name=name)
 
-    def _read_request(self) -> _Asked | Reject:
-        mimetype, shape = negotiate(JSON, NDJSON), read_shape()
+    def _form(self, asked: _Asked) -> Form:
+        match asked.mimetype:
+            case "application/json":
+                return json_form(self.dialect)
+            case "text/csv":
+                return csv_form(self.dialect)
+            case "application/vnd.apache.arrow.stream":
+                return arrow_form()
+        return ndjson_form(asked.spec.profile, asked.spec.shape, self.dialect, asked.mimetype)
+
+    def _read_request(self, request: HttpRequest) -> _Asked | Reject:
+        mimetype, shape = negotiate(request, JSON, NDJSON, CSV, ARROW), read_shape(request)
         if shape == "arrays" and mimetype == JSON:
             raise InvalidRequest(f"shape=arrays is for Accept: {NDJSON}; the JSON object has objects")
-        owner = name_principal(self.principal)
-        events = read_events(self.limits.max_body, self.trace.queries)
+        owner = name_principal(request.principal)
+        events = read_events(request, self.limits.max_body, self.trace.queries)
+        if mimetype in {CSV, ARROW} and len(events.domains) > 1:
+            raise InvalidRequest(f"{len(events.domains)} domains are no table: ask for one, or for {NDJSON}")
         if "profile" in events.params:
             raise InvalidRequest("params must not hold profile, which has a member of its own")
         spec = self._specify(events, shape, owner)

@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from mesbatch.adapters.flask.reads import ReadsInTurn
+from mesbatch.adapters.http.reads import ReadsInTurn
 from mesbatch.admission import LearnedBytes
 from mesbatch.batch import Batch
 from mesbatch.jobs import Aggregation, Work
 from mesbatch.jobs.function import JobFunction
 from mesbatch.keys.collect import Keys
+from mesbatch.read.part import OnFailure
 from mesbatch.trace.read import TraceReader
 
 
 class FunctionRead(ReadsInTurn):
     """Rows of *domains* for *keys* that *function* reads, as one trace; *one_by_one* calls it for each domain.
 
-    A domain that fails is named and the others go on, as the trace's contract wants. An aggregation of the function
-    counts here, with one object for all domains. Every domain that is complete at the end teaches *learned* its bytes
-    per key. The *keys* are closed with it.
+    A domain that fails is named and the others go on, as the trace's contract wants, unless *on_failure* is ``raise``.
+    An aggregation of the function counts here, with one object for all domains. Every domain that is complete at the
+    end teaches *learned* its bytes per key. The *keys* are closed with it.
 
     Raises:
         Exception: whatever *function* raises; it reads nothing yet.
@@ -27,7 +28,7 @@ class FunctionRead(ReadsInTurn):
 
     def __init__(
         self, function: JobFunction, arguments: Mapping[str, Any], keys: Keys, domains: Sequence[str], max_bytes: int,
-        learned: LearnedBytes, *, one_by_one: bool,
+        learned: LearnedBytes, *, one_by_one: bool, on_failure: OnFailure = "partial",
     ) -> None:  # fmt: skip
         readers: list[TraceReader] = []
         super().__init__(readers)
@@ -36,7 +37,7 @@ class FunctionRead(ReadsInTurn):
         self._counted: Mapping[str, Any] | None = None
         try:
             for some in [(domain,) for domain in domains] if one_by_one else [tuple(domains)]:
-                work = Work(keys, some, max_bytes, "partial", self._aggregate)
+                work = Work(keys, some, max_bytes, on_failure, self._aggregate)
                 readers.append(function(work, **arguments))
         except BaseException:
             self.close()

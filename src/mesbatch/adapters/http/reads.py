@@ -56,6 +56,22 @@ class OneDomain:
             yield self.domains[0], batch
 
 
+class ArrowDomain(OneDomain):
+    """Trace of one *domain*, which a `BatchReader` reads as record batches."""
+
+    def __init__(self, reader: BatchReader, domain: str) -> None:
+        super().__init__(reader, domain)
+        self._batches = reader.arrow()
+
+    @property
+    def schema(self) -> Any:
+        return self._batches.schema
+
+    def __iter__(self) -> Iterator[tuple[str, Batch]]:
+        for batch in self._batches:
+            yield self.domains[0], batch
+
+
 class ReadsInTurn:
     """Trace of several *reads*, one after the other; base of every class that wraps reads."""
 
