@@ -47,6 +47,11 @@ class ResultReader:
         self._manifest: ResultManifest | None = None
 
     @property
+    def job_id(self) -> str:
+        """The id of the job."""
+        return self._job_id
+
+    @property
     def manifest(self) -> ResultManifest:
         """The account of the whole result.
 

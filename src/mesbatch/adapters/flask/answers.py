@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from flask import Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
@@ -46,7 +48,7 @@ def respond(answer: Answer, dialect: Dialect) -> Response:
             return problem(error, dialect=dialect)
         stream: ByteStream = TakenBody(live.live_pieces(body), body)
     else:
-        stream = body
+        stream = cast("ByteStream", body)  # whose steps are for event loops
     if answer.encoding is not None:
         stream = compress(stream, answer.encoding)
     if not (answer.whole and read_request().ends_with_connection):

@@ -20,6 +20,7 @@ from mesbatch.admission.http import POLL_SECONDS, PROBLEM_TYPE, http_answer
 from mesbatch.jobs import Job
 from mesbatch.problem import Problem, problem_of
 from mesbatch.sink.stream import ByteStream
+from mesbatch.store.stored_lines import Steps
 
 SERVER_ERROR = 500
 
@@ -30,20 +31,20 @@ _logger = logging.getLogger(__name__)
 class Answer:
     """Answer that an adapter gives to its framework: a status, headers and a body.
 
-    The body is bytes, a stream of stored ones, or a read that has not begun. *encoding* is the compression that its
-    headers promise, and *whole* says that a client cannot tell a cut body from a whole one: over HTTP/1.0, where no
-    chunk is the last, it has to have a length.
+    The body is bytes, a stream of stored ones, a read that has not begun, or None for a head alone. *encoding* is the
+    compression that its headers promise, and *whole* says that a client cannot tell a cut body from a whole one: over
+    HTTP/1.0, where no chunk is the last, it has to have a length.
     """
 
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
-    body: bytes | ByteStream | ReadBody = b""
+    body: bytes | ByteStream | Steps | ReadBody | None = b""
     encoding: Encoding | None = None
     whole: bool = False
 
     def close(self) -> None:
         """Give back what a body holds that will not be sent; may be called twice."""
-        if not isinstance(self.body, bytes):
+        if self.body is not None and not isinstance(self.body, bytes):
             self.body.close()
 
 

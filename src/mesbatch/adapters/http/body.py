@@ -11,7 +11,7 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from threading import Condition, Thread
 
-from mesbatch.adapters.http.reads import HeldRead
+from mesbatch.adapters.http.reads import HeldRead, tell_nobody
 from mesbatch.errors import ClientTooSlow
 from mesbatch.sink.stream import ByteStream
 
@@ -123,7 +123,7 @@ class ThreadBody(ReadBody):
 
     def __init__(self, read: HeldRead, form: Form, timeout: float) -> None:
         super().__init__(read, form)
-        self.tell: Callable[[], None] = _tell_nobody
+        self.tell: Callable[[], None] = tell_nobody
         self._timeout = timeout
         self._deadline = 0.0
         self._changed = Condition()
@@ -134,13 +134,14 @@ class ThreadBody(ReadBody):
 
     def start(self) -> None:
         """Begin to read, and return at once; `ended` or `take` tell how far it is."""
+        self.read.tell = self.tell
         self._deadline = time.monotonic() + self._timeout
         self._thread.start()
 
     @property
     def ended(self) -> bool:
-        """True once its thread has ended, or where it never began: everything is given back."""
-        return not self._thread.is_alive()
+        """True once everything is given back, or where it never began."""
+        return self._ended or self._thread.ident is None
 
     def _begin(self, patience: float) -> None:
         self.start()
@@ -211,7 +212,3 @@ class ThreadBody(ReadBody):
             self._changed.notify_all()
         self.tell()
         return True
-
-
-def _tell_nobody() -> None:
-    """Tell nobody: the taker waits in `take`."""

@@ -17,10 +17,11 @@ PREFIX = "/api/trace"
 
 @dataclass(frozen=True)
 class JobRoutes:
-    """The routes of *jobs*: status, cancellation, pages of the result, and its stream."""
+    """The routes of *jobs*: status, cancellation, pages of the result, and its stream, in *lean* steps or as bytes."""
 
     jobs: Jobs
     dialect: Dialect
+    lean: bool = False
 
     def show(self, request: HttpRequest, job_id: str) -> Answer:
         negotiate(request, JSON)
@@ -43,7 +44,7 @@ class JobRoutes:
         mimetype = negotiate(request, NDJSON)
         first = read_count(request, "from")
         self._check_visible(job_id, name_principal(request.principal))
-        return lines_answer(request, self.jobs.store, job_id, first, mimetype)
+        return lines_answer(request, self.jobs.store, job_id, first, mimetype, lean=self.lean)
 
     def _check_visible(self, job_id: str, owner: str) -> None:
         """Raise `JobNotFound` unless *owner* may see the job, or only a result of the oldest layout is left of it.

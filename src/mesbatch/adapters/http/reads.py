@@ -128,7 +128,8 @@ class HeldRead(ReadsInTurn):
     """Read that holds a *permit*, and gives it back when its rows end, fail or are closed.
 
     *began* is set with the first batch, or when there will be none; *failure* is an error that came before it.
-    *give_permit_back* may be called in any thread, and refers to the permit alone; the next row then raises.
+    *tell* is called then. *give_permit_back* may be called in any thread, and refers to the permit alone; the next row
+    then raises.
     """
 
     def __init__(self, read: LiveRead, permit: Permit | Admitted | None) -> None:
@@ -137,6 +138,7 @@ class HeldRead(ReadsInTurn):
         self.give_permit_back = _giving_back(permit.permit if isinstance(permit, Admitted) else permit)
         self.began = Event()
         self.failure: Exception | None = None
+        self.tell: Callable[[], None] = tell_nobody
         self.rows = 0
 
     @property
@@ -150,7 +152,9 @@ class HeldRead(ReadsInTurn):
         try:
             for domain, batch in self._items:
                 self.rows += batch.num_rows
-                self.began.set()
+                if not self.began.is_set():
+                    self.began.set()
+                    self.tell()
                 yield domain, batch
                 del batch
         except Exception as error:
@@ -159,9 +163,14 @@ class HeldRead(ReadsInTurn):
             raise
         finally:
             self.began.set()
+            self.tell()
 
     def close(self) -> None:
         self._items.close()
+
+
+def tell_nobody() -> None:
+    """Tell nobody: the taker of the pieces waits for them."""
 
 
 def _giving_back(permit: Permit | None) -> Callable[[], bool]:

@@ -29,7 +29,7 @@ class HttpRequest:
 
     *query* has the first value of each parameter; *headers* have names in lower case. *read_body* gives the body, or
     raises `BodyTooLarge` if it has more bytes than its argument. *principal* names the user, or raises what the
-    application raises.
+    application raises. *root* is the path of the application, before its own routes.
     """
 
     query: Mapping[str, str]
@@ -37,6 +37,7 @@ class HttpRequest:
     read_body: Callable[[int], bytes | bytearray]
     principal: Principal
     http_version: str = "1.1"
+    root: str = ""
 
     @property
     def ends_with_connection(self) -> bool:

@@ -8,10 +8,11 @@ from mesbatch.adapters.http.request import ARROW, CSV, JSON, NDJSON, HttpRequest
 from mesbatch.adapters.http.streams import stored_answer
 from mesbatch.errors import InvalidPage, JobError
 from mesbatch.sink.csv import CsvStyle
+from mesbatch.sink.stream import ByteStream
 from mesbatch.store import ResultReader, Store
 from mesbatch.store.account import ResultManifest
 from mesbatch.store.result_json import result_json
-from mesbatch.store.stored_lines import stored_lines
+from mesbatch.store.stored_lines import Steps, stored_lines, stored_steps
 
 
 def page_answer(request: HttpRequest, result: ResultReader, domain: str, offset: int, limit: int) -> Answer:
@@ -50,9 +51,15 @@ def table_answer(
     return answer
 
 
-def lines_answer(request: HttpRequest, store: Store, job_id: str, first: int, mimetype: str = NDJSON) -> Answer:
-    """Answer with the NDJSON stream of a job; see `mesbatch.adapters.flask.stream_job`."""
-    body = stored_lines(store, job_id, from_=first, progress=SILENCE_SECONDS)
+def lines_answer(
+    request: HttpRequest, store: Store, job_id: str, first: int, mimetype: str = NDJSON, *, lean: bool = False
+) -> Answer:
+    """Answer with the NDJSON stream of a job, as bytes or in the *lean* steps of `stored_steps`."""
+    body: ByteStream | Steps = (
+        stored_steps(store, job_id, from_=first, progress=SILENCE_SECONDS)
+        if lean
+        else stored_lines(store, job_id, from_=first, progress=SILENCE_SECONDS)
+    )
     return stored_answer(request, body, mimetype, manifest_of(store, job_id), [first])
 
 

@@ -12,6 +12,7 @@ from mesbatch.adapters.http.encoding import Encoding, choose_encoding
 from mesbatch.adapters.http.request import CSV, HttpRequest
 from mesbatch.sink.stream import ByteStream
 from mesbatch.store.account import ResultManifest
+from mesbatch.store.stored_lines import Steps
 
 PARAMETERS = {CSV: "; charset=utf-8; header=present"}
 
@@ -30,9 +31,14 @@ def stream_headers(request: HttpRequest, mimetype: str) -> tuple[dict[str, str],
 
 
 def stored_answer(
-    request: HttpRequest, body: ByteStream, mimetype: str, manifest: ResultManifest | None, part: Sequence[object],
-    *, whole: bool = False,
-) -> Answer:  # fmt: skip
+    request: HttpRequest,
+    body: ByteStream | Steps,
+    mimetype: str,
+    manifest: ResultManifest | None,
+    part: Sequence[object],
+    *,
+    whole: bool = False,
+) -> Answer:
     """Answer with *body* and, where it will be the same the next time, its ETag; or with 304 for a client that has it.
 
     *part* is what of the result was asked for.
