@@ -161,8 +161,11 @@ class _Application:
         return await found if inspect.isawaitable(found) else found
 
     def _path(self, scope: Scope) -> str:
-        """Find the path below the place where the application is mounted: frameworks cut it off, or only tell it."""
-        path, root = str(scope["path"]), str(scope.get("root_path", "")).rstrip("/")
+        """Find the path below the place where the application is mounted: frameworks cut it off, or only tell it.
+
+        Litestar puts a slash at the end.
+        """
+        path, root = str(scope["path"]).rstrip("/"), str(scope.get("root_path", "")).rstrip("/")
         return path[len(root) :] if root and path.startswith(f"{root}/") else path
 
     def _find(self, path: str) -> tuple[Route, str]:

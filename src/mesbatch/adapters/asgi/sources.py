@@ -62,6 +62,7 @@ class LiveSource:
         until = time.monotonic() + live.FIRST_BATCH_SECONDS
         while not self._body.read.began.is_set() and (left := until - time.monotonic()) > 0:
             await self._wait(left)
+            self._changed.clear()
         if self._body.read.failure is not None:
             raise self._body.read.failure
 
