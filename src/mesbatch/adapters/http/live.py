@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Generator, Iterator
+from typing import Any, cast
 from urllib.parse import quote
 
 from mesbatch.adapters.http.answers import Answer
@@ -17,6 +18,7 @@ from mesbatch.admission import Admitted, Permit
 from mesbatch.batch import Batch, Column
 from mesbatch.codec.rows import Shape
 from mesbatch.errors import InvalidRequest, ReadInterrupted
+from mesbatch.manifest import Manifest
 from mesbatch.read.reader import BatchReader
 from mesbatch.sink.csv import csv_lines
 from mesbatch.sink.stream import ByteStream
@@ -99,10 +101,12 @@ def arrow_form() -> Form:
     Raises:
         ImportError: the extra ``arrow`` is not installed.
     """
+    from mesbatch.arrow.reader import ArrowReader
     from mesbatch.sink.arrow_stream import arrow_stream
 
     def write(held: HeldRead) -> ByteStream:
-        return arrow_stream(Rows(held))
+        rows = Rows(held)
+        return arrow_stream(cast("Any", rows if held.schema is not None else ArrowReader(cast("Any", rows))))
 
     return Form(ARROW, write, whole=True)
 
@@ -118,12 +122,27 @@ class Rows(Iterator[Batch]):
         if len(read.domains) != 1:
             raise InvalidRequest(f"{len(read.domains)} domains are no table: ask for one of {', '.join(read.domains)}")
         self._read, self._items = read, iter(read)
+        self.arrow_schema = None  # the batches are tuples
         self._name = read.domains[0]
 
     @property
     def description(self) -> tuple[Column, ...]:
         """The columns, known with the first batch or at the end."""
         return tuple(self._read.descriptions.get(self._name, ()))
+
+    @property
+    def dialect(self) -> str:
+        """The kind of the domain's database, known as its columns are."""
+        return self._read.dialects.get(self._name, "")
+
+    @property
+    def manifest(self) -> Manifest:
+        return self._read.manifests[self._name]
+
+    @property
+    def schema(self) -> Any:
+        """The schema of record batches, at the end."""
+        return None if self._read.schema is None else self._read.schema()
 
     def __next__(self) -> Batch:
         found = next(self._items, None)
@@ -133,6 +152,9 @@ class Rows(Iterator[Batch]):
         if not manifest.complete:
             raise ReadInterrupted(f"{self._name!r} is not whole, and a table has no place to say so")
         raise StopIteration
+
+    def fail(self) -> None:
+        self.close()
 
     def close(self) -> None:
         self._read.close()

@@ -44,6 +44,10 @@ class OneDomain:
         return {self.domains[0]: self._reader.description}
 
     @property
+    def dialects(self) -> Mapping[str, str]:
+        return {self.domains[0]: self._reader.dialect}
+
+    @property
     def max_bytes(self) -> int:
         return self._reader.max_bytes
 
@@ -63,7 +67,6 @@ class ArrowDomain(OneDomain):
         super().__init__(reader, domain)
         self._batches = reader.arrow()
 
-    @property
     def schema(self) -> Any:
         return self._batches.schema
 
@@ -89,6 +92,11 @@ class ReadsInTurn:
     @property
     def descriptions(self) -> Mapping[str, tuple[Column, ...]]:
         return {name: columns for read in self._reads for name, columns in read.descriptions.items()}
+
+    @property
+    def dialects(self) -> Mapping[str, str]:
+        """The kinds of the domains' databases, where a read tells them."""
+        return {name: kind for read in self._reads for name, kind in getattr(read, "dialects", {}).items()}
 
     @property
     def manifests(self) -> Mapping[str, Manifest]:
@@ -134,6 +142,7 @@ class HeldRead(ReadsInTurn):
 
     def __init__(self, read: LiveRead, permit: Permit | Admitted | None) -> None:
         super().__init__((read,))
+        self.schema: Callable[[], Any] | None = getattr(read, "schema", None)  # of record batches
         self._items = _held(read, permit)
         self.give_permit_back = _giving_back(permit.permit if isinstance(permit, Admitted) else permit)
         self.began = Event()
