@@ -21,28 +21,34 @@ class ChunkCache:
         """The bytes that are held now."""
         return self._nbytes
 
-    def known(self, line: ChunkLine) -> bytes | None:
-        """Give the chunk of *line* if it is here; touches no store."""
+    def known(self, line: ChunkLine, first: int, size: int) -> bytes | None:
+        """Give *size* bytes of the chunk of *line*, from *first* on, if it is here; touches no store."""
+        found = self._find(line)
+        return None if found is None else found[first : first + size]
+
+    def read(self, line: ChunkLine, first: int, size: int) -> bytes:
+        """Give *size* bytes of the chunk of *line*, which is read and checked again if it is not here.
+
+        Raises:
+            ChunkLost, CorruptChunk: as `ResultReader.read`.
+        """
+        found = self._find(line)
+        if found is None:
+            found = line.read()
+            self._keep(line, found)
+        return found[first : first + size]
+
+    def _find(self, line: ChunkLine) -> bytes | None:
         with self._lock:
             found = self._chunks.get(line.place)
             if found is not None:
                 self._chunks.move_to_end(line.place)
             return found
 
-    def read(self, line: ChunkLine) -> bytes:
-        """Give the chunk of *line*, read and checked again if it is not here.
-
-        Raises:
-            ChunkLost, CorruptChunk: as `ResultReader.read`.
-        """
-        found = self.known(line)
-        if found is not None:
-            return found
-        data = line.read()
+    def _keep(self, line: ChunkLine, data: bytes) -> None:
         with self._lock:
             if line.place not in self._chunks:
                 self._chunks[line.place] = data
                 self._nbytes += len(data)
             while self._nbytes > self._max_bytes and len(self._chunks) > 1:
                 self._nbytes -= len(self._chunks.popitem(last=False)[1])
-        return data

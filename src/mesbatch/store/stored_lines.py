@@ -139,8 +139,10 @@ class _StoredStream:
         self, store: Store, job_id: str, facts: Facts, manifest: ResultManifest | None, first: int, pace: _Pace,
         *, lean: bool,
     ) -> None:  # fmt: skip
-        self._store, self._job_id, self._facts, self._manifest = store, job_id, facts, manifest
-        self._shape: Shape = "objects"
+        self._store, self._job_id = store, job_id
+        self._whole = None if manifest is None else _Whole.of(manifest)
+        self._meta_line = _meta(job_id, facts, manifest)
+        self._shape: Shape = manifest.shape if manifest is not None else _shape(facts)
         self._lean = lean
         self._reader, self._position, self._pace = ResultReader(store, job_id), first, pace
         self._rows = 0
@@ -149,7 +151,7 @@ class _StoredStream:
 
     def lines(self) -> Generator[bytes | ChunkLine]:
         try:
-            yield self._meta()
+            yield self._meta_line
             with self._reader.held() as hold:
                 yield from self._skipped()
                 while (entries := self._journal()) or not self._is_whole():
@@ -159,19 +161,6 @@ class _StoredStream:
         except Exception as error:  # the status went out long ago: only a line can tell the client
             _logger.exception("the stream of job %s ends with an error line", self._job_id)
             yield lines.error(error)
-
-    def _meta(self) -> bytes:
-        manifest, facts = self._manifest, self._facts
-        domains = [name for name in facts.get("domains", "").split(",") if name]
-        cid_count = facts.get("cid_count", "")
-        self._shape = manifest.shape if manifest is not None else _shape(facts)
-        return lines.meta(
-            self._job_id,
-            facts.get("profile") or (manifest.profile if manifest is not None else None),
-            domains or list(manifest.domains if manifest is not None else ()),
-            int(cid_count) if cid_count.isdigit() else None,
-            self._shape,
-        )
 
     def _skipped(self) -> Iterator[bytes]:
         """Wait for the chunks that the client has already, and take over their account."""
@@ -190,15 +179,15 @@ class _StoredStream:
         return list(self._store.journal(self._job_id, self._position - 1, 1))
 
     def _journal(self) -> list[Entry]:
-        return list(self._store.journal(self._job_id, self._position, ENTRIES))
+        return list(self._store.journal(self._job_id, self._position, 1 if self._lean else ENTRIES))
 
     def _is_whole(self) -> bool:
         """Return whether nothing more will come; raise when a chunk is missing that never will."""
-        if self._manifest is None:
-            self._manifest = self._store.manifest(self._job_id)
-        if self._manifest is None:
+        if self._whole is None and (manifest := self._store.manifest(self._job_id)) is not None:
+            self._whole = _Whole.of(manifest)
+        if self._whole is None:
             return False
-        length = len(self._manifest.chunks)
+        length = self._whole.chunks
         if self._position < length and not self._journal():
             raise ChunkLost(f"{length - self._position:,} of {length:,} chunks of job {self._job_id} are not listed")
         if self._position > length:
@@ -244,7 +233,7 @@ class _StoredStream:
 
     def _start(self, name: str, account: DomainAccount) -> bytes:
         self._sent[name] = Checksum()
-        total = None if self._manifest is None else self._manifest.domains[name].rows
+        total = None if self._whole is None else self._whole.rows[name]
         return lines.domain_start(name, total, account.columns)
 
     def _ends(self, domains: dict[str, DomainAccount]) -> Iterator[bytes]:
@@ -284,8 +273,32 @@ def _one(line: bytes) -> Generator[bytes | ChunkLine]:
     yield line
 
 
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """What a stream must know of a whole result: its number of chunks, and the rows of each domain."""
+
+    chunks: int
+    rows: dict[str, int]
+
+    @classmethod
+    def of(cls, manifest: ResultManifest) -> _Whole:
+        return cls(len(manifest.chunks), {name: account.rows for name, account in manifest.domains.items()})
+
+
 def _no_sleep(seconds: float) -> None:
     """Leave the wait to the caller of the next step."""
+
+
+def _meta(job_id: str, facts: Facts, manifest: ResultManifest | None) -> bytes:
+    domains = [name for name in facts.get("domains", "").split(",") if name]
+    cid_count = facts.get("cid_count", "")
+    return lines.meta(
+        job_id,
+        facts.get("profile") or (manifest.profile if manifest is not None else None),
+        domains or list(manifest.domains if manifest is not None else ()),
+        int(cid_count) if cid_count.isdigit() else None,
+        manifest.shape if manifest is not None else _shape(facts),
+    )
 
 
 def _look(store: Store, job_id: str) -> tuple[Facts, ResultManifest | None]:

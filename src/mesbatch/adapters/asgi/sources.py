@@ -16,7 +16,7 @@ from mesbatch.adapters.http.live import Signs
 from mesbatch.store.chunk_cache import ChunkCache
 from mesbatch.store.stored_lines import POLL_SECONDS, ChunkLine
 
-SLICE_BYTES = 64 * 1024  # of a chunk that a client has not taken yet: as much as servers buffer
+SLICE_BYTES = 32 * 1024  # of a chunk that a client has not taken yet; servers buffer 64 KiB and one of these
 CACHE_BYTES = 32 * 1024 * 1024  # of chunks that clients share
 
 _logger = logging.getLogger(__name__)
@@ -148,19 +148,19 @@ class StoredSource:
     async def _slices(self, line: ChunkLine) -> AsyncGenerator[bytes]:
         before = line.head
         for first in range(0, line.chunk.size, SLICE_BYTES):
-            data = _chunks.known(line)
-            if data is None:
-                data = await self._run(_chunks.read, line)
-            piece = before + data[first : first + SLICE_BYTES]
-            del data
-            yield piece
+            data = _chunks.known(line, first, SLICE_BYTES)
+            if data is None:  # a thread gives the slice alone: many whole chunks could wait for the event loop
+                data = await self._run(_chunks.read, line, first, SLICE_BYTES)
+            yield before + data
             before = b""
         yield before + line.tail
 
     async def _run(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call *function* in a thread; a step that runs is waited for before the steps are closed."""
-        self._step = asyncio.ensure_future(CALLS.call(function, *arguments))
-        return await asyncio.shield(self._step)
+        step = self._step = asyncio.ensure_future(CALLS.call(function, *arguments))
+        found = await asyncio.shield(step)
+        self._step = None  # which would hold what was found as long as the client does not ask for more
+        return found
 
 
 def _nothing() -> None:

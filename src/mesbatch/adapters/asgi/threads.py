@@ -42,7 +42,7 @@ class Threads:
         self._pool, self._lock = None, Lock()
 
 
-CALLS = Threads(16, "mesbatch-asgi")  # short calls: a look at a job, a chunk of the store, an interruption
+CALLS = Threads(4, "mesbatch-asgi")  # short calls: a look at a job, a chunk of the store, an interruption
 WAITS = Threads(16, "mesbatch-asgi-wait")  # requests that may wait for a permit
 
 
