@@ -18,7 +18,7 @@ from mesbatch.store.stored_rows import columns_of, row_lists, transpose
 
 DIGITS_128, DIGITS_256 = 38, 76  # of Arrow's decimals
 EXACT_IN_DOUBLE = 2**53
-TEMPORAL = (pa.date32(), pa.timestamp("us"), pa.timestamp("us", tz="UTC"), pa.time64("us"))
+TEMPORAL = (pa.date32(), pa.timestamp("us"), pa.timestamp("us", tz="UTC"))
 
 
 def result_arrow(reader: ResultReader, domain: str, *, offset: int = 0, limit: int = 0) -> ByteStream:
@@ -26,8 +26,8 @@ def result_arrow(reader: ResultReader, domain: str, *, offset: int = 0, limit: i
 
     The chunks are read twice: first to find a type that holds every value of a column as it stands, since JSON has
     fewer types than databases; then to write. Integers are int64, numbers with a fraction float64 where they came as
-    doubles and else decimals, dates and times what their text says where the database declared such a column, arrays
-    and json are JSON text, bytes their base64. Holds one chunk, and 500 of its rows as values.
+    doubles and else decimals, dates and timestamps what their text says where the database declared such a column;
+    times are text, arrays and json JSON text, bytes their base64. Holds one chunk, and 500 of its rows as values.
 
     A chunk that is lost or damaged raises, and a cut stream looks like a whole one to most readers: send it where a cut
     is an error.

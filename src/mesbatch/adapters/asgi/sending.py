@@ -20,7 +20,9 @@ from mesbatch.adapters.http.options import Dialect, Limits
 from mesbatch.errors import ClientTooSlow
 from mesbatch.store.stored_lines import ChunkLine
 
-STALLED_SECONDS = 300.0  # in which a client takes a slice of 64 KiB, or is dead: at 1 kB/s it takes 64
+STALLED_SECONDS = 300.0  # in which a client makes room for a piece, or is dead: at 1 kB/s it takes 64 KiB in 64
+# Of a piece that is read now. Each send gives Python's lock away, which beside reads comes back 5 ms later.
+SEND_BYTES = 1024 * 1024
 
 
 class ClientLeft(Exception):
@@ -116,8 +118,8 @@ async def _send(send: Send, begun: Opened, patience: float) -> None:
     pairs = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in begun.headers.items()]
     await _in_time(send({"type": "http.response.start", "status": begun.status, "headers": pairs}), patience)
     async for piece in begun.body:
-        for first in range(0, len(piece), SLICE_BYTES):
-            some = piece if len(piece) <= SLICE_BYTES else piece[first : first + SLICE_BYTES]
+        for first in range(0, len(piece), SEND_BYTES):
+            some = piece if len(piece) <= SEND_BYTES else piece[first : first + SEND_BYTES]
             await _in_time(send({"type": "http.response.body", "body": some, "more_body": True}), patience)
             del some
         del piece
