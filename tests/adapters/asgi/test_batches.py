@@ -193,9 +193,10 @@ def test_a_client_that_leaves_ends_the_read_in_its_own_thread(watched, fails):
 
     async def serve() -> None:
         client = Client(3, fails=fails)
-        answer = stream_ndjson(watched.reader(), permit=limiter.permit(MiB))
+        answer, begun = stream_ndjson(watched.reader(), permit=limiter.permit(MiB)), time.monotonic()
         await answer(client.scope, client.receive, client.send)
         assert limiter.in_flight.permits == 0
+        assert time.monotonic() - begun < 3
 
     asyncio.run(serve())
     watched.check()
