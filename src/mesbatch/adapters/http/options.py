@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mesbatch.codec.rows import DatetimeSeparator
+from mesbatch.sink.csv import CsvStyle
 from mesbatch.trace.ndjson import BATCH_SIZE
 from mesbatch.units import MiB
 
@@ -19,7 +20,7 @@ class Dialect:
 
     *envelope* turns the members of a problem into the application's own error body, which may be anything that is JSON;
     without it they are sent as they are, as ``application/problem+json``. *datetime_separator* stands between date and
-    time, and *batch_size* is the largest number of rows of a line.
+    time, and *batch_size* is the largest number of rows of a line. *csv* is the style of answers as CSV.
 
     >>> Dialect(envelope=lambda problem: {"ok": False, "message": problem["detail"]}).batch_size
     5000
@@ -28,6 +29,7 @@ class Dialect:
     envelope: Envelope | None = None
     datetime_separator: DatetimeSeparator = "T"
     batch_size: int = BATCH_SIZE
+    csv: CsvStyle = CsvStyle()  # noqa: RUF009  # frozen
 
 
 @dataclass(frozen=True, slots=True)
