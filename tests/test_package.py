@@ -65,5 +65,5 @@ def test_every_requirement_has_a_minimum_and_all_of_a_package_have_the_same():
     minimums = {}
     for one in wanted:
         if not one.startswith("mesbatch["):
-            name, minimum = re.match(r"([\w-]+)(?:\[\w+\])?>=([\d.]+)", one).groups()
+            name, minimum = re.match(r"([\w.-]+)(?:\[\w+\])?>=([\d.]+)", one).groups()
             assert minimums.setdefault(name, minimum) == minimum

@@ -82,6 +82,7 @@ DECIDED = {
     "RequestRefused": (500, "REQUEST_REFUSED"),
     "InvalidRequest": (400, "INVALID_PARAMS"),
     "BodyTooLarge": (413, "BODY_TOO_LARGE"),
+    "AnswerTooLarge": (413, "ANSWER_TOO_LARGE"),
     "NotAcceptable": (406, "NOT_ACCEPTABLE"),
     "UnsupportedMediaType": (415, "UNSUPPORTED_MEDIA_TYPE"),
     "NoPrincipal": (401, "NO_PRINCIPAL"),

@@ -372,6 +372,10 @@ class ClientTooSlow(ClientError, TimeoutError):
     """The client did not take the answer within the time that a response may last."""
 
 
+class AnswerTooLarge(ClientError):
+    """An answer that must go to disk before it is sent has more bytes than may lie there."""
+
+
 class ResponseIsStreamed(ClientError, RuntimeError):
     """The bytes of a response were asked for before it was sent, while they are made only as it is sent."""
 

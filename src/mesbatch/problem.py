@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 from mesbatch.errors import (
+    AnswerTooLarge,
     BodyTooLarge,
     DatabaseTimeout,
     InvalidDomain,
@@ -52,6 +53,7 @@ _TABLE: dict[type, tuple[HTTPStatus, str | None]] = {
     NotAcceptable: (HTTPStatus.NOT_ACCEPTABLE, None),
     UnsupportedMediaType: (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, None),
     BodyTooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, None),
+    AnswerTooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, None),
     PermitTooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "ANSWER_TOO_LARGE"),
     LimiterBusy: (HTTPStatus.SERVICE_UNAVAILABLE, "BUSY"),
     NoWorker: (HTTPStatus.SERVICE_UNAVAILABLE, "BUSY"),

@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 PACKAGES = (
     "mesbatch", "mesbatch.trace", "mesbatch.jobs", "mesbatch.store", "mesbatch.export", "mesbatch.client",
-    "mesbatch.testing", "mesbatch.adapters.flask", "mesbatch.admission", "mesbatch.memory", "mesbatch.doctor",
-    "mesbatch.codec",
+    "mesbatch.testing", "mesbatch.adapters.flask", "mesbatch.adapters.asgi", "mesbatch.admission", "mesbatch.memory",
+    "mesbatch.doctor", "mesbatch.codec",
 )  # fmt: skip
 DIRECTIVE = re.compile(r"^\.\. auto(class|function|module):: ([\w.]+)(\(\))?\n((?:   :.*\n)*)", re.MULTILINE)
 
@@ -41,10 +41,11 @@ def reference() -> Iterator[Documented]:
 
 def _members(name: str, options: str) -> Iterator[tuple[str, Any]]:
     module = import_module(name)
-    chosen = re.search(r":members: (.+)", options)
+    chosen, left_out = (re.search(rf":{option}: (.+)", options) for option in ("members", "exclude-members"))
+    hidden = left_out[1].split(", ") if left_out else []
     own = [n for n, value in vars(module).items() if getattr(value, "__module__", None) == name and n[0] != "_"]
     for member in chosen[1].split(", ") if chosen else getattr(module, "__all__", own):
-        if inspect.getdoc(value := getattr(module, member)):
+        if member not in hidden and inspect.getdoc(value := getattr(module, member)):
             yield member, value
 
 

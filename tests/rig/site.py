@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ class Answer:
     """One response, read to its end; *pieces* is the number of reads that it took."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: Message  # names in any case, as HTTP has them
     body: bytes
 
     @property
@@ -73,7 +74,7 @@ class Site:
             data = response.read()
             if response.headers.get("Content-Encoding") == "gzip":
                 data = zlib.decompress(data, 16 + zlib.MAX_WBITS)
-            return Answer(response.status, dict(response.headers), data)
+            return Answer(response.status, response.headers, data)
         finally:
             connection.close()
 
@@ -130,7 +131,7 @@ def gunicorn(
     command = [sys.executable, *GUNICORN, "--bind", f"127.0.0.1:{port}", *options, app]
     process = popen(command, env=setting.environment(), cwd=ROOT)
     try:
-        _await(port, process)
+        await_answer(port, process)
         yield Site(port, process)
     finally:
         process.terminate()
@@ -164,7 +165,7 @@ def worker(
         process.wait()
 
 
-def _await(port: int, process: subprocess.Popen[Any]) -> None:
+def await_answer(port: int, process: subprocess.Popen[Any]) -> None:
     until = time.monotonic() + START_SECONDS
     while True:
         with suppress(OSError):

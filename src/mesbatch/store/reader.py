@@ -76,6 +76,11 @@ class ResultReader:
         self._indexes: dict[str, KeyIndex] = {}
 
     @property
+    def job_id(self) -> str:
+        """The id of the job."""
+        return self._job_id
+
+    @property
     def manifest(self) -> ResultManifest:
         """The account of the whole result.
 

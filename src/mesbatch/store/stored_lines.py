@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Generator, Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
 
 import msgspec
 
@@ -13,7 +14,7 @@ from mesbatch.codec.checksum import Checksum
 from mesbatch.codec.rows import Shape
 from mesbatch.errors import ChunkLost, CorruptChunk, InvalidPage, JobFailed, JobNotFound, ResultChanged, ResultExpired
 from mesbatch.sink.stream import ByteStream
-from mesbatch.store.account import DomainAccount, Entry, ResultManifest
+from mesbatch.store.account import Chunk, DomainAccount, Entry, ResultManifest
 from mesbatch.store.protocol import ENDED, Facts, Store
 from mesbatch.store.reader import ResultReader
 from mesbatch.trace import lines
@@ -23,6 +24,32 @@ PROGRESS_SECONDS = 5.0  # the contract's longest silence
 ENTRIES = 32  # of the journal, read at a time
 
 _logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkLine:
+    """A ``records`` line whose *chunk* was checked, and is read again when it is sent: *head*, the chunk, *tail*."""
+
+    reader: ResultReader
+    chunk: Chunk
+    head: bytes
+    tail: bytes
+
+    @property
+    def place(self) -> tuple[object, ...]:
+        """The names of the chunk in its store, which never has other bytes there."""
+        return self.reader.job_id, self.chunk
+
+    def read(self) -> bytes:
+        """Read the chunk again, and check it.
+
+        Raises:
+            ChunkLost, CorruptChunk: as `ResultReader.read`.
+        """
+        return self.reader.read(self.chunk)
+
+
+Steps = Generator[bytes | ChunkLine]
 
 
 def stored_lines(
@@ -50,17 +77,35 @@ def stored_lines(
         JobNotFound: there is no such job.
         ResultExpired: it had a result.
     """
+    pace = _Pace(poll, progress, clock, sleep)
+    return ByteStream(cast("Generator[bytes]", _steps(store, job_id, from_, pace, lean=False)), None)
+
+
+def stored_steps(
+    store: Store, job_id: str, *, from_: int = 0, progress: float = PROGRESS_SECONDS
+) -> Generator[bytes | ChunkLine]:
+    """Write what `stored_lines` writes in steps that hold no chunk and never sleep, for an event loop.
+
+    A ``records`` line comes as a `ChunkLine`. Where there is nothing to send yet, a step is empty, and the next one
+    should wait for `POLL_SECONDS`.
+
+    Raises:
+        InvalidPage, JobNotFound, ResultExpired: as `stored_lines`.
+    """
+    return _steps(store, job_id, from_, _Pace(0, progress, time.monotonic, _no_sleep), lean=True)
+
+
+def _steps(store: Store, job_id: str, from_: int, pace: _Pace, *, lean: bool) -> Generator[bytes | ChunkLine]:
     whole = store.whole_result(job_id)
     if whole is not None:
-        return ByteStream(_one(lines.full_result(whole)), None)
+        return _one(lines.full_result(whole))
     facts, manifest = _look(store, job_id)
     if manifest is None and facts.get("status") == "finished":
         raise ResultExpired(f"the result of job {job_id} has expired")
     if from_ < 0 or (manifest is not None and from_ > len(manifest.chunks)):
         end = "" if manifest is None else f", which has {len(manifest.chunks):,} chunks"
         raise InvalidPage(f"from={from_:,}: it must not be negative, nor beyond the end of the result{end}")
-    pace = _Pace(poll, progress, clock, sleep)
-    return ByteStream(_StoredStream(store, job_id, facts, manifest, from_, pace).lines(), None)
+    return _StoredStream(store, job_id, facts, manifest, from_, pace, lean=lean).lines()
 
 
 class _Pace:
@@ -91,18 +136,22 @@ class _StoredStream:
     """The lines of one job, and the account of those that this stream has sent."""
 
     def __init__(
-        self, store: Store, job_id: str, facts: Facts, manifest: ResultManifest | None, first: int, pace: _Pace
-    ) -> None:
-        self._store, self._job_id, self._facts, self._manifest = store, job_id, facts, manifest
-        self._shape: Shape = "objects"
+        self, store: Store, job_id: str, facts: Facts, manifest: ResultManifest | None, first: int, pace: _Pace,
+        *, lean: bool,
+    ) -> None:  # fmt: skip
+        self._store, self._job_id = store, job_id
+        self._whole = None if manifest is None else _Whole.of(manifest)
+        self._meta_line = _meta(job_id, facts, manifest)
+        self._shape: Shape = manifest.shape if manifest is not None else _shape(facts)
+        self._lean = lean
         self._reader, self._position, self._pace = ResultReader(store, job_id), first, pace
         self._rows = 0
         self._sent: dict[str, Checksum] = {}
         self._ended: set[str] = set()
 
-    def lines(self) -> Generator[bytes]:
+    def lines(self) -> Generator[bytes | ChunkLine]:
         try:
-            yield self._meta()
+            yield self._meta_line
             with self._reader.held() as hold:
                 yield from self._skipped()
                 while (entries := self._journal()) or not self._is_whole():
@@ -112,19 +161,6 @@ class _StoredStream:
         except Exception as error:  # the status went out long ago: only a line can tell the client
             _logger.exception("the stream of job %s ends with an error line", self._job_id)
             yield lines.error(error)
-
-    def _meta(self) -> bytes:
-        manifest, facts = self._manifest, self._facts
-        domains = [name for name in facts.get("domains", "").split(",") if name]
-        cid_count = facts.get("cid_count", "")
-        self._shape = manifest.shape if manifest is not None else _shape(facts)
-        return lines.meta(
-            self._job_id,
-            facts.get("profile") or (manifest.profile if manifest is not None else None),
-            domains or list(manifest.domains if manifest is not None else ()),
-            int(cid_count) if cid_count.isdigit() else None,
-            self._shape,
-        )
 
     def _skipped(self) -> Iterator[bytes]:
         """Wait for the chunks that the client has already, and take over their account."""
@@ -143,15 +179,15 @@ class _StoredStream:
         return list(self._store.journal(self._job_id, self._position - 1, 1))
 
     def _journal(self) -> list[Entry]:
-        return list(self._store.journal(self._job_id, self._position, ENTRIES))
+        return list(self._store.journal(self._job_id, self._position, 1 if self._lean else ENTRIES))
 
     def _is_whole(self) -> bool:
         """Return whether nothing more will come; raise when a chunk is missing that never will."""
-        if self._manifest is None:
-            self._manifest = self._store.manifest(self._job_id)
-        if self._manifest is None:
+        if self._whole is None and (manifest := self._store.manifest(self._job_id)) is not None:
+            self._whole = _Whole.of(manifest)
+        if self._whole is None:
             return False
-        length = len(self._manifest.chunks)
+        length = self._whole.chunks
         if self._position < length and not self._journal():
             raise ChunkLost(f"{length - self._position:,} of {length:,} chunks of job {self._job_id} are not listed")
         if self._position > length:
@@ -165,33 +201,39 @@ class _StoredStream:
             raise JobFailed(f"the job ended as {facts['status']}, without a result{_because(facts)}")
         if self._pace.silent_too_long():
             yield self._said(lines.progress(self._pace.elapsed_seconds, self._rows, _progress(facts)))
+        if self._lean:
+            yield b""
         self._pace.wait()
 
-    def _entries(self, entries: list[Entry]) -> Iterator[bytes]:
+    def _entries(self, entries: list[Entry]) -> Iterator[bytes | ChunkLine]:
         for entry in entries:
             try:
-                data = self._reader.read(entry.chunk)
+                data: bytes | None = self._reader.read(entry.chunk)
             except (ChunkLost, CorruptChunk):
                 if self._store.journal(self._job_id, self._position, 1) == [entry]:
                     raise
                 return  # a retry took it back: look again
             yield from self._ends(entry.domains)
-            yield from self._records(entry, data)
+            if entry.chunk.domain not in self._sent:
+                yield self._start(entry.chunk.domain, entry.domains[entry.chunk.domain])
+            line = self._records(entry, data or b"")
+            data = None
+            yield line
 
-    def _records(self, entry: Entry, data: bytes) -> Iterator[bytes]:
-        chunk, account = entry.chunk, entry.domains[entry.chunk.domain]
-        if chunk.domain not in self._sent:
-            yield self._start(chunk.domain, account)
-        checksum = self._sent[chunk.domain]
-        checksum.update_list(data)
-        self._vouch(chunk.domain, account)
+    def _records(self, entry: Entry, data: bytes) -> bytes | ChunkLine:
+        """Write the line of *data*, which is held no longer than the caller does."""
+        chunk = entry.chunk
+        self._sent[chunk.domain].update_list(data)
+        self._vouch(chunk.domain, entry.domains[chunk.domain])
         self._position += 1
         self._rows += chunk.rows
-        yield self._said(lines.records(chunk.domain, chunk.number, chunk.rows, self._shape, data))
+        self._pace.said()
+        head, tail = lines.around_records(chunk.domain, chunk.number, chunk.rows, self._shape)
+        return ChunkLine(self._reader, chunk, head, tail) if self._lean else b"%b%b%b" % (head, data, tail)
 
     def _start(self, name: str, account: DomainAccount) -> bytes:
         self._sent[name] = Checksum()
-        total = None if self._manifest is None else self._manifest.domains[name].rows
+        total = None if self._whole is None else self._whole.rows[name]
         return lines.domain_start(name, total, account.columns)
 
     def _ends(self, domains: dict[str, DomainAccount]) -> Iterator[bytes]:
@@ -227,8 +269,36 @@ class _StoredStream:
         return line
 
 
-def _one(line: bytes) -> Generator[bytes]:
+def _one(line: bytes) -> Generator[bytes | ChunkLine]:
     yield line
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """What a stream must know of a whole result: its number of chunks, and the rows of each domain."""
+
+    chunks: int
+    rows: dict[str, int]
+
+    @classmethod
+    def of(cls, manifest: ResultManifest) -> _Whole:
+        return cls(len(manifest.chunks), {name: account.rows for name, account in manifest.domains.items()})
+
+
+def _no_sleep(seconds: float) -> None:
+    """Leave the wait to the caller of the next step."""
+
+
+def _meta(job_id: str, facts: Facts, manifest: ResultManifest | None) -> bytes:
+    domains = [name for name in facts.get("domains", "").split(",") if name]
+    cid_count = facts.get("cid_count", "")
+    return lines.meta(
+        job_id,
+        facts.get("profile") or (manifest.profile if manifest is not None else None),
+        domains or list(manifest.domains if manifest is not None else ()),
+        int(cid_count) if cid_count.isdigit() else None,
+        manifest.shape if manifest is not None else _shape(facts),
+    )
 
 
 def _look(store: Store, job_id: str) -> tuple[Facts, ResultManifest | None]:

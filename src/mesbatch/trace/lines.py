@@ -32,9 +32,15 @@ def records(domain: str, batch: int, count: int, shape: Shape, rows: bytes) -> b
     >>> records("holds", 0, 1, "objects", b'[{"ID":1}]')
     b'{"type":"records","domain":"holds","batch":0,"count":1,"data":[{"ID":1}]}\\n'
     """
+    head, tail = around_records(domain, batch, count, shape)
+    return b"%b%b%b" % (head, rows, tail)
+
+
+def around_records(domain: str, batch: int, count: int, shape: Shape) -> tuple[bytes, bytes]:
+    """Write what stands before and after the rows in a ``records`` line."""
     member = b"data" if shape == "objects" else b"rows"
-    members = (_encoder.encode(domain), batch, count, member, rows)
-    return b'{"type":"records","domain":%b,"batch":%d,"count":%d,"%b":%b}\n' % members
+    members = (_encoder.encode(domain), batch, count, member)
+    return b'{"type":"records","domain":%b,"batch":%d,"count":%d,"%b":' % members, b"}\n"
 
 
 def domain_end(domain: str, count: int, status: str, checksum: str) -> bytes:

@@ -179,6 +179,11 @@ class TraceReader(Iterator[tuple[str, Batch]]):
         return self._work.readers[domain].pads_key
 
     @property
+    def dialects(self) -> dict[str, str]:
+        """The kind of each domain's database, known as its columns are; see `BatchReader.dialect`."""
+        return {domain: reader.dialect for domain, reader in self._work.readers.items()}
+
+    @property
     def movable(self) -> bool:
         """True while another thread may read it, as that of a `BatchReader`."""
         return self._stream is None and all(reader.movable for reader in self._work.readers.values())

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 
 from mesbatch import Query, Trace
 from mesbatch.adapters.flask import Dialect, Limits, trace_blueprint
-from mesbatch.adapters.flask.request import Principal
+from mesbatch.adapters.http.request import Principal
 from mesbatch.admission import AdmissionPolicy, ProcessLimiter
 from mesbatch.jobs import LocalJobs, Work
 from mesbatch.store import DirectoryStore

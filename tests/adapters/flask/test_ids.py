@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 pytest.importorskip("flask", reason="no web framework: flask is not installed")
 
 from mesbatch import Query, Trace
-from mesbatch.adapters.flask import ids, trace_blueprint
-from mesbatch.adapters.flask.ids import collect_ids, slice_ids
+from mesbatch.adapters.flask import trace_blueprint
+from mesbatch.adapters.http import ids
+from mesbatch.adapters.http.ids import collect_ids, slice_ids
 from mesbatch.admission import AdmissionPolicy, Reject
 from mesbatch.errors import InvalidKey, InvalidRequest
 from mesbatch.keys.collect import SpooledKeys, flat
@@ -198,7 +199,7 @@ def test_ids_of_a_declared_type_are_values_of_it(kind):
 
 @pytest.mark.parametrize("kind", [Decimal, date])
 def test_more_ids_than_are_sorted_in_memory_keep_their_type(kind, monkeypatch):
-    monkeypatch.setattr("mesbatch.adapters.flask.ids.SORTED_IN_MEMORY", 3)
+    monkeypatch.setattr("mesbatch.adapters.http.ids.SORTED_IN_MEMORY", 3)
     monkeypatch.setattr("mesbatch.keys.collect.SORTED_IN_MEMORY", 300)
     keys = [Decimal(n) / 2 for n in range(20)] if kind is Decimal else [date(2026, 1, 1 + n) for n in range(20)]
     collected = collect_ids([keys[10:], keys[:10]], lambda count: None)

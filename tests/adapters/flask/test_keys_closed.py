@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from inspect import getclosurevars
 
 import pytest
 
@@ -34,8 +35,8 @@ def spools(monkeypatch):
 
     monkeypatch.setattr(collect, "SpooledKeys", Counted)
     monkeypatch.setattr(collect, "SORTED_IN_MEMORY", 100)
-    monkeypatch.setattr("mesbatch.adapters.flask.ids.SORTED_IN_MEMORY", 100)
-    monkeypatch.setattr("mesbatch.adapters.flask.ids.SLICE_BYTES", 1_000)
+    monkeypatch.setattr("mesbatch.adapters.http.ids.SORTED_IN_MEMORY", 100)
+    monkeypatch.setattr("mesbatch.adapters.http.ids.SLICE_BYTES", 1_000)
     return found
 
 
@@ -47,7 +48,7 @@ def application(tmp_path):
 
 
 def route_of(application):
-    return application.flask.view_functions["mesbatch_trace.events"].__self__
+    return getclosurevars(application.flask.view_functions["mesbatch_trace.events"]).nonlocals["route"]
 
 
 def answered(application, **settings):

@@ -15,8 +15,9 @@ pytest.importorskip("flask", reason="no web framework: flask is not installed")
 from flask import Flask
 
 from mesbatch import Query, Trace, read_sql_iter
-from mesbatch.adapters.flask import Dialect, Limits, live, stream_json, stream_ndjson
+from mesbatch.adapters.flask import Dialect, Limits, stream_json, stream_ndjson
 from mesbatch.adapters.flask.guarded import SYNC_WORKER, warn_of_sync_worker
+from mesbatch.adapters.http import live
 from mesbatch.admission import ProcessLimiter
 from mesbatch.units import MiB
 from tests.adapters.flask.application import ROWS, Application, pieces_of

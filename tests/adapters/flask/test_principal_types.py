@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("flask", reason="no web framework: flask is not installed")
 
-from mesbatch.adapters.flask.request import name_principal
+from mesbatch.adapters.http.request import name_principal
 from mesbatch.errors import NoPrincipal
 from tests.adapters.flask.application import Application
 

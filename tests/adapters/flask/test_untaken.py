@@ -18,8 +18,9 @@ from flask import Flask, Response, request
 from werkzeug.test import EnvironBuilder
 
 from mesbatch import read_sql_iter
-from mesbatch.adapters.flask import stream_json, stream_ndjson, untaken
-from mesbatch.adapters.flask.reads import HeldRead, OneDomain
+from mesbatch.adapters.flask import stream_json, stream_ndjson
+from mesbatch.adapters.http import untaken
+from mesbatch.adapters.http.reads import HeldRead, OneDomain
 from mesbatch.errors import ClientTooSlow, PermitReleased, ResponseIsStreamed
 from tests.adapters.flask.application import ROWS, Application
 from tests.rig.site import ROOT

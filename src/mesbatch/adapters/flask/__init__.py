@@ -1,6 +1,6 @@
 """Flask answers in flat memory: each function works alone in an existing route; `trace_blueprint` is all routes.
 
-* `stream_ndjson`, `stream_json`: rows of a reader or a trace, sent while they are read
+* `stream_ndjson`, `stream_json`, `stream_csv`, `stream_arrow`: rows of a reader or a trace, sent while they are read
 * `job_started`: 202 with the URLs of a job
 * `rejected`, `problem`: refusals and failures
 * `page`, `stream_job`: the result of a job, also while the job writes it
@@ -10,10 +10,10 @@
 
 from mesbatch.adapters.flask.answers import problem, rejected
 from mesbatch.adapters.flask.job_views import job_routes, job_started
-from mesbatch.adapters.flask.live import stream_json, stream_ndjson
-from mesbatch.adapters.flask.options import Dialect, Limits
+from mesbatch.adapters.flask.live import stream_arrow, stream_csv, stream_json, stream_ndjson
 from mesbatch.adapters.flask.stored import page, stream_job
-from mesbatch.adapters.flask.trace_views import trace_blueprint
+from mesbatch.adapters.flask.trace_routes import trace_blueprint
+from mesbatch.adapters.http.options import Dialect, Limits
 
 __all__ = [
     "Dialect",
@@ -23,6 +23,8 @@ __all__ = [
     "page",
     "problem",
     "rejected",
+    "stream_arrow",
+    "stream_csv",
     "stream_job",
     "stream_json",
     "stream_ndjson",

@@ -1,24 +1,25 @@
-"""Answers without rows: problems, refusals and small JSON objects."""
+"""Answers of the adapter as Flask responses, and requests of Flask as the adapter reads them."""
 
 from __future__ import annotations
 
-import logging
-import random
-from math import ceil
-from typing import Any
+from typing import cast
 
-import msgspec
-from flask import Response
+from flask import Response, request
+from werkzeug.exceptions import RequestEntityTooLarge
 
-from mesbatch.adapters.flask.options import Dialect
+from mesbatch.adapters.flask.streamed import StreamedResponse
+from mesbatch.adapters.flask.untaken import TakenBody
+from mesbatch.adapters.http import live
+from mesbatch.adapters.http.answers import Answer, answer_error, answer_refusal
+from mesbatch.adapters.http.body import ReadBody
+from mesbatch.adapters.http.encoding import compress
+from mesbatch.adapters.http.growing_body import READ_BYTES, GrowingBody
+from mesbatch.adapters.http.options import Dialect
+from mesbatch.adapters.http.request import HttpRequest, Principal
+from mesbatch.adapters.http.spool import spooled
 from mesbatch.admission.answer import Reject
-from mesbatch.admission.http import PROBLEM_TYPE, http_answer
-from mesbatch.problem import Problem, problem_of
-
-JSON = "application/json"
-SERVER_ERROR = 500
-
-_logger = logging.getLogger(__name__)
+from mesbatch.errors import BodyTooLarge
+from mesbatch.sink.stream import ByteStream
 
 
 def problem(error: Exception, *, dialect: Dialect = Dialect()) -> Response:  # noqa: B008  # frozen
@@ -30,10 +31,7 @@ def problem(error: Exception, *, dialect: Dialect = Dialect()) -> Response:  # n
         error: The exception.
         dialect: The style of the answer.
     """
-    found = problem_of(error)
-    if found.status == SERVER_ERROR:
-        _logger.error("a request failed", exc_info=error)
-    return answer_problem(found, dialect)
+    return respond(answer_error(error, dialect), dialect)
 
 
 def rejected(decision: Reject, *, dialect: Dialect = Dialect()) -> Response:  # noqa: B008
@@ -43,30 +41,65 @@ def rejected(decision: Reject, *, dialect: Dialect = Dialect()) -> Response:  # 
         decision: The refusal.
         dialect: The style of the answer.
     """
-    answer = http_answer(decision, jitter=random.random())
-    response = _body(answer.problem, answer.status, dialect)
-    response.headers.update({name: value for name, value in answer.headers.items() if name != "Content-Type"})
-    return response
+    return respond(answer_refusal(decision, dialect), dialect)
 
 
-def answer_problem(found: Problem, dialect: Dialect) -> Response:
-    """Write *found* as a response."""
-    response = _body(found.members(), found.status, dialect)
-    if found.retry_after is not None:
-        response.headers["Retry-After"] = str(ceil(found.retry_after * (1 + random.random())))
-    return response
+def respond(answer: Answer, dialect: Dialect) -> Response:
+    """Make Flask's response of *answer*; a read begins, and a failure before its first batch is a problem."""
+    body = answer.body
+    if isinstance(body, bytes):
+        return Response(body, answer.status, answer.headers)
+    if isinstance(body, ReadBody):
+        try:
+            body.begin(live.FIRST_BATCH_SECONDS)
+        except Exception as error:  # noqa: BLE001  # an early failure is still a status
+            return problem(error, dialect=dialect)
+        stream: ByteStream = TakenBody(live.live_pieces(body), body)
+    else:
+        stream = cast("ByteStream", body)  # whose steps are for event loops
+    if answer.encoding is not None:
+        stream = compress(stream, answer.encoding)
+    if not (answer.whole and read_request().ends_with_connection):
+        return StreamedResponse(stream, answer.status, answer.headers)
+    try:
+        length, stream = spooled(stream)
+    except Exception as error:  # noqa: BLE001  # nothing was sent yet
+        return problem(error, dialect=dialect)
+    return StreamedResponse(stream, answer.status, answer.headers | {"Content-Length": str(length)})
 
 
-def answer_json(members: Any, status: int = 200) -> Response:
-    """Write *members* as JSON that no cache may keep."""
-    response = Response(msgspec.json.encode(members), status, mimetype=JSON)
-    response.headers["Cache-Control"] = "no-store"
-    return response
+def read_request(principal: Principal | None = None) -> HttpRequest:
+    """Read Flask's present request, as `mesbatch.adapters.http` takes it."""
+    return HttpRequest(
+        query=request.args,
+        headers={name.lower(): value for name, value in request.headers.items()},
+        read_body=_read_body,
+        principal=principal or (lambda: ""),
+        http_version=request.environ.get("SERVER_PROTOCOL", "HTTP/1.1").rpartition("/")[2],
+    )
 
 
-def _body(members: Any, status: int, dialect: Dialect) -> Response:
-    if dialect.envelope is None:
-        response = answer_json(members, status)
-        response.mimetype = PROBLEM_TYPE
-        return response
-    return answer_json(dialect.envelope(members), status)
+def _read_body(max_body: int) -> bytes | bytearray:
+    length = request.content_length
+    if (length or 0) > max_body:
+        raise BodyTooLarge(f"the body has {length:,} bytes, the limit is {max_body:,}")
+    request.max_content_length = max_body  # a body without a length is counted as it comes
+    encoding = request.headers.get("Content-Encoding", "")
+    try:
+        if length is not None and encoding.strip().lower() in {"", "identity"}:
+            return _read_in_place(length)
+        body = GrowingBody(encoding, max_body)
+        while piece := request.stream.read(READ_BYTES):
+            body.add(piece)
+    except RequestEntityTooLarge as error:
+        raise BodyTooLarge(f"the body has more bytes than the limit of {max_body:,}") from error
+    return body.end()
+
+
+def _read_in_place(length: int) -> bytearray:
+    """Read the body into memory once: werkzeug holds it twice for a moment."""
+    body, at = bytearray(length), 0
+    with memoryview(body) as view:
+        while at < length and (count := request.stream.readinto(view[at : at + READ_BYTES])):  # type: ignore[attr-defined]
+            at += count
+    return body[:at] if at < length else body

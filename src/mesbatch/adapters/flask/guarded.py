@@ -12,8 +12,9 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from mesbatch.adapters.flask.answers import answer_problem, problem
-from mesbatch.adapters.flask.options import Dialect
+from mesbatch.adapters.flask.answers import problem, respond
+from mesbatch.adapters.http.answers import answer_problem
+from mesbatch.adapters.http.options import Dialect
 from mesbatch.problem import Problem
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -55,7 +56,7 @@ def _answer_http(error: HTTPException, dialect: Dialect) -> WerkzeugResponse:
     if error.response is not None or status < HTTPStatus.BAD_REQUEST:  # an answer of the application's own; a redirect
         return error.get_response()
     code = re.sub(r"\W+", "_", error.name).upper()
-    response = answer_problem(Problem(int(status), code, error.description or error.name), dialect)
+    response = respond(answer_problem(Problem(int(status), code, error.description or error.name), dialect), dialect)
     for name, value in error.get_headers():
         if name != "Content-Type":
             response.headers.add(name, value)

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from math import ceil
 from typing import Any
 
 from flask import Blueprint, Response, current_app, request, url_for
 from flask.blueprints import BlueprintSetupState
 
-from mesbatch.adapters.flask.answers import JSON, answer_json
+from mesbatch.adapters.flask.answers import read_request, respond
 from mesbatch.adapters.flask.guarded import METHODS, OWN_OPTIONS, guarded_blueprint, refuse_other_methods
-from mesbatch.adapters.flask.options import Dialect
-from mesbatch.adapters.flask.request import Principal, name_lines, name_principal, negotiate, read_count
-from mesbatch.adapters.flask.response import NDJSON
-from mesbatch.adapters.flask.stored import page, stream_job
-from mesbatch.admission.http import POLL_SECONDS
-from mesbatch.errors import InvalidJobId, JobNotFound
+from mesbatch.adapters.http.answers import answer_job
+from mesbatch.adapters.http.job_routes import PREFIX, JobRoutes
+from mesbatch.adapters.http.options import Dialect
+from mesbatch.adapters.http.request import Principal
+from mesbatch.errors import InvalidJobId
 from mesbatch.jobs import Job, Jobs
-from mesbatch.store import ResultReader
 
-PREFIX = "/api/trace"
 EXTENSION = "mesbatch_jobs"  # names, in an application's `extensions`, of the blueprints with routes of jobs
 
 
@@ -36,12 +32,8 @@ def job_started(job: Job, *, prefix: str | None = None) -> Response:
     Raises:
         RuntimeError: the application has no such routes, or several, and no *prefix* was named.
     """
-    status_url, stream_url = _urls_of(job.job_id) if prefix is None else _urls_below(prefix, job.job_id)
-    told = {"stage": "events", "async": True, "job_id": job.job_id, "status_url": status_url}
-    response = answer_json(told | {"stream_url": stream_url}, 202)
-    response.headers["Location"] = status_url
-    response.headers["Retry-After"] = str(ceil(POLL_SECONDS))
-    return response
+    urls = urls_of(job.job_id) if prefix is None else _urls_below(prefix, job.job_id)
+    return respond(answer_job(job, *urls), Dialect())
 
 
 def _urls_below(prefix: str, job_id: str) -> tuple[str, str]:
@@ -49,7 +41,7 @@ def _urls_below(prefix: str, job_id: str) -> tuple[str, str]:
     return status_url, f"{status_url}/stream"
 
 
-def _urls_of(job_id: str) -> tuple[str, str]:
+def urls_of(job_id: str) -> tuple[str, str]:
     """Ask the routing for the URLs of status and stream, with the variables that this request has in its own URL."""
     name = _job_blueprint()
     urls = []
@@ -94,37 +86,30 @@ def job_routes(
         dialect: The style of the answers.
     """
     blueprint = guarded_blueprint("mesbatch_jobs", url_prefix, dialect)
-    add_job_routes(blueprint, jobs, principal)
+    add_job_routes(blueprint, jobs, principal, dialect)
     return blueprint
 
 
-def add_job_routes(blueprint: Blueprint, jobs: Jobs, principal: Principal) -> None:
+def add_job_routes(blueprint: Blueprint, jobs: Jobs, principal: Principal, dialect: Dialect) -> None:
     """Add the four routes of jobs to *blueprint*, whose prefix may have variables: the views pay no heed to them."""
     blueprint.record(_remember)
+    routes = JobRoutes(jobs, dialect)
 
     @blueprint.get("/job/<job_id>", **OWN_OPTIONS)
     def show_job(job_id: str, **variables: Any) -> Response:
-        negotiate(JSON)
-        return answer_json(jobs.get(job_id, owner=name_principal(principal)).as_json())
+        return respond(routes.show(read_request(principal), job_id), dialect)
 
     @blueprint.delete("/job/<job_id>", **OWN_OPTIONS)
     def cancel_job(job_id: str, **variables: Any) -> Response:
-        negotiate(JSON)
-        return answer_json(jobs.cancel(job_id, owner=name_principal(principal)).as_json(), 202)
+        return respond(routes.cancel(read_request(principal), job_id), dialect)
 
     @blueprint.get("/job/<job_id>/result", **OWN_OPTIONS)
     def show_result(job_id: str, **variables: Any) -> Response:
-        negotiate(JSON)
-        offset, limit = read_count("offset"), read_count("limit")
-        check_visible(jobs, job_id, name_principal(principal))
-        return page(ResultReader(jobs.store, job_id), domain=request.args.get("domain", ""), offset=offset, limit=limit)
+        return respond(routes.result(read_request(principal), job_id), dialect)
 
     @blueprint.get("/job/<job_id>/stream", **OWN_OPTIONS)
     def follow_job(job_id: str, **variables: Any) -> Response:
-        mimetype = negotiate(NDJSON)
-        first = read_count("from")
-        check_visible(jobs, job_id, name_principal(principal))
-        return name_lines(stream_job(jobs.store, job_id, from_=first), mimetype)
+        return respond(routes.follow(read_request(principal), job_id), dialect)
 
     for part, methods in (("", ("GET", "DELETE")), ("/result", ("GET",)), ("/stream", ("GET",))):
         refuse_other_methods(blueprint, f"/job/<job_id>{part}", *methods)
@@ -135,17 +120,3 @@ def add_job_routes(blueprint: Blueprint, jobs: Jobs, principal: Principal) -> No
         raise InvalidJobId(f"{job_id[:60]!r} is no job id, nor a part of a job")
 
     blueprint.before_app_request(jobs.attend)
-
-
-def check_visible(jobs: Jobs, job_id: str, owner: str) -> None:
-    """Raise `JobNotFound` unless *owner* may see the job, or only a result of the oldest layout is left of it.
-
-    The first implementation kept such results longer than the facts of their jobs, and knew no owners.
-    """
-    try:
-        jobs.get(job_id, owner=owner)
-    except InvalidJobId:
-        raise
-    except JobNotFound:
-        if jobs.store.whole_result(job_id) is None:
-            raise

@@ -1,35 +1,15 @@
-"""Answers that are written while the rows are read."""
+"""Responses that are written while the rows are read."""
 
 from __future__ import annotations
 
-import logging
-import time
-from collections.abc import Callable, Generator
-
 from flask import Response
 
-from mesbatch.adapters.flask.answers import JSON, problem
-from mesbatch.adapters.flask.body import ReadBody, SameThreadBody, ThreadBody, Write
-from mesbatch.adapters.flask.options import Dialect, Limits
-from mesbatch.adapters.flask.reads import HeldRead, LiveRead, OneDomain
-from mesbatch.adapters.flask.response import NDJSON, stream_response
-from mesbatch.adapters.flask.untaken import TakenBody
+from mesbatch.adapters.flask.answers import read_request, respond
+from mesbatch.adapters.http.body import Form
+from mesbatch.adapters.http.live import Live, arrow_form, csv_form, json_form, live_answer, live_body, ndjson_form
+from mesbatch.adapters.http.options import Dialect, Limits
 from mesbatch.admission import Admitted, Permit
 from mesbatch.codec.rows import Shape
-from mesbatch.read.reader import BatchReader
-from mesbatch.sink.stream import ByteStream
-from mesbatch.trace import lines
-from mesbatch.trace.json import trace_json
-from mesbatch.trace.ndjson import trace_lines
-from mesbatch.trace.read import TraceReader
-
-FIRST_BATCH_SECONDS = 2.0  # for which an answer waits for its first batch, so that an early error is still a status
-# The second write after a client left fails, so that its leaving is noticed within 5 s.
-SILENCE_SECONDS = 2.0
-
-Live = BatchReader | TraceReader | LiveRead
-
-_logger = logging.getLogger(__name__)
 
 
 def stream_ndjson(
@@ -60,14 +40,7 @@ def stream_ndjson(
         dialect: The style of the answer.
         limits: The limits of the request.
     """
-
-    def write(held: HeldRead) -> ByteStream:
-        return trace_lines(
-            held, profile=profile, shape=shape, datetime_separator=dialect.datetime_separator,
-            batch_size=dialect.batch_size,
-        )  # fmt: skip
-
-    return _answer(read, permit, domain, write, _ndjson_pieces, NDJSON, dialect, limits)
+    return _respond(read, permit, domain, ndjson_form(profile, shape, dialect), dialect, limits)
 
 
 def stream_json(
@@ -90,56 +63,61 @@ def stream_json(
         dialect: The style of the answer.
         limits: The limits of the request.
     """
-
-    def write(held: HeldRead) -> ByteStream:
-        return trace_json(held, datetime_separator=dialect.datetime_separator, batch_size=dialect.batch_size)
-
-    return _answer(read, permit, domain, write, _json_pieces, JSON, dialect, limits)
+    return _respond(read, permit, domain, json_form(dialect), dialect, limits)
 
 
-def _answer(
-    read: Live, permit: Permit | Admitted | None, domain: str, write: Write,
-    pieces: Callable[[ReadBody], Generator[bytes]], mimetype: str, dialect: Dialect, limits: Limits,
+def stream_csv(
+    read: Live,
+    *,
+    name: str = "rows.csv",
+    permit: Permit | Admitted | None = None,
+    dialect: Dialect = Dialect(),  # noqa: B008
+    limits: Limits = Limits(),  # noqa: B008
+) -> Response:
+    """Send *read* as CSV (RFC 4180, UTF-8, a header), which a browser saves as *name*, while it is read.
+
+    Works like `stream_json`: a failure after the first batch breaks the body off, so that a client of HTTP/1.1 sees an
+    error. A client of HTTP/1.0 could not: for it the answer goes to disk first, at most 1 GiB, and is sent with its
+    length. Nothing is sent while the database is silent. The style is that of *dialect*, see `mesbatch.sink.csv`.
+
+    Args:
+        read: A `BatchReader` or a `TraceReader`; the answer closes it.
+        name: The name under which a browser saves the file.
+        permit: The permit that the answer gives back at its end.
+        dialect: The style of the answer.
+        limits: The limits of the request.
+    """
+    return _respond(read, permit, "rows", csv_form(dialect), dialect, limits, name)
+
+
+def stream_arrow(
+    read: Live,
+    *,
+    permit: Permit | Admitted | None = None,
+    dialect: Dialect = Dialect(),  # noqa: B008
+    limits: Limits = Limits(),  # noqa: B008
+) -> Response:
+    """Send *read* as an Arrow IPC stream, while it is read; cut as `stream_csv`, and for HTTP/1.0 to disk first.
+
+    Types come from what the database declares, as in `BatchReader.arrow`. Needs the extra ``arrow``.
+
+    Args:
+        read: A `BatchReader` or a `TraceReader`; the answer closes it.
+        permit: The permit that the answer gives back at its end.
+        dialect: The style of the answer.
+        limits: The limits of the request.
+
+    >>> import sqlite3
+    >>> from mesbatch import read_sql_iter
+    >>> def view():
+    ...     return stream_arrow(read_sql_iter("select 1 as ID", lambda: sqlite3.connect(":memory:")))
+    """
+    return _respond(read, permit, "rows", arrow_form(), dialect, limits)
+
+
+def _respond(
+    read: Live, permit: Permit | Admitted | None, domain: str, form: Form, dialect: Dialect, limits: Limits,
+    name: str | None = None,
 ) -> Response:  # fmt: skip
-    live: LiveRead = OneDomain(read, domain) if isinstance(read, BatchReader) else read
-    held = HeldRead(live, permit)
-    body = ThreadBody(held, write, limits.timeout) if held.movable else SameThreadBody(held, write)
-    try:
-        body.begin(FIRST_BATCH_SECONDS)
-    except Exception as error:  # noqa: BLE001  # an early failure is still a status
-        return problem(error, dialect=dialect)
-    response = stream_response(TakenBody(pieces(body), body), mimetype)
-    if isinstance(permit, Admitted) and permit.answer.warning is not None:
-        response.headers["X-Mesbatch-Warning"] = permit.answer.warning
-    return response
-
-
-def _ndjson_pieces(body: ReadBody) -> Generator[bytes]:
-    """Give the pieces of *body*, with a ``progress`` line in each silence."""
-    started = time.monotonic()
-    patience: float | None = None  # nothing may come before the first line
-    try:
-        while True:
-            line = body.take(patience)
-            yield _progress(body.read, time.monotonic() - started) if line is None else line
-            patience = SILENCE_SECONDS
-    except StopIteration:
-        return
-    except Exception as error:
-        _logger.exception("the stream ends with an error line")
-        yield lines.error(error)
-
-
-def _progress(read: HeldRead, elapsed_seconds: float) -> bytes:
-    return lines.progress(round(elapsed_seconds, 3), read.rows, read.progress)
-
-
-def _json_pieces(body: ReadBody) -> Generator[bytes]:
-    """Give the pieces of *body*, with a blank in each silence."""
-    while True:
-        try:
-            piece = body.take(SILENCE_SECONDS)
-        except StopIteration:
-            return
-        if piece != b"":
-            yield b" " if piece is None else piece
+    body = live_body(read, permit, domain, form, limits)
+    return respond(live_answer(body, read_request(), permit, name=name), dialect)

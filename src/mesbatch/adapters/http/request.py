@@ -2,36 +2,48 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 import msgspec
-from flask import Response, request
-from werkzeug.datastructures import MIMEAccept
-from werkzeug.exceptions import RequestEntityTooLarge
 
-from mesbatch.adapters.flask.answers import JSON
-from mesbatch.adapters.flask.response import NDJSON
+from mesbatch.adapters.http.accept import best_of
 from mesbatch.codec.rows import Shape
-from mesbatch.errors import (
-    BodyTooLarge,
-    InvalidJob,
-    InvalidPage,
-    InvalidRequest,
-    NoPrincipal,
-    NotAcceptable,
-    UnsupportedMediaType,
-)
+from mesbatch.errors import InvalidJob, InvalidPage, InvalidRequest, NoPrincipal, NotAcceptable, UnsupportedMediaType
 from mesbatch.jobs.owner import owner_text
 from mesbatch.store.inputs import check_inputs
 
+JSON = "application/json"
+NDJSON = "application/x-ndjson"
+CSV = "text/csv"
+ARROW = "application/vnd.apache.arrow.stream"
 LINES = (NDJSON, "application/jsonl", "application/ndjson")  # names of one format, none of them registered
-
-READ_BYTES = 64 * 1024
-GZIP = zlib.MAX_WBITS | 16  # zlib's word for a stream with the header of gzip
+FORMATS = {"json": JSON, "ndjson": NDJSON, "csv": CSV, "arrow": ARROW}  # names in the query, for links in a page
 
 Principal = Callable[[], str]
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """Request as an adapter gives it.
+
+    *query* has the first value of each parameter; *headers* have names in lower case. *read_body* gives the body, or
+    raises `BodyTooLarge` if it has more bytes than its argument. *principal* names the user, or raises what the
+    application raises. *root* is the path of the application, before its own routes.
+    """
+
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    read_body: Callable[[int], bytes | bytearray]
+    principal: Principal
+    http_version: str = "1.1"
+    root: str = ""
+
+    @property
+    def ends_with_connection(self) -> bool:
+        """True for a client of HTTP/1.0, which takes the end of the connection for the end of the body."""
+        return self.http_version in {"1.0", "0.9"}
 
 
 class EventsRequest(msgspec.Struct):
@@ -65,29 +77,29 @@ def with_inputs(names: Sequence[str]) -> type[EventsRequest]:
     return cast("type[EventsRequest]", made)
 
 
-def negotiate(*offered: str) -> str:
+def negotiate(request: HttpRequest, *offered: str) -> str:
     """Choose the media type of *offered* that the client prefers, or the first if it has no preference.
 
-    NDJSON has three names, and the client's own is chosen. Parameters of a type, such as a charset, change nothing.
+    The query's ``format`` comes before the header: a link in a page has no headers. NDJSON has three names, and the
+    client's own is chosen. Parameters of a type, such as a charset, change nothing.
 
     Raises:
         NotAcceptable: the client accepts none of them.
+        InvalidRequest: there is no such format here.
     """
-    if not request.accept_mimetypes:
+    if (named := request.query.get("format")) is not None:
+        if (found := FORMATS.get(named)) is None or found not in offered:
+            known = [name for name, mimetype in FORMATS.items() if mimetype in offered]
+            raise InvalidRequest(f"format={named[:40]!r}: it is {' or '.join(known)}")
+        return found
+    accepted = request.headers.get("accept", "").strip()
+    if not accepted:
         return offered[0]
     names = [name for one in offered for name in (one, *(LINES[1:] if one == LINES[0] else ()))]
-    plain = MIMEAccept([(name.partition(";")[0].strip(), quality) for name, quality in request.accept_mimetypes])
-    best = plain.best_match(names)
+    best = best_of(accepted, names)
     if best is None:
-        raise NotAcceptable(f"this is served as {' or '.join(offered)}, not as {str(request.accept_mimetypes)[:80]}")
+        raise NotAcceptable(f"this is served as {' or '.join(offered)}, not as {accepted[:80]}")
     return best
-
-
-def name_lines(response: Response, mimetype: str) -> Response:
-    """Give a stream of lines the name that the client has for them."""
-    if response.mimetype in LINES:
-        response.mimetype = mimetype
-    return response
 
 
 def name_principal(principal: Principal) -> str:
@@ -105,7 +117,9 @@ def name_principal(principal: Principal) -> str:
         raise NoPrincipal(f"this route is for a user that the application knows: {error}") from error
 
 
-def read_events(max_body: int, known: Collection[str], kind: type[EventsRequest] = EventsRequest) -> EventsRequest:
+def read_events(
+    request: HttpRequest, max_body: int, known: Collection[str], kind: type[EventsRequest] = EventsRequest
+) -> EventsRequest:
     """Read the body of the request, of some *kind*; *known* are the domains that it may name.
 
     A body may be compressed by gzip; *max_body* counts its bytes as they come and as they are decompressed.
@@ -116,10 +130,11 @@ def read_events(max_body: int, known: Collection[str], kind: type[EventsRequest]
         BodyTooLarge: it has more than *max_body* bytes; it was not read, or not to its end.
         InvalidRequest: it is no JSON object of this kind, or names a domain that is not known.
     """
-    if request.mimetype != JSON:
-        raise UnsupportedMediaType(f"the body must have Content-Type: {JSON}, got {request.mimetype[:80] or 'none'}")
+    mimetype = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if mimetype != JSON:
+        raise UnsupportedMediaType(f"the body must have Content-Type: {JSON}, got {mimetype[:80] or 'none'}")
     try:
-        events = msgspec.json.decode(_read_body(max_body), type=kind)
+        events = msgspec.json.decode(request.read_body(max_body), type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # a validation error is a decode error
         raise InvalidRequest(f"the body is not what this route takes: {error}") from error
     if not events.domains:
@@ -130,73 +145,25 @@ def read_events(max_body: int, known: Collection[str], kind: type[EventsRequest]
     return events
 
 
-def read_count(parameter: str) -> int:
+def read_count(request: HttpRequest, parameter: str) -> int:
     """Read the number in the query's *parameter*; 0 if it is absent.
 
     Raises:
         InvalidPage: it is no number, or negative.
     """
-    text = request.args.get(parameter, "0")
+    text = request.query.get(parameter, "0")
     if not (text.isascii() and text.isdigit() and len(text) <= 18):
         raise InvalidPage(f"{parameter}={text[:40]!r}: it must be a number, and not negative")
     return int(text)
 
 
-def read_shape() -> Shape:
+def read_shape(request: HttpRequest) -> Shape:
     """Read the shape of rows that the query asks for: ``?shape=arrays`` is the compact one.
 
     Raises:
         InvalidRequest: there is no such shape.
     """
-    shape = request.args.get("shape", "objects")
+    shape = request.query.get("shape", "objects")
     if shape not in ("objects", "arrays"):
         raise InvalidRequest(f"shape={shape[:40]!r}: it is objects or arrays")
     return cast("Shape", shape)
-
-
-def _read_body(max_body: int) -> bytes | bytearray:
-    length = request.content_length
-    if (length or 0) > max_body:
-        raise BodyTooLarge(f"the body has {length:,} bytes, the limit is {max_body:,}")
-    request.max_content_length = max_body  # a body without a length is counted as it comes
-    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
-    try:
-        if encoding == "gzip":
-            return _decompress(max_body)
-        if encoding != "identity":
-            raise UnsupportedMediaType(f"the body may have Content-Encoding: gzip, or none; got {encoding[:80]}")
-        return request.get_data(cache=False) if length is None else _read_in_place(length)
-    except RequestEntityTooLarge as error:
-        raise BodyTooLarge(f"the body has more bytes than the limit of {max_body:,}") from error
-
-
-def _decompress(max_body: int) -> bytearray:
-    """Read a body of gzip; it is in memory once, and no more of it than may be."""
-    body, unzip = bytearray(), zlib.decompressobj(GZIP)
-    try:
-        while piece := request.stream.read(READ_BYTES):
-            while piece:
-                body += unzip.decompress(piece, READ_BYTES)
-                if len(body) > max_body:
-                    raise BodyTooLarge(f"the body has more than {max_body:,} bytes once it is decompressed")
-                piece = unzip.unconsumed_tail
-                if unzip.eof and (piece := unzip.unused_data):  # gzip files may follow one another
-                    unzip = zlib.decompressobj(GZIP)
-        while some := unzip.decompress(unzip.unconsumed_tail, READ_BYTES):  # what zlib still holds
-            body += some
-            if len(body) > max_body:
-                raise BodyTooLarge(f"the body has more than {max_body:,} bytes once it is decompressed")
-    except zlib.error as error:
-        raise InvalidRequest(f"the body is no gzip: {error}") from error
-    if not unzip.eof:
-        raise InvalidRequest("the body is no gzip: it ends too early")
-    return body
-
-
-def _read_in_place(length: int) -> bytearray:
-    """Read the body into memory once: werkzeug holds it twice for a moment."""
-    body, at = bytearray(length), 0
-    with memoryview(body) as view:
-        while at < length and (count := request.stream.readinto(view[at : at + READ_BYTES])):  # type: ignore[attr-defined]
-            at += count
-    return body[:at] if at < length else body

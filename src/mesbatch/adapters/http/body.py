@@ -8,9 +8,10 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from contextvars import copy_context
+from dataclasses import dataclass
 from threading import Condition, Thread
 
-from mesbatch.adapters.flask.reads import HeldRead
+from mesbatch.adapters.http.reads import HeldRead, tell_nobody
 from mesbatch.errors import ClientTooSlow
 from mesbatch.sink.stream import ByteStream
 
@@ -22,15 +23,33 @@ Write = Callable[[HeldRead], ByteStream]
 _logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Form:
+    """Form of a body: its media type, how *write* makes its bytes, and what may stand between and after them.
+
+    *silence* makes a sign of life while the database is silent, from the read and the seconds since the beginning; None
+    where nothing may be sent then. With *first_silence* it may also come before the first piece. *failure* makes the
+    last piece of a read that failed; None where the body is broken off instead. *whole* says that a cut body looks like
+    a whole one, unless its length or its last chunk is missing.
+    """
+
+    mimetype: str
+    write: Write
+    silence: Callable[[HeldRead, float], bytes] | None = None
+    first_silence: bool = False
+    failure: Callable[[Exception], bytes] | None = None
+    whole: bool = False
+
+
 class ReadBody(ABC):
-    """Bytes that *write* makes of *read*, piece by piece: `begin`, then `take` until StopIteration, then `close`.
+    """Bytes of *form* that are made of *read*, piece by piece: `begin`, then `take` until StopIteration, then `close`.
 
     This is the one place where a read begins, is interrupted and ends; with its end the permit is given back.
     """
 
-    def __init__(self, read: HeldRead, write: Write) -> None:
-        self.read = read
-        self._pieces = write(read)
+    def __init__(self, read: HeldRead, form: Form) -> None:
+        self.read, self.form = read, form
+        self._pieces = form.write(read)
 
     def begin(self, patience: float) -> None:
         """Begin to read, and return with the first batch, or after *patience* seconds where another thread reads.
@@ -74,8 +93,8 @@ class ReadBody(ABC):
 class SameThreadBody(ReadBody):
     """Body that is made in the thread that takes it, for a connection of the caller that refuses other threads."""
 
-    def __init__(self, read: HeldRead, write: Write) -> None:
-        super().__init__(read, write)
+    def __init__(self, read: HeldRead, form: Form) -> None:
+        super().__init__(read, form)
         self._ready: deque[bytes] = deque()
 
     def _begin(self, patience: float) -> None:
@@ -94,15 +113,17 @@ class SameThreadBody(ReadBody):
 
 
 class ThreadBody(ReadBody):
-    """Body that a thread of its own makes, one piece ahead, while the server's thread can send signs of life.
+    """Body that a thread of its own makes, one piece ahead, while the server can send signs of life.
 
     It gives up *timeout* seconds after its beginning. Only its own thread touches the pieces, and that thread closes
     them: at the end, at a failure, when the time is over or after `close`. So a client that no longer reads keeps
-    neither cursor nor permit, even while the server's thread hangs in its socket.
+    neither cursor nor permit, even while the server's thread hangs in its socket. *tell* is called, in that thread,
+    when there is something to look at: a piece, or the end.
     """
 
-    def __init__(self, read: HeldRead, write: Write, timeout: float) -> None:
-        super().__init__(read, write)
+    def __init__(self, read: HeldRead, form: Form, timeout: float) -> None:
+        super().__init__(read, form)
+        self.tell: Callable[[], None] = tell_nobody
         self._timeout = timeout
         self._deadline = 0.0
         self._changed = Condition()
@@ -111,9 +132,19 @@ class ThreadBody(ReadBody):
         self._failure: Exception | None = None
         self._thread = Thread(target=copy_context().run, args=(self._run,), name="mesbatch-response", daemon=True)
 
-    def _begin(self, patience: float) -> None:
+    def start(self) -> None:
+        """Begin to read, and return at once; `ended` or `take` tell how far it is."""
+        self.read.tell = self.tell
         self._deadline = time.monotonic() + self._timeout
         self._thread.start()
+
+    @property
+    def ended(self) -> bool:
+        """True once everything is given back, or where it never began."""
+        return self._ended or self._thread.ident is None
+
+    def _begin(self, patience: float) -> None:
+        self.start()
         self.read.began.wait(patience)
 
     def take(self, timeout: float | None) -> bytes | None:
@@ -134,15 +165,15 @@ class ThreadBody(ReadBody):
             self._end()
             return
         until = time.monotonic() + CLOSE_SECONDS
-        while not self._leave() and time.monotonic() < until:
+        while not self.leave() and time.monotonic() < until:
             self._thread.join(INTERRUPT_SECONDS)
         if self._thread.is_alive():
             _logger.warning("a read did not stop within %g s after its client left; it ends by itself", CLOSE_SECONDS)
 
     def give_up(self) -> Callable[[], bool]:
-        return self._leave
+        return self.leave
 
-    def _leave(self) -> bool:
+    def leave(self) -> bool:
         """Ask the thread to end, and interrupt it if it was asked before; True once it has ended."""
         with self._changed:
             asked, self._closed, self._piece = self._closed, True, None
@@ -166,6 +197,7 @@ class ThreadBody(ReadBody):
             with self._changed:
                 self._ended = True
                 self._changed.notify_all()
+            self.tell()
 
     def _hand_over(self, piece: bytes) -> bool:
         """Leave *piece* to be taken; False if nobody will take it."""
@@ -178,4 +210,5 @@ class ThreadBody(ReadBody):
                 raise ClientTooSlow(f"the answer was not taken within timeout={self._timeout:g} s")
             self._piece = piece
             self._changed.notify_all()
-            return True
+        self.tell()
+        return True

@@ -44,6 +44,10 @@ class OneDomain:
         return {self.domains[0]: self._reader.description}
 
     @property
+    def dialects(self) -> Mapping[str, str]:
+        return {self.domains[0]: self._reader.dialect}
+
+    @property
     def max_bytes(self) -> int:
         return self._reader.max_bytes
 
@@ -53,6 +57,21 @@ class OneDomain:
 
     def __iter__(self) -> Iterator[tuple[str, Batch]]:
         for batch in self._reader:
+            yield self.domains[0], batch
+
+
+class ArrowDomain(OneDomain):
+    """Trace of one *domain*, which a `BatchReader` reads as record batches."""
+
+    def __init__(self, reader: BatchReader, domain: str) -> None:
+        super().__init__(reader, domain)
+        self._batches = reader.arrow()
+
+    def schema(self) -> Any:
+        return self._batches.schema
+
+    def __iter__(self) -> Iterator[tuple[str, Batch]]:
+        for batch in self._batches:
             yield self.domains[0], batch
 
 
@@ -73,6 +92,11 @@ class ReadsInTurn:
     @property
     def descriptions(self) -> Mapping[str, tuple[Column, ...]]:
         return {name: columns for read in self._reads for name, columns in read.descriptions.items()}
+
+    @property
+    def dialects(self) -> Mapping[str, str]:
+        """The kinds of the domains' databases, where a read tells them."""
+        return {name: kind for read in self._reads for name, kind in getattr(read, "dialects", {}).items()}
 
     @property
     def manifests(self) -> Mapping[str, Manifest]:
@@ -112,15 +136,18 @@ class HeldRead(ReadsInTurn):
     """Read that holds a *permit*, and gives it back when its rows end, fail or are closed.
 
     *began* is set with the first batch, or when there will be none; *failure* is an error that came before it.
-    *give_permit_back* may be called in any thread, and refers to the permit alone; the next row then raises.
+    *tell* is called then. *give_permit_back* may be called in any thread, and refers to the permit alone; the next row
+    then raises.
     """
 
     def __init__(self, read: LiveRead, permit: Permit | Admitted | None) -> None:
         super().__init__((read,))
+        self.schema: Callable[[], Any] | None = getattr(read, "schema", None)  # of record batches
         self._items = _held(read, permit)
         self.give_permit_back = _giving_back(permit.permit if isinstance(permit, Admitted) else permit)
         self.began = Event()
         self.failure: Exception | None = None
+        self.tell: Callable[[], None] = tell_nobody
         self.rows = 0
 
     @property
@@ -134,7 +161,9 @@ class HeldRead(ReadsInTurn):
         try:
             for domain, batch in self._items:
                 self.rows += batch.num_rows
-                self.began.set()
+                if not self.began.is_set():
+                    self.began.set()
+                    self.tell()
                 yield domain, batch
                 del batch
         except Exception as error:
@@ -143,9 +172,14 @@ class HeldRead(ReadsInTurn):
             raise
         finally:
             self.began.set()
+            self.tell()
 
     def close(self) -> None:
         self._items.close()
+
+
+def tell_nobody() -> None:
+    """Tell nobody: the taker of the pieces waits for them."""
 
 
 def _giving_back(permit: Permit | None) -> Callable[[], bool]:

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from mesbatch.adapters.flask.reads import ReadsInTurn
+from mesbatch.adapters.http.reads import ReadsInTurn
 from mesbatch.admission import LearnedBytes
 from mesbatch.batch import Batch
 from mesbatch.jobs import Aggregation, Work
 from mesbatch.jobs.function import Conclusion, JobFunction
 from mesbatch.jobs.kept_rows import KeptRows
 from mesbatch.keys.collect import Keys
+from mesbatch.read.part import OnFailure
 from mesbatch.store.inputs import InputReader
 from mesbatch.trace.read import TraceReader
 
@@ -20,10 +21,10 @@ from mesbatch.trace.read import TraceReader
 class FunctionRead(ReadsInTurn):
     """Rows of *domains* for *keys* that *function* reads, as one trace; *one_by_one* calls it for each domain.
 
-    A domain that fails is named and the others go on, as the trace's contract wants. An aggregation of the function
-    counts here, with one object for all domains. Where the function concludes, the rows are kept on disk as they pass.
-    Every domain that is complete at the end teaches *learned* its bytes
-    per key. The *keys* are closed with it; *inputs* are those that *function* opens.
+    A domain that fails is named and the others go on, as the trace's contract wants, unless *on_failure* is ``raise``.
+    An aggregation of the function counts here, with one object for all domains. Where the function concludes, the rows
+    are kept on disk as they pass. Every domain that is complete at the end teaches *learned* its bytes per key. The
+    *keys* are closed with it; *inputs* are those that *function* opens.
 
     Raises:
         Exception: whatever *function* raises; it reads nothing yet.
@@ -31,7 +32,8 @@ class FunctionRead(ReadsInTurn):
 
     def __init__(
         self, function: JobFunction, arguments: Mapping[str, Any], keys: Keys, domains: Sequence[str], max_bytes: int,
-        learned: LearnedBytes, *, one_by_one: bool, inputs: Mapping[str, InputReader] | None = None,
+        learned: LearnedBytes, *, one_by_one: bool, on_failure: OnFailure = "partial",
+        inputs: Mapping[str, InputReader] | None = None,
     ) -> None:  # fmt: skip
         self._readers = readers = list[TraceReader]()
         super().__init__(readers)
@@ -41,7 +43,13 @@ class FunctionRead(ReadsInTurn):
         self._conclusions: list[Conclusion] = []
         self._kept: KeptRows | None = None
         self._work = Work(
-            keys, tuple(domains), max_bytes, "partial", self._aggregate, inputs or {}, conclude=self._conclusions.append
+            keys,
+            tuple(domains),
+            max_bytes,
+            on_failure,
+            self._aggregate,
+            inputs or {},
+            conclude=self._conclusions.append,
         )
         try:
             parts = [(domain,) for domain in domains] if one_by_one else [tuple(domains)]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mesbatch.codec.rows import DatetimeSeparator
+from mesbatch.sink.csv import CsvStyle
 from mesbatch.trace.ndjson import BATCH_SIZE
 from mesbatch.units import MiB
 
@@ -22,6 +23,7 @@ class Dialect:
             anything that is JSON. Without it they are sent as they are, as ``application/problem+json``.
         datetime_separator: The character between date and time.
         batch_size: The most rows of a line.
+        csv: The style of answers as CSV.
 
     >>> Dialect(envelope=lambda problem: {"ok": False, "message": problem["detail"]}).batch_size
     5000
@@ -30,6 +32,7 @@ class Dialect:
     envelope: Envelope | None = None
     datetime_separator: DatetimeSeparator = "T"
     batch_size: int = BATCH_SIZE
+    csv: CsvStyle = CsvStyle()  # noqa: RUF009  # frozen
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,34 @@
+"""An ASGI application behind a real uvicorn, as a deployment runs it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from tests.rig.site import ROOT, Popen, Setting, Site, await_answer, free_port
+
+
+class OneProcess(Site):
+    """A server that is its only worker."""
+
+    def workers(self) -> list[int]:
+        return [self.pid]
+
+
+@contextmanager
+def uvicorn(setting: Setting, app: str, popen: Popen = subprocess.Popen, *options: str) -> Iterator[OneProcess]:
+    """Run the application *app* behind uvicorn, and end it."""
+    port = free_port()
+    command = [sys.executable, "-m", "uvicorn", app, "--port", str(port), "--log-level", "error", *options]
+    process = popen(command, env=setting.environment(), cwd=ROOT)
+    try:
+        await_answer(port, process)
+        yield OneProcess(port, process)
+    finally:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(10)
+        process.kill()
+        process.wait()
