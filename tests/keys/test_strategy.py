@@ -200,3 +200,12 @@ def test_a_column_that_cannot_hold_such_keys_is_named_before_a_row_is_read(colum
             next(reader)
     with pytest.raises(InvalidKey, match="type int and their column holds text"):
         next(read_sql_iter("select k from t where k in (:keys)", column_of("sqlite", "text", ["1"]), keys=[1]))
+
+
+def test_an_adbc_connection_has_no_temporary_tables(postgres_url):
+    adbc = pytest.importorskip("adbc_driver_postgresql.dbapi", reason="no driver of adbc: the extra is not installed")
+    with adbc.connect(postgres_url) as con:
+        sql = "select relname::text k from pg_class where relname::text in (:keys)"
+        with pytest.raises(StatementError, match="'temporary-table' is not known"):
+            next(read_sql_iter(sql, con, keys=["pg_class"], strategy="temporary-table"))
+        assert list(read_sql_iter(sql, con, keys=["pg_class"], strategy="array"))  # nothing was begun

@@ -189,8 +189,8 @@ def _collation(query: KeyedQuery, key: Any) -> str:
     if query.column.collation is None:
         raise NotSplittable(
             "the filter's column is not known, and this database has collations under which texts that differ are "
-            "equal: its keys must stand in a list, in at most 65,535 binds; if a column of the result is the filter's "
-            "own, name it with key="
+            "equal: its keys must stand in one list, as strategy='auto' writes them, up to 65,535; if a column of the "
+            "result is the filter's own, name it with key="
         )
     return query.column.collation
 
