@@ -166,9 +166,13 @@ class KeyForms:
         if order.is_one_select and not order.is_limited and not order.is_locking and self.extends_order(collation):
             terms = f", {order.terms}" if order.terms else ""
             return f"{order.before}\nORDER BY {term}{collation}{terms} {order.after}"
+        self.check_wrapping(query)
         if order.terms and query.names:
             return self.numbered(sql, query, collation)
         return f"SELECT * FROM (\n{sql}\n) mesbatch_rows ORDER BY {term}{collation}"
+
+    def check_wrapping(self, query: KeyedQuery) -> None:
+        """Raise ColumnNameError where the database takes no derived table with the columns of *query*."""
 
     def quoted(self, name: str) -> str:
         """*name* in the quotes that are around names."""

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from mesbatch import read_sql_iter
-from mesbatch.errors import InvalidKey, NotSplittable
+from mesbatch.errors import ColumnNameError, InvalidKey, NotSplittable
 from tests.source.mysql.conftest import KEY_COLUMNS, LOTS
 
 ALL = [f"L{n:06}" for n in range(LOTS)]
@@ -37,11 +37,15 @@ def test_rows_by_keys_are_those_of_one_statement_in_the_order_of_keys(rig, table
 
 @pytest.mark.parametrize("end", ["limit 2", "order by n limit 2", "for update"])
 def test_a_limited_statement_may_repeat_a_name(rig, end):
-    """A derived table may not, and nothing else describes a statement that ends so."""
-    rows, _ = read(f"select n, n, k from indexed where k in (:keys) {end}", rig.url, keys=ALL[:1])
-    expected = rig.fetchall(f"select n, n, k from indexed where k in ('{ALL[0]}') {end}")
-    assert len(rows) == len(expected) > 1
-    assert set(rows) <= set(rig.fetchall(f"select n, n, k from indexed where k in ('{ALL[0]}')"))
+    """A derived table may not, and nothing else describes or orders a statement that ends so."""
+    with pytest.raises(ColumnNameError, match=r"'n'.* order='any'"):
+        read(f"select n, n, k from caseless where k in (:keys) {end}", rig.url, keys=ALL[:1])
+    for table, order in (("caseless", "any"), ("indexed", "key")):
+        sql = f"select n, n, k from {table} where k in (:keys)"
+        every = rig.fetchall(sql.replace(":keys", f"'{ALL[0]}'"))
+        rows, _ = read(f"{sql} {end}", rig.url, keys=ALL[:1], order=order)
+        assert len(rows) == (len(every) if end == "for update" else 2)
+        assert set(rows) <= set(every)
 
 
 def test_no_keys_are_no_rows(rig):

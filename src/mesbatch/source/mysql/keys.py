@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from decimal import Decimal
 from itertools import islice
 from typing import Any
 
-from mesbatch.errors import InvalidKey, NotSplittable, StatementError
+from mesbatch.errors import ColumnNameError, InvalidKey, NotSplittable, StatementError
 from mesbatch.source.key_forms import (
     KEYS_PER_LIST,
     FilterColumn,
@@ -97,6 +98,15 @@ class MysqlKeys(KeyForms):
         if session.owned and not in_parts and len(keys) > KEYS_PER_LIST and _has_table(query, keys.key_type):
             return "temporary-table"
         return "in-list"
+
+    def check_wrapping(self, query: KeyedQuery) -> None:
+        repeated = [name for name, times in Counter(map(str.lower, query.names)).items() if times > 1]
+        if repeated:
+            raise ColumnNameError(
+                f"two columns have the name {repeated[0]!r}, which a derived table of MySQL must not have, and without "
+                "one the rows of this statement cannot be ordered by key: give them names of their own, or pass "
+                "order='any'"
+            )
 
     def best_whole(self, session: Session, query: KeyedQuery, keys: KeysOfRead) -> StrategyName:
         """A short list as it is; a long one as a table of ours, but rather not on the caller's connection."""
