@@ -70,7 +70,7 @@ def test_every_domain_gives_the_rows_of_its_keys(path, domains_at_once, parallel
         faults, keys, domains_at_once=domains_at_once, parallel=parallel, batch_size=7, max_bytes=100_000
     )
     assert by_domain(reader) == EXPECTED
-    assert reader.cid_count == 20
+    assert reader.key_count == 20
     assert all(manifest.complete for manifest in reader.manifests.values())
     assert {domain: manifest.rows for domain, manifest in reader.manifests.items()} == {
         domain: rows.total() for domain, rows in EXPECTED.items()

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Code = Literal["BUSY", "CID_LIMIT_EXCEEDED", "ANSWER_TOO_LARGE"]
+from mesbatch.renamed import Renamed
+
+Code = Literal["BUSY", "KEY_LIMIT_EXCEEDED", "ANSWER_TOO_LARGE"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,22 +34,25 @@ class Enqueue:
 class Reject:
     """Do not read. *retry_after* is in seconds; None means that asking again is useless.
 
-    *cid_count* and *limit* are set where the number of keys was the reason; *cid_count_exact* is False where the count
+    *key_count* and *limit* are set where the number of keys was the reason; *key_count_exact* is False where the count
     ended with the refusal.
     """
 
     reason: str
     retry_after: float | None = None
-    cid_count: int | None = None
+    key_count: int | None = None
     limit: int | None = None
-    cid_count_exact: bool = True
+    key_count_exact: bool = True
+
+    cid_count = Renamed("key_count")
+    cid_count_exact = Renamed("key_count_exact")
 
     @property
     def code(self) -> Code:
         """Code by which clients tell refusals apart."""
         if self.retry_after is not None:
             return "BUSY"
-        return "ANSWER_TOO_LARGE" if self.limit is None else "CID_LIMIT_EXCEEDED"
+        return "ANSWER_TOO_LARGE" if self.limit is None else "KEY_LIMIT_EXCEEDED"
 
 
 Decision = Accept | Enqueue | Reject

@@ -10,7 +10,10 @@ import msgspec
 
 from mesbatch.jobs.owner import marked
 from mesbatch.jobs.spec import JobSpec
+from mesbatch.renamed import Renamed
 from mesbatch.store.protocol import ENDED, Facts
+from mesbatch.trace.lines import progress_in
+from mesbatch.trace.words import TRACE_WORDS, Words
 
 JobStatus = Literal["queued", "started", "finished", "failed", "cancelled", "lost"]
 STATUSES: tuple[JobStatus, ...] = get_args(JobStatus)
@@ -43,7 +46,7 @@ class Job:
     status: JobStatus
     profile: str | None
     owner: str | None
-    cid_count: int
+    key_count: int
     domains: tuple[str, ...]
     progress: dict[str, Any]
     created_at: float
@@ -54,6 +57,8 @@ class Job:
     cancelling: bool
     attempt: int
 
+    cid_count = Renamed("key_count")
+
     @property
     def ended(self) -> bool:
         return self.status in ENDED
@@ -62,15 +67,15 @@ class Job:
         """Return the seconds from the submission until the end, or until *now*."""
         return max(0.0, (self.completed_at or now or time.time()) - self.created_at)
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the answer of ``GET /job/<id>``."""
+    def as_json(self, words: Words = TRACE_WORDS) -> dict[str, Any]:
+        """Return the answer of ``GET /job/<id>``, in the *words* of the routes that give it."""
         return {
             "job_id": self.job_id,
             "status": self.status,
-            "profile": self.profile,
-            "cid_count": self.cid_count,
-            "domains": list(self.domains),
-            "progress": self.progress,
+            **({} if words.stage is None else {"profile": self.profile}),
+            words.key_count: self.key_count,
+            words.many: list(self.domains),
+            "progress": progress_in(self.progress, words),
             "created_at": self.created_at,
             "elapsed_seconds": round(self.elapsed(), 3),
             "error": self.error,
@@ -102,12 +107,12 @@ def read_job(job_id: str, facts: Facts) -> Job:
     )
 
 
-def first_facts(spec: JobSpec, cid_count: int, now: float) -> Facts:
+def first_facts(spec: JobSpec, key_count: int, now: float) -> Facts:
     """Return the facts of a new job; the names up to *error* are those of the first implementation."""
     facts = {
         "status": "queued",
         "profile": spec.profile or "",
-        "cid_count": str(cid_count),
+        "cid_count": str(key_count),
         "domains": ",".join(spec.domains),
         "progress": "",
         "created_at": f"{now:.3f}",

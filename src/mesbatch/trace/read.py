@@ -18,6 +18,7 @@ from mesbatch.read.part import OnFailure
 from mesbatch.read.reader import BatchReader, read_sql_iter
 from mesbatch.read.request import check_positive
 from mesbatch.read.threads import Ahead, Inline
+from mesbatch.renamed import Renamed
 from mesbatch.source.connect import find_source
 from mesbatch.trace.query import Query as Query
 from mesbatch.trace.query import check_keyed
@@ -118,6 +119,8 @@ class TraceReader(Iterator[tuple[str, Batch]]):
     *aggregation* has the counts, after the end.
     """
 
+    cid_count = Renamed("key_count")
+
     def __init__(
         self,
         queries: Mapping[str, Query],
@@ -129,14 +132,14 @@ class TraceReader(Iterator[tuple[str, Batch]]):
         own_keys: Keys | None,
     ) -> None:
         self.domains = tuple(readers)
-        self.cid_count = None if keys is None else len(keys)
+        self.key_count = None if keys is None else len(keys)
         self.keysets = {domain: tuple(queries[domain].keyset) for domain in readers}
         self.manifests: dict[str, Manifest] = {domain: reader.manifest for domain, reader in readers.items()}
         self.descriptions: dict[str, tuple[Column, ...]] = {}
         self.key_columns: dict[str, str | None] = {}
         self.aggregation: dict[str, Any] | None = None
         self._work = _Domains(
-            queries, readers, keys, self.cid_count, on_failure, self.descriptions, self.key_columns, own_keys
+            queries, readers, keys, self.key_count, on_failure, self.descriptions, self.key_columns, own_keys
         )
         self._counting, self._at_once = aggregation, at_once
         self._stream: _Items | None = None
@@ -233,7 +236,7 @@ class _Domains:
     queries: Mapping[str, Query]
     readers: dict[str, BatchReader]
     keys: Keys | None
-    cid_count: int | None
+    key_count: int | None
     on_failure: OnFailure
     descriptions: dict[str, tuple[Column, ...]]
     key_columns: dict[str, str | None]
@@ -268,7 +271,7 @@ class _Domains:
             if self.on_failure == "raise":
                 error.add_note(f"while reading domain {domain!r}")
                 raise
-            missing = (self.cid_count or 0) - reader.manifest.keys_read
+            missing = (self.key_count or 0) - reader.manifest.keys_read
             reader.manifest.failed.append(FailedKeys(None, None, missing, f"{type(error).__name__}: {error}"))
 
 

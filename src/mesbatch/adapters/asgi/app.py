@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from logging import getLogger
@@ -19,15 +19,18 @@ from mesbatch.adapters.asgi.threads import CALLS, WAITS, Threads
 from mesbatch.adapters.asgi.types import App, Receive, Scope, Send
 from mesbatch.adapters.http.answers import Answer, answer_error, answer_problem
 from mesbatch.adapters.http.body import ReadBody
-from mesbatch.adapters.http.events import EventsRoute
+from mesbatch.adapters.http.events import EventsRequest, EventsRoute
 from mesbatch.adapters.http.ids import KeyType
 from mesbatch.adapters.http.job_routes import JobRoutes
 from mesbatch.adapters.http.options import Dialect, Limits
 from mesbatch.adapters.http.request import HttpRequest, with_inputs
+from mesbatch.adapters.http.results import results_route
+from mesbatch.adapters.http.submission import Submission
 from mesbatch.admission import Admission, AdmissionPolicy, LearnedBytes, Limiter
 from mesbatch.errors import InvalidJobId
 from mesbatch.jobs import Jobs
 from mesbatch.problem import Problem
+from mesbatch.trace.query import Query
 from mesbatch.trace.read import Trace
 
 Principal = Callable[[Scope], str | Awaitable[str]]
@@ -72,15 +75,41 @@ def trace_app(
         InvalidJob: *jobs* does not allow *function*, or one of *inputs* cannot be the name of one.
     """
     events = EventsRoute(
-        trace, Admission(policy, limiter), learned or LearnedBytes(), jobs, function, enqueue, dialect, limits,
-        with_inputs(inputs), key_type,
+        trace.queries, Admission(policy, limiter), learned or LearnedBytes(), jobs, function, enqueue, dialect, limits,
+        key_type, with_inputs(EventsRequest, inputs),
     )  # fmt: skip
+    return _Application(jobs, principal, url_prefix, dialect, limits, {"/events": _submitting(events, url_prefix)})
 
-    def answer(request: HttpRequest, job_id: str) -> Answer:
-        return events.answer(request, lambda new: _urls(f"{request.root}{url_prefix}", new))
 
-    more = {"/events": Route({"POST": answer}, WAITS, limits.max_body)}
-    return _Application(jobs, principal, url_prefix, dialect, limits, more)
+def result_app(
+    queries: Trace | Mapping[str, Query],
+    jobs: Jobs,
+    limiter: Limiter,
+    principal: Principal,
+    *,
+    policy: AdmissionPolicy | None = None,
+    function: str = "results",
+    inputs: Sequence[str] = (),
+    key_type: KeyType | None = None,
+    url_prefix: str = "",
+    enqueue: bool = True,
+    learned: LearnedBytes | None = None,
+    dialect: Dialect = Dialect(),  # noqa: B008
+    limits: Limits = Limits(),  # noqa: B008
+) -> App:
+    """Make an ASGI application of ``POST /results`` and the routes of `job_app`, for any named *queries*.
+
+    The arguments are those of `mesbatch.adapters.flask.result_blueprint`, with the differences of `trace_app`.
+
+    Raises:
+        InvalidJob: *jobs* does not allow *function*, or one of *inputs* cannot be the name of one.
+    """
+    route = results_route(
+        queries, jobs, limiter, policy, function, inputs, key_type, enqueue, learned, dialect, limits
+    )  # fmt: skip
+    return _Application(
+        jobs, principal, url_prefix, route.dialect, limits, {"/results": _submitting(route, url_prefix)}
+    )  # fmt: skip
 
 
 def job_app(
@@ -95,6 +124,13 @@ def job_app(
     *principal* names the user of a request by its scope; a job of another user is not found.
     """
     return _Application(jobs, principal, url_prefix, dialect, Limits(), {})
+
+
+def _submitting(submission: Submission, url_prefix: str) -> Route:
+    def answer(request: HttpRequest, job_id: str) -> Answer:
+        return submission.answer(request, lambda new: _urls(f"{request.root}{url_prefix}", new))
+
+    return Route({"POST": answer}, WAITS, submission.limits.max_body)
 
 
 def _urls(prefix: str, job_id: str) -> tuple[str, str]:

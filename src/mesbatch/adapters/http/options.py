@@ -9,6 +9,7 @@ from typing import Any
 from mesbatch.codec.rows import DatetimeSeparator
 from mesbatch.sink.csv import CsvStyle
 from mesbatch.trace.ndjson import BATCH_SIZE
+from mesbatch.trace.words import TRACE_WORDS, Words
 from mesbatch.units import MiB
 
 Envelope = Callable[[Mapping[str, Any]], Any]
@@ -20,7 +21,8 @@ class Dialect:
 
     *envelope* turns the members of a problem into the application's own error body, which may be anything that is JSON;
     without it they are sent as they are, as ``application/problem+json``. *datetime_separator* stands between date and
-    time, and *batch_size* is the largest number of rows of a line. *csv* is the style of answers as CSV.
+    time, and *batch_size* is the largest number of rows of a line. *csv* is the style of answers as CSV. *words* name
+    the members: those of the trace, or `PLAIN_WORDS`, which the routes of results use whatever stands here.
 
     >>> Dialect(envelope=lambda problem: {"ok": False, "message": problem["detail"]}).batch_size
     5000
@@ -30,6 +32,7 @@ class Dialect:
     datetime_separator: DatetimeSeparator = "T"
     batch_size: int = BATCH_SIZE
     csv: CsvStyle = CsvStyle()  # noqa: RUF009  # frozen
+    words: Words = TRACE_WORDS
 
 
 @dataclass(frozen=True, slots=True)
