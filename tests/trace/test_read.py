@@ -230,6 +230,39 @@ def test_a_separator_needs_a_column_to_split(options):
         Query("select 1", **options)
 
 
+def test_a_list_of_keys_is_one_row_or_one_for_each_key_that_was_asked_for():
+    con = sqlite3.connect(":memory:")
+    con.execute("create table t (job int, cids text)")
+    lists = ["a,b", "b, a ,b,x", "x", None, "", "c"]
+    con.executemany("insert into t values (?, ?)", enumerate(lists))
+    sql = "select job, cids, cids as held from t"
+
+    def found(**options):
+        reader = Trace({"jobs": Query(sql, key="cids", separator=",", **options)}).read(con, ["a", "b", "c"])
+        rows = [row for _, batch in reader for row in batch.rows]
+        assert reader.manifests["jobs"].rows == len(rows)
+        assert reader.manifests["jobs"].complete
+        return rows
+
+    assert found() == found(per_key=False) == [(0, "a,b", "a,b"), (1, "b, a ,b,x", "b, a ,b,x"), (5, "c", "c")]
+    assert found(per_key=True) == [
+        (0, "a", "a,b"), (0, "b", "a,b"), (1, "b", "b, a ,b,x"), (1, "a", "b, a ,b,x"), (5, "c", "c"),
+    ]  # fmt: skip
+    with pytest.raises(KeyColumnError, match="name its separator"):
+        Query(sql, key="cids", per_key=True)
+
+
+def test_rows_for_each_key_come_in_batches_no_longer_than_those_that_were_read():
+    con = sqlite3.connect(":memory:")
+    con.execute("create table t (job int, cids text)")
+    keys = [f"k{n:03d}" for n in range(100)]
+    con.executemany("insert into t values (?, ?)", [(n, ",".join(keys)) for n in range(50)])
+    query = Query("select job, cids from t", key="cids", separator=",", per_key=True)
+    reader = Trace({"jobs": query}).read(con, keys, batch_size=10)
+    sizes = [batch.num_rows for _, batch in reader]
+    assert (sum(sizes), max(sizes)) == (5_000, 10)
+
+
 def test_a_domain_may_name_its_strategy(path):
     statements = []
     with closing(sqlite3.connect(path)) as con:

@@ -18,16 +18,17 @@ class Query:
     """One domain: SQL with ``IN (:keys)``, and *key*, the key's column in the result if that is not the filter's.
 
     With a *separator* the column *key* holds several keys as one text, such as ``"a1,b2"``. No index serves that, so
-    the SQL has no ``:keys``: it is one scan, and a row is given out, once, if any of its keys was asked for. Without
-    one, *strategy* says how the keys get into the statement, and *splittable* that it may be cut by key although nobody
-    can judge it, as in `read_sql_iter`.
+    the SQL has no ``:keys``: it is one scan, and a row is given out, once, if any of its keys was asked for. With
+    *per_key* it is given out once for each key that was asked for, and that key stands in the column *key*; select the
+    column twice to have the list beside it. Without a separator, *strategy* says how the keys get into the statement,
+    and *splittable* that it may be cut by key although nobody can judge it, as in `read_sql_iter`.
 
     A query without ``:keys`` is read without keys. *keyset* names columns of its result of which you swear that they
     are unique together, and compare by code point where they are text: rows come ordered by them, and a job goes on
     after the last that is stored.
 
     Raises:
-        KeyColumnError: a *separator* without a *key*.
+        KeyColumnError: a *separator* without a *key*, or *per_key* without a separator.
         StatementError: a *separator* with a *strategy*, or with *splittable*; or a *keyset* with any of these.
     """
 
@@ -38,6 +39,7 @@ class Query:
     strategy: StrategyName = "auto"
     splittable: bool = False
     keyset: Sequence[str] = ()
+    per_key: bool = False
 
     def __post_init__(self) -> None:
         if isinstance(self.keyset, str):
@@ -46,6 +48,8 @@ class Query:
             raise StatementError("keyset= is for a query without keys: no key, separator, strategy or splittable")
         if self.separator is not None and not (self.separator and self.key):
             raise KeyColumnError(f"separator={self.separator!r}: it must not be empty, and key must name its column")
+        if self.per_key and self.separator is None:
+            raise KeyColumnError("per_key=True is for a column that holds several keys: name its separator, too")
         if self.separator is not None and self.strategy != "auto":
             raise StatementError(f"strategy={self.strategy!r}: no keys get into a statement whose rows hold several")
         if self.separator is not None and self.splittable:
