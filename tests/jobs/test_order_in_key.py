@@ -88,7 +88,7 @@ def test_rows_of_a_key_stand_in_the_order_of_the_statement(rows_and_source, tmp_
     outcomes = []
     for one in (*shards_of(facts), job.job_id):
         stop = Stop()
-        stops[:] = [stop] if interrupted and one != job.job_id or interrupted and not shards_of(facts) else []
+        stops[:] = [stop] if interrupted and (one != job.job_id or not shards_of(facts)) else []
         while (outcome := run_job(jobs.store, one, jobs.functions, "w", stop=stop)) == "queued":
             outcomes.append(outcome)
             stop = Stop()

@@ -34,10 +34,10 @@ class OracleSource:
 
     *lob_limit* counts bytes of a BLOB and characters of a CLOB; by default it is the reader's ``max_bytes``.
     *strip_char* takes the blanks off that pad CHAR values. *numbers* ``exact`` gives a NUMBER as an int or float where
-    that holds every value of its column, and else as a Decimal; ``driver`` gives what the driver gives by itself,
-    floats of some 16 digits unless ``oracledb.defaults.fetch_decimals`` is set; Arrow has the declared types either way.
-    *call_timeout*, in seconds, bounds one round trip on our own
-    connections; the read's ``timeout`` bounds all of them together.
+    that holds every value of its column, and else as a Decimal; ``driver`` gives what the driver gives by itself, which
+    is a float of some 16 digits unless ``oracledb.defaults.fetch_decimals`` is set. Arrow has the declared types either
+    way. *call_timeout*, in seconds, bounds one round trip on our own connections; the read's ``timeout`` bounds all of
+    them together.
 
     Raises:
         UnknownSource: *con* is none of these.
