@@ -142,9 +142,8 @@ class Deployment(ABC):
             local = LocalJobs(
                 functions, store, app=app, settings=self.shared(), workers=self.worker_count, unmarked=unmarked
             )
-            why = (
-                f"{self.variable('worker_enabled')} is false: {self.worker_count} at once in processes of this machine"
-            )
+            off = self.variable("worker_enabled")
+            why = f"{off} is false: {self.worker_count} at once in processes of their own"
             return _chosen(local, f"LocalJobs, because {why}, with results in {store.path}")
         from mesbatch.jobs.rq import RQJobs
         from mesbatch.store.redis import RedisStore
@@ -185,9 +184,10 @@ class Deployment(ABC):
 
 @dataclass(frozen=True, repr=False)
 class Settings(Deployment):
-    """Variables that a deployment of the trace may set, with the defaults of the incident's designers; times are in seconds.
+    """Variables that a deployment of the trace may set, with the defaults of the incident's designers.
 
-    A general service has `mesbatch.service_settings.ServiceSettings`, and neither reads the other's variables.
+    Times are in seconds. A general service has `mesbatch.service_settings.ServiceSettings`, and neither reads the
+    other's variables.
 
     Raises:
         InvalidSetting: the threshold of the cache is above that of jobs.

@@ -15,10 +15,12 @@ import pytest
 from mesbatch import Query, Trace
 from mesbatch.adapters.http.options import Limits
 from mesbatch.admission import ProcessLimiter, result_policy
-from mesbatch.errors import InvalidJob
+from mesbatch.client import JobStream
+from mesbatch.errors import CorruptChunk, InvalidJob
 from mesbatch.jobs import LocalJobs, Work
 from mesbatch.jobs.run import run_job
 from mesbatch.keys.collect import flat
+from mesbatch.sink.stream import ByteStream
 from mesbatch.store import DirectoryStore
 from mesbatch.units import MiB
 
@@ -195,6 +197,20 @@ def test_a_job_without_keys_by_preference(dashboard):
     unknown = dashboard.ask("GET", f"{url}/result?query=nothing")
     assert (unknown.status, unknown.json["code"]) == (400, "INVALID_PARAMS")
     assert all(map(speaks_plainly, (accepted, waiting, status, page, stream, unknown)))
+
+
+def test_the_client_follows_the_plain_stream_of_a_job(dashboard):
+    accepted = dashboard.post({"queries": ["orders"]}, prefer="respond-async").json
+    assert dashboard.run(accepted["job_id"]) == "finished"
+    body = dashboard.ask("GET", accepted["stream_url"]).body
+    with JobStream(lambda first: ByteStream((line for line in body.splitlines()), None)) as stream:
+        records = list(stream)
+    assert {one.domain for one in records} == {"orders"}
+    assert sum(len(one.rows) for one in records) == 2_000
+    assert [column["name"] for column in stream.columns["orders"]] == ["day", "id", "amount"]
+    other = body.replace(b'"id":7,', b'"id":8,')
+    with pytest.raises(CorruptChunk):
+        list(JobStream(lambda first: ByteStream((line for line in other.splitlines()), None)))
 
 
 def test_a_job_is_cancelled_and_there_for_its_owner_only(dashboard):

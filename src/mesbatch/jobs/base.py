@@ -41,8 +41,8 @@ class Jobs(ABC):
     from which a worker's process imports this object, and with it *functions*, *store* and *settings*. Every method
     that takes a job id raises `InvalidJobId` for a text that cannot be one, and `JobNotFound` for the job of another
     *owner*, and for a job of ours that has lost its facts. *unmarked* says that jobs without our mark, which the first
-    implementation left and which have no owner, are there for everybody, and not for nobody. *chosen* says, for jobs that
-    `Settings.jobs` made, which backend they are, and why.
+    implementation left and which have no owner, are there for everybody, and not for nobody.
+    *chosen* says which backend `Settings.jobs` has chosen, and why.
     """
 
     chosen = ""
