@@ -191,6 +191,25 @@ def test_two_web_servers_that_submit_at_once_get_one_job_in_the_queue(valkey_ser
         client.close()
 
 
+def test_a_submission_that_died_before_the_queue_catches_no_other(valkey_server, monkeypatch):  # noqa: F811
+    pytest.importorskip("rq", reason="rq is not installed")
+    from mesbatch.jobs.rq import RQJobs
+    from mesbatch.store.redis import RedisStore
+
+    monkeypatch.setattr("mesbatch.jobs.base.READY_SECONDS", 0.1)
+    found = RQJobs(FUNCTIONS, RedisStore(valkey_server.url, prefix="died"), app="nowhere:jobs", url=valkey_server.url)
+    found.listening.beat("somebody")
+    with monkeypatch.context() as patch:
+        patch.setattr(found, "_enqueue", lambda job_id: None)
+        died = found.submit(spec(), ["a"])
+    second = found.submit(spec(), ["a"])
+    assert second.job_id != died.job_id
+    assert found.submit(spec(), ["a"]).job_id == second.job_id
+    assert found.queue.connection.llen(found.queue.key) == 1
+    found.store.close()
+    found.close()
+
+
 def test_a_claim_belongs_to_one_job_at_a_time(store):  # noqa: F811
     first, second, third = (new_job_id() for _ in range(3))
     assert store.claim(NAMES[0], first, None) == first

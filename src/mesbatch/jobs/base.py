@@ -228,6 +228,10 @@ class Jobs(ABC):
             instead_of = holder
         return None
 
+    def _has_begun(self, facts: Facts) -> bool:
+        """Return whether a submission came to its end, so that a worker will find the job."""
+        return "keys" in facts or "children" in facts
+
     def _running(self, job_id: str, owner: str | None) -> Job | None:
         """Return a job that has not ended, nor will at once; None for one whose submission stopped half way."""
         until = time.monotonic() + READY_SECONDS
@@ -238,7 +242,7 @@ class Jobs(ABC):
                 return None
             if job.ended or job.cancelling:
                 return None
-            if "keys" in facts or "children" in facts:
+            if self._has_begun(facts):
                 return job
             if time.monotonic() > until:
                 return None

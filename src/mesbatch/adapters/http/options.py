@@ -22,7 +22,7 @@ class Dialect:
     *envelope* turns the members of a problem into the application's own error body, which may be anything that is JSON;
     without it they are sent as they are, as ``application/problem+json``. *datetime_separator* stands between date and
     time, and *batch_size* is the largest number of rows of a line. *csv* is the style of answers as CSV. *words* name
-    the members: those of the trace, or `PLAIN_WORDS`, which the routes of results use whatever stands here.
+    the members: those of the trace, or `mesbatch.trace.words.PLAIN_WORDS`, as the routes of results always have them.
 
     >>> Dialect(envelope=lambda problem: {"ok": False, "message": problem["detail"]}).batch_size
     5000
