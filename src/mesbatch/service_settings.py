@@ -16,6 +16,24 @@ if TYPE_CHECKING:
 class ServiceSettings(Deployment):
     """Variables that a deployment of an ordinary dashboard may set; times are in seconds.
 
+    Args:
+        key_limit: ``MESBATCH_KEY_LIMIT``: keys above which a request is refused where no worker listens.
+        async_threshold: ``MESBATCH_ASYNC_THRESHOLD``: keys above which a request becomes a job.
+        cache_limit: ``MESBATCH_CACHE_LIMIT``: keys up to which an answer may be cached.
+        fetch_size: ``MESBATCH_FETCH_SIZE``: the most rows of a batch.
+        batch_size: ``MESBATCH_BATCH_SIZE``: the most rows of a line, and of a stored chunk.
+        call_timeout: ``MESBATCH_CALL_TIMEOUT_SECONDS``: seconds for one query.
+        max_concurrent: ``MESBATCH_MAX_CONCURRENT``: readers at once.
+        job_ttl: ``MESBATCH_JOB_TTL_SECONDS``: seconds that a job stays after its last sign of life.
+        job_timeout: ``MESBATCH_JOB_TIMEOUT_SECONDS``: seconds from the submission of a job to its end.
+        worker_queue: ``MESBATCH_WORKER_QUEUE``: the queue of the workers.
+        worker_count: ``MESBATCH_WORKER_COUNT``: workers, or local jobs at once.
+        worker_enabled: ``MESBATCH_WORKER_ENABLED``: False runs jobs in processes of this machine, without RQ.
+        domains_at_once: ``MESBATCH_QUERIES_AT_ONCE``: queries of a request that are read at once.
+        parallel: ``MESBATCH_PARALLEL``: parts of a query that are read at once.
+        redis_url: ``MESBATCH_REDIS_URL``: the server of results and jobs.
+        redis_key_prefix: ``MESBATCH_REDIS_KEY_PREFIX``: the beginning of all keys there.
+
     Raises:
         InvalidSetting: the thresholds of the number of keys do not ascend.
 

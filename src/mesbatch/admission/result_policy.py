@@ -31,10 +31,12 @@ _MEMORY_RULES = (
 def result_policy(
     *, cache_limit: int = CACHE_LIMIT, async_threshold: int = ASYNC_THRESHOLD, key_limit: int = KEY_LIMIT
 ) -> AdmissionPolicy:
-    """Make the policy of `result_blueprint`, with thresholds in keys; a request without keys counts as one of none.
+    """Make the policy of `result_blueprint`; a request without keys counts as one of no key.
 
-    More than *async_threshold* keys are a job where a worker listens; more than *key_limit* are refused where none
-    does. An answer for at most *cache_limit* keys may be kept by a cache.
+    Args:
+        cache_limit: Keys up to which an answer may be cached.
+        async_threshold: Keys above which a request becomes a job where a worker listens.
+        key_limit: Keys above which a request is refused where no worker listens.
 
     Raises:
         InvalidLimit: a threshold is negative or no integer.

@@ -99,7 +99,27 @@ def result_app(
 ) -> App:
     """Make an ASGI application of ``POST /results`` and the routes of `job_app`, for any named *queries*.
 
-    The arguments are those of `mesbatch.adapters.flask.result_blueprint`, with the differences of `trace_app`.
+    It does what `mesbatch.adapters.flask.result_blueprint` does, below the path where a framework mounts it.
+
+    Args:
+        queries: The queries by name, or a trace of them; their names, and whether they have keys, are checked here.
+        jobs: The jobs that requests may become.
+        limiter: The permits that answers hold until their last byte.
+        principal: A function of the scope of a request, also a coroutine function, that names its user; only that user sees
+            its job.
+        policy: The table that decides whether a request is read now, becomes a job or is refused, for the profile
+            ``results``; by default `result_policy`.
+        function: The name, in the allow-list of *jobs*, of the function that reads the queries, now or in a worker. It
+            gets the request's ``params`` as its arguments: the client sets each of its parameters.
+        inputs: Members of the body that are not parsed: the function opens one as ``work.inputs[name]``, where a client
+            sent it, and a job stores it beside its keys.
+        key_type: The type of the keys (date, datetime, UUID, Decimal, int, str) as JSON writes them; by default they
+            are texts and integers.
+        url_prefix: The path before the routes, below that of the mount.
+        enqueue: False makes no new jobs.
+        learned: The bytes per key that earlier reads had.
+        dialect: The style of the answers; its words are always the plain ones.
+        limits: The limits of one request.
 
     Raises:
         InvalidJob: *jobs* does not allow *function*, or one of *inputs* cannot be the name of one.

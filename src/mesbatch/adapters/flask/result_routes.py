@@ -43,9 +43,27 @@ def result_blueprint(
     JSON, NDJSON, CSV or Arrow; CSV and Arrow are one query. With ``Prefer: respond-async`` it becomes a job where a
     worker listens; else *policy* decides, which is `result_policy` unless you pass another with the profile
     ``results``. Answers speak of ``queries``, ``key_count`` and ``KEY_LIMIT_EXCEEDED``. A failure of the only query is
-    a failed answer; of several queries, those that failed are named beside the others.
+    a failed answer; of several queries, those that failed are named beside the others. Holds the body of a request
+    once, and the memory of its read.
 
-    The other arguments are those of `trace_blueprint`. Holds the body of a request once, and the memory of its read.
+    Args:
+        queries: The queries by name, or a trace of them; their names, and whether they have keys, are checked here.
+        jobs: The jobs that requests may become.
+        limiter: The permits that answers hold until their last byte.
+        principal: A function that names the user of a request; only that user sees its job.
+        policy: The table that decides whether a request is read now, becomes a job or is refused, for the profile
+            ``results``; by default `result_policy`.
+        function: The name, in the allow-list of *jobs*, of the function that reads the queries, now or in a worker. It
+            gets the request's ``params`` as its arguments: the client sets each of its parameters.
+        inputs: Members of the body that are not parsed: the function opens one as ``work.inputs[name]``, where a client
+            sent it, and a job stores it beside its keys.
+        key_type: The type of the keys (date, datetime, UUID, Decimal, int, str) as JSON writes them; by default they
+            are texts and integers.
+        url_prefix: The path before the routes.
+        enqueue: False makes no new jobs.
+        learned: The bytes per key that earlier reads had.
+        dialect: The style of the answers; its words are always the plain ones.
+        limits: The limits of one request.
 
     Raises:
         InvalidJob: *jobs* does not allow *function*, or one of *inputs* cannot be the name of one.
