@@ -17,7 +17,7 @@ OF_TRACE = re.compile(r"\bcids?\b|cid_|CID_|container_ids?\b|TRACE_(?!WORDS)[A-Z
 ALLOWED = {
     "admission/answer.py": {"cid_count", "cid_count_exact"},  # old names, which warn
     "admission/policy.py": {"TRACE_PROFILES"},  # the default policy
-    "admission/result_policy.py": {"CID_LIMIT"},  # the same number
+    "admission/result_table.py": {"CID_LIMIT"},  # the same number
     "jobs/base.py": {'"cid_count"'},  # a fact of a job, in Redis
     "jobs/job.py": {'"cid_count"', "cid_count"},
     "jobs/shards.py": {'"cid_count"'},

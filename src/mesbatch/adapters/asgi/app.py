@@ -105,8 +105,8 @@ def result_app(
         queries: The queries by name, or a trace of them; their names, and whether they have keys, are checked here.
         jobs: The jobs that requests may become.
         limiter: The permits that answers hold until their last byte.
-        principal: A function of the scope of a request, also a coroutine function, that names its user; only that user sees
-            its job.
+        principal: A function of the scope of a request, also a coroutine function, that names its user; only that user
+            sees its job.
         policy: The table that decides whether a request is read now, becomes a job or is refused, for the profile
             ``results``; by default `result_policy`.
         function: The name, in the allow-list of *jobs*, of the function that reads the queries, now or in a worker. It

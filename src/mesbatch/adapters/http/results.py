@@ -14,7 +14,7 @@ from mesbatch.adapters.http.options import Dialect, Limits
 from mesbatch.adapters.http.request import Body, HttpRequest, check_names, read_body, with_inputs
 from mesbatch.adapters.http.submission import Asked, Submission
 from mesbatch.admission import Admission, AdmissionPolicy, LearnedBytes, Limiter, Reject, result_policy
-from mesbatch.admission.result_policy import RESULTS
+from mesbatch.admission.result_table import RESULTS
 from mesbatch.codec.rows import Shape
 from mesbatch.errors import InvalidRequest, StatementError
 from mesbatch.jobs import Jobs
