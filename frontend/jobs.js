@@ -1,7 +1,6 @@
 /**
  * Functions that ask for a trace, follow it to its end wherever it is read, and stop it.
  *
- * @typedef {import('./ndjson.js').Line} Line
  * @typedef {{profile: string, container_ids: (string | number)[], domains: string[], params?: Record<string, any>,
  *   [input: string]: any}} Wanted an application's own members are its inputs
  * @typedef {{job_id: string, status: string, domains: string[], progress: Record<string, any>,
@@ -15,6 +14,10 @@
  * @property {number} [maxLineBytes]
  * @property {number} [timeout] seconds for an answer, or for the next piece of a stream
  */
+/**
+ * @template [App={}]
+ * @typedef {import('./ndjson.js').Line<App>} Line
+ */
 import { Account, JobFailed, Malformed, Refused, Unreachable, inTime, incomplete, onAbort, readLines, refusal } from './ndjson.js';
 
 const PATIENCE_SECONDS = 60; // a restart of a web server takes less
@@ -27,14 +30,15 @@ const PAGE_ROWS = 5000;
  * Submit a trace and follow its lines, whether it is read at once or as a job. Leaving the loop, or aborting the
  * signal, cancels the job. Aborting does so at once, because in a page that is being left nothing that waits goes on.
  * Throws the errors of `submit` and `follow`.
+ * @template [App={}]
  * @param {string} url of the routes, such as `/api/trace`
  * @param {Wanted} wanted
  * @param {Options} [options]
- * @returns {AsyncGenerator<Line, void, void>}
+ * @returns {AsyncGenerator<Line<App>, void, void>}
  */
 export async function* trace(url, wanted, options = {}) {
   const { response, job } = await submit(url, wanted, options);
-  if (response) return yield* readLines(response, options);
+  if (response) return yield* /** @type {AsyncGenerator<any>} */ (readLines(response, options));
   let open = true;
   const stop = () => {
     if (open) cancel(url, job.job_id, options).catch(() => {}); // it may have ended by itself
@@ -42,7 +46,7 @@ export async function* trace(url, wanted, options = {}) {
   };
   const forget = onAbort(options.signal, stop);
   try {
-    for await (const line of follow(url, job.job_id, options)) {
+    for await (const line of /** @type {AsyncGenerator<any>} */ (follow(url, job.job_id, options))) {
       open &&= line.type !== 'complete';
       yield line;
     }
@@ -77,10 +81,11 @@ export async function submit(url, wanted, { signal, ...options } = {}) {
  * the connection breaks, and `meta` comes again each time. Where streams do not pass, the status of the job is polled
  * and its result is read in pages. Throws `JobFailed`, `Incomplete`, `Refused`, or the last error when no further try
  * succeeds.
+ * @template [App={}]
  * @param {string} url
  * @param {string} jobId
  * @param {Options} [options]
- * @returns {AsyncGenerator<Line, void, void>}
+ * @returns {AsyncGenerator<Line<App>, void, void>}
  */
 export async function* follow(url, jobId, options = {}) {
   const job = pathOf(url, jobId);
@@ -92,7 +97,7 @@ export async function* follow(url, jobId, options = {}) {
     try {
       if (failures < Infinity) {
         const response = await ask(`${job}/stream?from=${account.lines}`, options);
-        for await (const line of readLines(response, { ...options, account })) {
+        for await (const line of /** @type {AsyncGenerator<any>} */ (readLines(response, { ...options, account }))) {
           if (line.type === 'full_result') break; // the oldest layout, in one piece, is better read in pages
           if (line.type === 'records') failures = patience.heard(true); // lines of other types come even where rows do not pass
           yield line;
@@ -111,7 +116,7 @@ export async function* follow(url, jobId, options = {}) {
     /** @type {Status} */
     const told = await get('');
     const { status } = told;
-    yield { rows: account.rows, percent: null, ...told, ...told.progress, type: 'progress' };
+    yield /** @type {any} */ ({ rows: account.rows, percent: null, ...told, ...told.progress, type: 'progress' });
     if (status === 'finished') return yield* pages(get, told.domains, account);
     if (status !== 'queued' && status !== 'started') throw new JobFailed(told.error || `the job is ${status}`);
     await patience.wait();
@@ -132,7 +137,7 @@ export async function cancel(url, jobId, { signal, ...options } = {}) {
  * @param {(path: string) => Promise<any>} get
  * @param {string[]} domains
  * @param {Account} account
- * @returns {AsyncGenerator<Line, void, void>}
+ * @returns {AsyncGenerator<any, void, void>}
  */
 async function* pages(get, domains, account) {
   let last;

@@ -8,18 +8,13 @@
  * @typedef {{type: 'meta', job_id: string | null, profile: string | null, domains: string[], version?: number,
  *   cid_count?: number | null, shape?: 'objects' | 'arrays'}} MetaLine
  * @typedef {{type: 'domain_start', domain: string, total: number | null, columns?: Column[]}} DomainStartLine
- * @typedef {{type: 'records', domain: string, batch: number, count: number, data: Row[]}} RecordsLine in either shape
  * @typedef {{type: 'domain_end', domain: string, count: number, status?: string, checksum?: string}} DomainEndLine
- * @typedef {{type: 'aggregation', data: Record<string, any>}} AggregationLine
  * @typedef {{type: 'warning', code: string, failed_domains: string[], failed_keys?: object[]}} WarningLine
  * @typedef {{type: 'progress', elapsed_seconds: number, rows: number, percent?: number | null, keys?: number,
  *   keys_total?: number, status?: string}} ProgressLine
  * @typedef {{type: 'complete', total_records: number, domains?: Record<string, DomainTotal>,
  *   elapsed_seconds?: number}} CompleteLine
  * @typedef {{type: 'full_result', data: Record<string, any>}} FullResultLine
- * @typedef {MetaLine | DomainStartLine | RecordsLine | DomainEndLine | AggregationLine | WarningLine | ProgressLine
- *   | CompleteLine | FullResultLine} Line a server may send more types; ignore those that you do not know
- *
  * @typedef {object} Details
  * @property {unknown} [cause]
  * @property {string} [name]
@@ -27,6 +22,27 @@
  * @property {number} [status] of the response
  * @property {number} [retryAfter] seconds
  * @property {Record<string, any>} [problem] of the server (RFC 9457): `code`, and with 413 `cid_count` and `limit`
+ */
+// The lines of an application: `App` names what it knows of them, such as
+// `{domains: {history: HistoryRow}, aggregation: Reasons, lines: ShiftLine}`; each member may be missing.
+/**
+ * @template [App={}]
+ * @typedef {App extends {domains: infer Rows} ? Rows : Record<string, Row>} RowsOf row of each domain
+ */
+/**
+ * @template [App={}]
+ * @typedef {{[Domain in keyof RowsOf<App> & string]: {type: 'records', domain: Domain, batch: number, count: number,
+ *   data: RowsOf<App>[Domain][]}}[keyof RowsOf<App> & string]} RecordsLine in either shape
+ */
+/**
+ * @template [App={}]
+ * @typedef {{type: 'aggregation', data: App extends {aggregation: infer Data} ? Data : Record<string, any>}} AggregationLine
+ */
+/**
+ * @template [App={}]
+ * @typedef {MetaLine | DomainStartLine | RecordsLine<App> | DomainEndLine | AggregationLine<App> | WarningLine
+ *   | ProgressLine | CompleteLine | FullResultLine | (App extends {lines: infer More} ? More : never)} Line a server may
+ *   send more types; ignore those that you do not know
  */
 
 const LINE_BYTES = 64 * 2 ** 20; // 5,000 rows take 2 MB
@@ -51,6 +67,7 @@ export const MesbatchError = class extends Error {
 /**
  * @param {string} name
  * @param {boolean} [passing]
+ * @returns {typeof MesbatchError}
  */
 const kind = (name, passing) =>
   class extends MesbatchError {
@@ -163,13 +180,14 @@ export const incomplete = (came, counted, domain = 'all') => new Incomplete(`${c
  * no line, `Incomplete` when counts or checksums do not fit, `JobFailed` for an `error` line, `Refused` for a status
  * that is not 2xx, and the reason of *signal* when that is aborted.
  *
+ * @template [App={}]
  * @param {Response} response
  * @param {object} [options]
  * @param {AbortSignal} [options.signal]
  * @param {number} [options.maxLineBytes]
  * @param {number} [options.timeout] seconds between two pieces
  * @param {Account} [options.account] of the same job, from earlier responses
- * @returns {AsyncGenerator<Line, void, void>}
+ * @returns {AsyncGenerator<Line<App>, void, void>}
  */
 export async function* readLines(
   response,
@@ -192,7 +210,7 @@ export async function* readLines(
         account.take(line, text);
         await breath();
         signal?.throwIfAborted();
-        yield line;
+        yield /** @type {any} */ (line);
         if (/complete|full_result/.test(line.type)) return;
       }
     }

@@ -4,8 +4,32 @@
  * @typedef {import('./ndjson.js').Row} Row
  * @typedef {import('./ndjson.js').Column} Column
  * @typedef {import('./ndjson.js').ProgressLine} ProgressLine
- * @typedef {{columns: Column[], rows: Row[], count: number}} DomainRows *rows* has the first of the *count* that came
  * @typedef {'idle' | 'running' | 'complete' | 'failed' | 'cancelled'} State
+ */
+/**
+ * @template [OneRow=Row]
+ * @typedef {{columns: Column[], rows: OneRow[], count: number}} DomainRows *rows* has the first of the *count* that came
+ */
+/**
+ * @template [App={}]
+ * @typedef {{[Domain in keyof import('./ndjson.js').RowsOf<App>]?: DomainRows<import('./ndjson.js').RowsOf<App>[Domain]>}} Domains
+ */
+/**
+ * @template T
+ * @typedef {import('vue').ShallowRef<T>} Shown
+ */
+/**
+ * @template [App={}]
+ * @typedef {object} TraceProgress
+ * @property {Shown<State>} state
+ * @property {Shown<string | null>} jobId
+ * @property {Shown<Partial<ProgressLine>>} progress
+ * @property {Shown<Domains<App>>} domains
+ * @property {Shown<import('./ndjson.js').AggregationLine<App>['data'] | null>} aggregation
+ * @property {Shown<string[]>} failedDomains
+ * @property {Shown<Error | null>} error
+ * @property {(wanted: import('./jobs.js').Wanted) => Promise<void>} start
+ * @property {() => void} cancel
  */
 import { getCurrentScope, onScopeDispose, shallowRef, triggerRef } from 'vue';
 import { trace } from './jobs.js';
@@ -18,15 +42,17 @@ const KEPT_ROWS = 10000; // of a domain, for a virtual table
  * *domains* grows at most once a frame, and keeps the first *keep* rows of each; with `Infinity` all of them stay in
  * memory. *progress* has the `rows` that came, and the last words of the server, such as `percent`.
  *
+ * @template [App={}]
  * @param {string} url of the routes, such as `/api/trace`
  * @param {{keep?: number} & Omit<import('./jobs.js').Options, 'signal'>} [options]
+ * @returns {TraceProgress<App>}
  */
 export function useTraceProgress(url, { keep = KEPT_ROWS, ...options } = {}) {
   const state = shallowRef(/** @type {State} */ ('idle'));
   const jobId = shallowRef(/** @type {string | null} */ (null));
   const progress = shallowRef(/** @type {Partial<ProgressLine>} */ ({}));
-  const domains = shallowRef(/** @type {Record<string, DomainRows>} */ ({}));
-  const aggregation = shallowRef(/** @type {Record<string, any> | null} */ (null));
+  const domains = shallowRef(/** @type {any} */ ({}));
+  const aggregation = shallowRef(/** @type {any} */ (null));
   const failedDomains = shallowRef(/** @type {string[]} */ ([]));
   const error = shallowRef(/** @type {Error | null} */ (null));
   let controller = new AbortController();
@@ -45,7 +71,10 @@ export function useTraceProgress(url, { keep = KEPT_ROWS, ...options } = {}) {
     triggerRef(domains);
   }
 
-  /** @param {string} name */
+  /**
+   * @param {string} name
+   * @returns {DomainRows<any>}
+   */
   function domainOf(name) {
     return (domains.value[name] ??= { columns: [], rows: [], count: 0 });
   }

@@ -18,8 +18,15 @@ Row = tuple[Any, ...]
 class Column:
     """The declaration of one column of a result, as the database gives it; None for all that it does not declare.
 
-    *type* is the database's own word in lower case (``numeric``, ``timestamp``, ``varchar``); *width* is the declared
-    length of a text or binary column in characters or bytes; *precision* and *scale* count decimal digits.
+    Attributes:
+        name: The name of the column in the result.
+        type: The database's own word in lower case, such as ``numeric``, ``timestamp`` or ``varchar``.
+        width: The declared length of a text or binary column, in characters or bytes.
+        precision: Decimal digits in all.
+        scale: Decimal digits after the point.
+
+    >>> Column("QTY", "numeric", precision=10, scale=3).type
+    'numeric'
     """
 
     name: str
@@ -41,6 +48,10 @@ def quoted(name: str) -> str:
 
 class Batch(NamedTuple):
     """Rows that were fetched together; it unpacks as ``columns, rows``.
+
+    Attributes:
+        columns: The names of the columns.
+        rows: The rows as tuples, one value a column, as the driver made them.
 
     >>> batch = Batch(("ID", "NAME"), [(1, "a"), (2, "b")])
     >>> batch.num_rows

@@ -12,7 +12,17 @@ Status = Literal["reading", "complete", "partial", "truncated", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class FailedKeys:
-    """Range of keys whose rows are missing, and the error that was the reason."""
+    """Range of keys whose rows are missing, and the error that was the reason.
+
+    Attributes:
+        first: The first key of the range.
+        last: The last key of the range.
+        count: The number of keys in it.
+        error: The name and the words of the error.
+
+    >>> FailedKeys(first="a1", last="b2", count=7, error="ConnectionLost: reset").count
+    7
+    """
 
     first: Any
     last: Any
@@ -22,14 +32,29 @@ class FailedKeys:
 
 @dataclass(slots=True)
 class Manifest:
-    """Account of one read, kept while it runs.
+    """Account of one read, kept while it runs. A part is one statement.
 
-    *status* is ``reading`` until the end, then ``complete`` (every part came), ``partial`` (some keys failed and the
-    caller had asked for ``on_failure="partial"``), ``truncated`` (closed before its end) or ``failed``. A part is one
-    statement. *keys* counts the distinct keys that were asked for, *keys_read* those whose rows all came. *nbytes* are
-    the bytes that the rows held in memory, estimated from samples. *checksum* comes from the sink that wrote the rows.
-    *strategy* is the one by which keys are read, and *one_statement* the reason why one statement reads all of them:
-    such a read cannot go on after a failure once rows were given out.
+    Attributes:
+        status: ``reading`` until the end, then ``complete`` (every part came), ``partial`` (some keys failed and the
+            caller had asked for ``on_failure="partial"``), ``truncated`` (closed before its end) or ``failed``.
+        parts_planned: Statements that the read consists of.
+        parts_read: Statements of which all rows came.
+        keys: Distinct keys that were asked for.
+        keys_read: Keys of which all rows came.
+        rows: Rows that were delivered.
+        nbytes: Bytes that these rows held in memory, estimated from samples.
+        failed: The keys that are missing, as a list of `FailedKeys`.
+        checksum: CRC-32 of the bytes, from the sink that wrote the rows.
+        strategy: The way by which keys are read; None without keys.
+        one_statement: The reason why one statement reads all keys. Such a read cannot go on after a failure once rows
+            were given out.
+
+    >>> import sqlite3
+    >>> from mesbatch import read_sql_iter
+    >>> reader = read_sql_iter("select 1 as id where id in (:keys)", sqlite3.connect(":memory:"), keys=[1, 2])
+    >>> rows = [row for batch in reader for row in batch.rows]
+    >>> reader.manifest.status, reader.manifest.keys, reader.manifest.rows
+    ('complete', 2, 1)
     """
 
     status: Status = "reading"

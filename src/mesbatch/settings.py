@@ -189,6 +189,28 @@ class Settings(Deployment):
     Times are in seconds. A general service has `mesbatch.service_settings.ServiceSettings`, and neither reads the
     other's variables.
 
+    Args:
+        cid_limit: ``TRACE_EVENTS_CID_LIMIT``: keys above which a request is refused where no worker listens.
+        async_threshold: ``TRACE_ASYNC_CID_THRESHOLD``: keys above which a request becomes a job.
+        cache_limit: ``EVENT_FETCHER_CACHE_SKIP_CID_THRESHOLD``: keys up to which an answer may be cached.
+        fetch_size: ``DB_SLOW_FETCHMANY_SIZE``: the most rows of a batch.
+        batch_size: ``TRACE_STREAM_BATCH_SIZE``: the most rows of a line, and of a stored chunk.
+        call_timeout: ``DB_SLOW_CALL_TIMEOUT_MS``: seconds for one round trip to the database; the variable has
+            milliseconds.
+        max_concurrent: ``DB_SLOW_MAX_CONCURRENT``: readers at once.
+        job_ttl: ``TRACE_JOB_TTL_SECONDS``: seconds that a job stays after its last sign of life.
+        job_timeout: ``TRACE_JOB_TIMEOUT_SECONDS``: seconds from the submission of a job to its end.
+        worker_queue: ``TRACE_WORKER_QUEUE``: the queue of the workers.
+        worker_count: ``TRACE_WORKER_COUNT``: workers, or local jobs at once.
+        worker_enabled: ``TRACE_WORKER_ENABLED``: False makes no jobs.
+        domains_at_once: ``TRACE_EVENTS_MAX_WORKERS``: domains of a trace that are read at once.
+        parallel: ``EVENT_FETCHER_MAX_WORKERS``: parts of a domain that are read at once.
+        redis_url: ``REDIS_URL``: the server of results and jobs.
+        redis_key_prefix: ``REDIS_KEY_PREFIX``: the beginning of all keys there.
+        gunicorn_workers: ``GUNICORN_WORKERS``: processes of the web server.
+        gunicorn_threads: ``GUNICORN_THREADS``: threads of each of them.
+        gunicorn_timeout: ``GUNICORN_TIMEOUT``: seconds after which gunicorn ends a process that does not answer.
+
     Raises:
         InvalidSetting: the threshold of the cache is above that of jobs.
 

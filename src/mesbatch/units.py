@@ -11,6 +11,9 @@ _READ = {**_SUFFIXES, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 def format_bytes(nbytes: float) -> str:
     """Write a number of bytes for a person.
 
+    Args:
+        nbytes: The number of bytes.
+
     >>> format_bytes(8 * MiB), format_bytes(1536), format_bytes(12)
     ('8.0 MiB', '1.5 KiB', '12 B')
     """
@@ -22,6 +25,9 @@ def format_bytes(nbytes: float) -> str:
 
 def parse_bytes(text: str) -> int:
     """Read a size that a person wrote: a number and B, KiB, MiB or GiB, or kB, MB or GB; bytes without one of them.
+
+    Args:
+        text: The size, such as ``64MiB``.
 
     Raises:
         ValueError: *text* is not such a size.

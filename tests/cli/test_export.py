@@ -79,6 +79,16 @@ def test_keys_come_from_a_file_however_it_was_written(files):
     assert len(ids_in(files / "two.ndjson")) == 50
 
 
+def test_a_missing_package_names_its_extra(files):
+    without = "import sys; sys.modules['pyarrow'] = None; from mesbatch.cli import main; main()"
+    options = ["--url", f"sqlite:///{files}/lots.db", "--table", "lots", "--out", str(files / "lots.parquet")]
+    done = subprocess.run(
+        [sys.executable, "-c", without, "export", *options], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "this needs pyarrow: pip install 'mesbatch[arrow]'" in done.stderr
+
+
 def test_keys_of_a_whole_number_column_are_numbers(files):
     pytest.importorskip("apsw", reason="no apsw: sqlite3 does not tell the types of columns")
     (files / "keys.txt").write_text("20\n3\n")
@@ -129,7 +139,7 @@ def test_parameters_of_postgresql_are_written_as_its_driver_wants_them(tmp_path,
         (["--sql", "all.sql", "--key-type", "int"], "--key-type is for the keys of --keys"),
         (["--sql", "insert into lots values (1, 'x')"], "wanted a statement that returns rows"),
         (["--sql", "all.sql", "--parallel", "2"], "side by side"),
-        (["--sql", "keyed.sql"], "the database says"),
+        (["--sql", "keyed.sql"], "the statement has :keys: name a file of keys, one a line, by --keys"),
     ],
 )
 def test_what_cannot_be_is_refused_and_nothing_is_written(files, monkeypatch, arguments, words):

@@ -109,3 +109,10 @@ def _is_worker(process: Path) -> bool:
         )
     except OSError:  # it has gone meanwhile
         return False
+
+
+def axe(page: Any) -> list[str]:
+    """What axe-core finds wrong on *page*: its rule, and the first element that breaks it."""
+    page.evaluate(npm_file("axe-core/axe.min.js").read_text())  # a script tag would break the page's own policy
+    violations = page.evaluate("axe.run().then((found) => found.violations)")
+    return [f"{one['id']}: {one['help']}, as in {one['nodes'][0]['html'][:200]}" for one in violations]

@@ -289,6 +289,7 @@ def test_the_page_fits_wide_and_narrow_windows(browser, address, place, width, s
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         wait_for(page, "document.querySelector('#memory polyline')")
         page.screenshot(path=SCREENSHOTS / f"dashboard-{width}-{scheme}.png", full_page=True)
+        assert rig.axe(page) == []
 
 
 def test_the_decision_is_explained_before_anything_is_read(page, address):

@@ -102,6 +102,8 @@ def test_the_reasons_of_postgres_are_told_apart(postgres_url):
         ("(2003, \"Can't connect to MySQL server on 'h' ([Errno 111] Connection refused)\")", ConnectionLost, "port"),
         ("[Errno -2] Name or service not known", ConnectionLost, "name of the host"),
         ("connection timeout expired", ConnectionLost, "in time"),
+        ("(2002, \"Can't connect to server on '127.0.0.1' (115)\")", ConnectionLost, "nothing listens on that port"),
+        ("DPY-4001: no credentials specified", LoginRefused, "no user or no password was given"),
         ("something else", ConnectionLost, "OSError"),
     ],
 )

@@ -21,9 +21,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """Decision to read now, as *answer* says, with a *permit* that is to be given back.
+    """Decision to read now. Memory is given back to the system together with the permit where *answer* asks for that.
 
-    Memory is given back to the system together with the permit where *answer* asks for that.
+    Attributes:
+        answer: The decision.
+        permit: The permit, which is to be given back.
+        gauge: The gauge of memory, which makes the budget of a reader smaller under pressure.
     """
 
     answer: Accept
@@ -44,6 +47,11 @@ class Admitted:
 @dataclass(frozen=True, slots=True)
 class Admission:
     """Decision for each request, to read it now, as a job, or not; nothing is read now without a permit.
+
+    Args:
+        policy: The table of rules.
+        limiter: The permits.
+        gauge: The gauge of memory.
 
     >>> from mesbatch.admission import ProcessLimiter
     >>> from mesbatch.memory.process import Memory

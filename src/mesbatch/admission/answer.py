@@ -14,9 +14,11 @@ Code = Literal["BUSY", "KEY_LIMIT_EXCEEDED", "ANSWER_TOO_LARGE"]
 class Accept:
     """Read now.
 
-    *cacheable*: the application may keep a complete answer. *release*: memory is given back afterwards
-    (`mesbatch.memory.release`). *streamed*: the answer must be a stream, because the whole of it would not fit.
-    *warning* is for the user.
+    Attributes:
+        cacheable: True where the application may keep a complete answer.
+        release: True where memory is given back afterwards (`mesbatch.memory.release`).
+        streamed: True where the answer must be a stream, because the whole of it would not fit.
+        warning: A sentence for the user, or None.
     """
 
     cacheable: bool = False
@@ -32,10 +34,14 @@ class Enqueue:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """Do not read. *retry_after* is in seconds; None means that asking again is useless.
+    """Do not read.
 
-    *key_count* and *limit* are set where the number of keys was the reason; *key_count_exact* is False where the count
-    ended with the refusal.
+    Attributes:
+        reason: A sentence for the user.
+        retry_after: Seconds; None means that asking again is useless.
+        key_count: The number of keys, where that was the reason.
+        limit: The largest number of keys.
+        key_count_exact: False where the count ended with the refusal.
     """
 
     reason: str

@@ -46,7 +46,16 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class InFlight:
-    """Permits that are held, bytes promised to their holders, and claims that wait."""
+    """State of a limiter.
+
+    Attributes:
+        permits: Permits that are held.
+        nbytes: Bytes promised to their holders.
+        waiting: Claims that wait.
+
+    >>> InFlight(permits=1, nbytes=100, waiting=0).permits
+    1
+    """
 
     permits: int
     nbytes: int

@@ -14,8 +14,12 @@ BUFFER_BYTES = 8 * MiB  # of a reader by default: the max_bytes of read_sql_iter
 class Cost:
     """Cost of one request. None is unknown, and unknown is never small.
 
-    *keys* are counted without repeats. *nbytes* are the bytes of the whole answer in memory, *buffers* those that
-    remain in memory when it is *streamed*.
+    Args:
+        profile: The profile of the request.
+        keys: The number of keys, without repeats.
+        nbytes: Bytes of the whole answer in memory.
+        buffers: Bytes that remain in memory when the answer is *streamed*.
+        streamed: True where the answer is never whole in memory.
 
     Raises:
         InvalidLimit: a number is negative or no integer.

@@ -16,7 +16,16 @@ PROBLEM_TYPE = "application/problem+json"
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """Status, headers and, for a refusal, the members of its problem."""
+    """Status, headers and, for a refusal, the members of its problem.
+
+    Attributes:
+        status: 200, 202, 413 or 503.
+        headers: Headers, such as ``Retry-After``.
+        problem: Members of the problem; None where nothing was refused.
+
+    >>> HttpAnswer(202).status
+    202
+    """
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -26,8 +35,12 @@ class HttpAnswer:
 def http_answer(decision: Decision, *, jitter: float) -> HttpAnswer:
     """Answer *decision* with 200, 202, 413 or 503; the adapter adds headers of its own, such as ``Location``.
 
-    *jitter* is a random number from 0 to 1. It makes a refused client wait up to twice as long, so that clients do not
-    all come back at once. ``Retry-After`` is in whole seconds.
+    ``Retry-After`` is in whole seconds.
+
+    Args:
+        decision: The decision of a policy.
+        jitter: A random number from 0 to 1. It makes a refused client wait up to twice as long, so that clients do not
+            all come back at once.
 
     >>> answer = http_answer(Reject("not enough memory at the moment", retry_after=5.0), jitter=0.5)
     >>> answer.status, answer.headers["Retry-After"], answer.problem["code"]

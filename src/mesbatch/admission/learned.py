@@ -38,7 +38,11 @@ class _Learned:
 class LearnedBytes:
     """Bytes per key of each domain, with their spread, learned from complete reads; safe in threads.
 
-    *clock* gives seconds. Holds four numbers a domain.
+    Holds four numbers a domain.
+
+    Args:
+        stale_after: Seconds after which a figure is no longer believed.
+        clock: A function that gives seconds.
 
     >>> learned = LearnedBytes()
     >>> for _ in range(3):

@@ -22,12 +22,24 @@ RETRY_SECONDS = 5.0  # permits change hands within seconds
 
 
 class Limiter(ABC):
-    """Permits for at most *permits* readers, which hold at most *max_bytes* together; at most *max_waiting* more wait.
+    """Permits for readers; the base of all limiters.
 
     Waiting is fair between principals, and no request is let through after its deadline.
 
+    Args:
+        permits: Readers at once.
+        max_bytes: Bytes that they hold together.
+        max_waiting: Requests that wait beside them; one more is refused.
+
     Raises:
         InvalidLimit: a limit is no integer, or too small to let anybody through.
+
+    >>> from mesbatch.admission import ProcessLimiter
+    >>> def read(limiter: Limiter) -> int:
+    ...     with limiter.permit(60) as permit:
+    ...         return permit.nbytes
+    >>> read(ProcessLimiter(permits=2, max_bytes=100))
+    60
     """
 
     def __init__(self, permits: int, max_bytes: int, *, max_waiting: int = MAX_WAITING) -> None:

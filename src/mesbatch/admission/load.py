@@ -10,7 +10,11 @@ from mesbatch.admission.cost import Cost
 
 
 class Pressure(IntEnum):
-    """Closeness of memory to its limit."""
+    """Closeness of memory to its limit.
+
+    >>> Pressure.CALM < Pressure.HIGH < Pressure.CRITICAL
+    True
+    """
 
     CALM = 0
     HIGH = 1
@@ -18,7 +22,11 @@ class Pressure(IntEnum):
 
 
 class Lack(Flag):
-    """Lack of memory for the whole answer, now or ever, or for the buffers of a reader."""
+    """Lack of memory for the whole answer, now or ever, or for the buffers of a reader.
+
+    >>> bool(Lack.NOTHING), Lack.ANSWER_NOW in (Lack.ANSWER_NOW | Lack.BUFFERS_NOW)
+    (False, True)
+    """
 
     NOTHING = 0
     ANSWER_NOW = 1
@@ -30,11 +38,19 @@ class Lack(Flag):
 class Load:
     """Load of the service at this moment.
 
-    *headroom* is the free memory and *memory_limit* all of it, in bytes; None if they are unknown. *promised* are the
-    bytes of the permits in flight. Some of them are in use already and counted twice, which errs on the safe side.
+    Args:
+        worker_listens: True where a worker listens for jobs.
+        pressure: The closeness of memory to its limit.
+        headroom: Bytes of free memory; None if unknown.
+        memory_limit: Bytes of all memory; None if unknown.
+        promised: Bytes of the permits in flight. Some of them are in use already and counted twice, which errs on the
+            safe side.
 
     Raises:
         InvalidLimit: a number of bytes is negative or no integer.
+
+    >>> Load(worker_listens=True, headroom=2**30, promised=2**25).pressure
+    <Pressure.CALM: 0>
     """
 
     worker_listens: bool = False

@@ -27,11 +27,16 @@ class _OwnClaim:
 class MachineLimiter(Limiter):
     """Permits for all processes of this machine that open the same *path*; Linux only.
 
-    *path* is a file on a local disk, such as ``/run/mes/permits``; it is made if missing, and stays. If somebody
-    removes or replaces it, a process that holds permits refuses others until these are back, and then goes on with the
-    new one; until all processes have done so, more may be held than the limit says. When a process dies, for whatever
-    reason, the kernel frees its permits. Processes should pass the same limits; while these differ, each process
-    applies its own to all.
+    If somebody removes or replaces the file, a process that holds permits refuses others until these are back, and
+    then goes on with the new one; until all processes have done so, more may be held than the limit says. When a
+    process dies, for whatever reason, the kernel frees its permits. Processes should pass the same limits; while
+    these differ, each process applies its own to all.
+
+    Args:
+        path: A file on a local disk, such as ``/run/mes/permits``; it is made if missing, and stays.
+        permits: Readers at once, in all processes.
+        max_bytes: Bytes that they hold together.
+        max_waiting: Requests that wait beside them; one more is refused.
 
     Raises:
         LimiterUnavailable: the file cannot be opened, belongs to another user, or the system has no such locks.

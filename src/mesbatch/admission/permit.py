@@ -16,11 +16,16 @@ T = TypeVar("T")
 
 
 class Permit:
-    """Right to read now and to hold *nbytes* meanwhile; a context manager, which gives it back at its end.
+    """Right to read now and to hold some bytes meanwhile; a context manager, which gives it back at its end.
 
-    A permit that must outlive a view is handed on: after `holding` the body gives it back, and the context manager does
-    so only when an exception leaves it. Limiters make permits: *give_back* and *check* are functions of the limiter,
-    *abandon* is its function for a permit that became garbage, when no lock may be taken.
+    A permit that must outlive a view is handed on: after `holding` the body gives it back, and the context manager
+    does so only when an exception leaves it. Limiters make permits.
+
+    Args:
+        nbytes: Bytes that its holder may use.
+        give_back: A function of the limiter, called once at the end.
+        abandon: A function of the limiter for a permit that became garbage, when no lock may be taken.
+        check: A function of the limiter that raises where the permit is lost.
 
     >>> from mesbatch.admission import ProcessLimiter
     >>> def view(limiter):
@@ -94,7 +99,18 @@ class Permit:
 
 
 class HeldBody(Iterator[T]):
-    """Body that holds a permit; WSGI servers call its *close*, also when nothing was sent yet."""
+    """Body that holds a permit; WSGI servers call its *close*, also when nothing was sent yet.
+
+    Args:
+        body: The bytes of the answer.
+        permit: The permit, which is given back at the end of the body.
+
+    >>> from mesbatch.admission import ProcessLimiter
+    >>> limiter = ProcessLimiter(permits=1, max_bytes=100)
+    >>> body = HeldBody([b"a", b"b"], limiter.permit(10))
+    >>> list(body), limiter.in_flight.permits
+    ([b'a', b'b'], 0)
+    """
 
     def __init__(self, body: Iterable[T], permit: Permit) -> None:
         self._body, self._permit = body, permit

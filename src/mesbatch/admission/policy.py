@@ -21,7 +21,19 @@ MAX_ANSWER_BYTES = 256 * MiB  # two such answers and the interpreter fit a worke
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Decision with the rule and the figures that led to it; its text is one line for a log."""
+    """Decision with the rule and the figures that led to it; its text is one line for a log.
+
+    Attributes:
+        decision: The decision.
+        rule: The rule that decided.
+        cost: The cost of the request.
+        load: The load of the service.
+        figures: The figures of the rule, as text.
+
+    >>> from mesbatch.admission import Cost, Load
+    >>> print(AdmissionPolicy().explain(Cost("query_tool", keys=500, streamed=True), Load()))
+    accept query_tool by rule small: ...
+    """
 
     decision: Decision
     rule: Rule
@@ -35,11 +47,15 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class AdmissionPolicy:
-    """Table of rules for a set of *profiles*, checked when it is made.
+    """Table of rules, checked when it is made. No clock, lock, file or environment is read.
 
-    The harshest of all rules that apply decides, and the last among equals. *max_answer_bytes* is the largest answer
-    that may be built in memory; an answer of unknown size counts as one of that size. No clock, lock, file or
-    environment is read.
+    The harshest of all rules that apply decides, and the last among equals.
+
+    Args:
+        rules: The table, by default that of `trace_rules`.
+        profiles: The profiles that requests may have.
+        max_answer_bytes: Bytes of the largest answer that may be built in memory; an answer of unknown size counts as
+            one of that size.
 
     Raises:
         PolicyError: the rules have a gap, a rule never decides, or a limit is invalid; the message names the rule.

@@ -23,10 +23,20 @@ class HasBudget(Protocol):
 
 
 class PressureGauge:
-    """Gauge of memory: HIGH above *enqueue_above*, CRITICAL above *reject_above*, both shares of the limit.
+    """Gauge of memory.
+
+    Args:
+        enqueue_above: The share of the limit above which pressure is HIGH.
+        reject_above: The share of the limit above which pressure is CRITICAL.
+        hysteresis: The share by which memory must fall below a threshold to be calm again.
+        memory: A function that reads memory.
 
     Raises:
         InvalidLimit: the thresholds are out of order, or not between *hysteresis* and 1.
+
+    >>> from mesbatch.memory import Memory
+    >>> PressureGauge(memory=lambda: Memory(100, 85, 15, used=0.85, rss=40)).level()
+    <Pressure.HIGH: 1>
     """
 
     def __init__(

@@ -20,6 +20,11 @@ class _ThreadClaim:
 class ProcessLimiter(Limiter):
     """Permits for the threads of this process.
 
+    Args:
+        permits: Readers at once.
+        max_bytes: Bytes that they hold together.
+        max_waiting: Requests that wait beside them; one more is refused.
+
     >>> limiter = ProcessLimiter(permits=2, max_bytes=100)
     >>> with limiter.permit(60):
     ...     limiter.in_flight.permits

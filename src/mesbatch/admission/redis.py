@@ -41,17 +41,26 @@ class _LeasedClaim:
 
 
 class RedisLimiter(Limiter):
-    """Permits for all processes that use the same *name* in the Redis or Valkey at *url*.
+    """Permits for all processes that use the same Redis or Valkey.
 
-    *url* may be a client of redis-py instead, which stays yours; its own timeouts should be shorter than half a lease.
+    A thread renews the leases of held permits. A holder whose lease ran out learns it from `Permit.check`, from the
+    body that holds the permit, or from `Permit.release`. A server that does not answer within half a lease counts as
+    away. Processes should pass the same limits; while these differ, each process applies its own to all.
 
-    A thread renews the leases of held permits. A holder whose lease of *lease* seconds ran out learns it from
-    `Permit.check`, from the body that holds the permit, or from `Permit.release`. A server that does not answer within
-    half a lease counts as away. Processes should pass the same limits; while these differ, each process applies its own
-    to all.
+    Args:
+        url: The URL of the server, or a client of redis-py, which stays yours; its own timeouts should be shorter than
+            half a lease.
+        name: The name that the processes share.
+        permits: Readers at once, in all processes.
+        max_bytes: Bytes that they hold together.
+        max_waiting: Requests that wait beside them; one more is refused.
+        lease: Seconds after which the permits of a process that went away are free.
 
     Raises:
         InvalidLimit: *lease* is not above 0.
+
+    >>> def make_limiter(url: str) -> RedisLimiter:
+    ...     return RedisLimiter(url, "mes", permits=5, max_bytes=2**28)
     """
 
     def __init__(

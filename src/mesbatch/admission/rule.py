@@ -14,9 +14,15 @@ from mesbatch.admission.load import Lack, Load, Pressure
 class Rule:
     """Row of the table: *answer* for the requests and loads that meet every condition.
 
-    Conditions: the profile is one of *profiles* (None: any); the number of keys or of bytes is above *keys_above* or
-    *bytes_above*, or unknown; a worker listens (*worker* is True), none does (False), or either (None); the pressure is
-    at least *pressure*; there is not enough memory for *lack*.
+    Args:
+        name: The name of the rule, for logs.
+        answer: The decision.
+        profiles: The profiles that it is for; None is any.
+        keys_above: Applies above this number of keys, or where it is unknown.
+        bytes_above: Applies above this number of bytes, or where it is unknown.
+        worker: True where a worker listens, False where none does, None for either.
+        pressure: Applies from this pressure on.
+        lack: Applies where there is not enough memory for it.
     """
 
     name: str

@@ -40,7 +40,12 @@ MEMORY_RULES = (
 def trace_rules(
     *, cache_limit: int = CACHE_LIMIT, async_threshold: int = ASYNC_THRESHOLD, cid_limit: int = CID_LIMIT
 ) -> tuple[Rule, ...]:
-    """Make the rules of the trace; thresholds are numbers of keys, with the defaults of the incident's designers.
+    """Make the rules of the trace, with the defaults of the incident's designers.
+
+    Args:
+        cache_limit: Keys up to which an answer may be cached.
+        async_threshold: Keys above which a request becomes a job.
+        cid_limit: Keys above which a request is refused where no worker listens.
 
     A *cid_limit* below *async_threshold* is the threshold of the query profiles, too: no request of theirs reads more
     than that, so above it they are a job where a worker listens, and refused where none does.
@@ -48,6 +53,11 @@ def trace_rules(
     Raises:
         InvalidLimit: a threshold is negative or no integer.
         PolicyError: *cache_limit* is above *async_threshold*.
+
+    >>> from mesbatch.admission import AdmissionPolicy, Cost, Load
+    >>> policy = AdmissionPolicy(trace_rules(cid_limit=80_000))
+    >>> print(policy.explain(Cost("query_tool", keys=90_000, streamed=True), Load()))
+    reject query_tool by rule too-many-keys: 90,000 keys, limit 80,000; no worker listens
     """
     for name, value in (("cache_limit", cache_limit), ("async_threshold", async_threshold), ("cid_limit", cid_limit)):
         check_count(name, value)

@@ -12,6 +12,7 @@ import click
 from mesbatch.cli.misspelled import ask_about_first_word
 from mesbatch.cli.options import (
     PASSWORD_VARIABLE,
+    check_keys,
     check_no_password,
     find_password,
     parse_size,
@@ -97,6 +98,7 @@ def export(
     if keys_file is None and key_type is not None:
         raise click.UsageError("--key-type is for the keys of --keys")
     statements = find_statements(sql, tables, out)
+    check_keys(statements[0].sql, given=keys_file is not None)
     params = read_parameters(pairs, statements[0].sql, check_no_password(url))
     password = find_password(os.environ.get(PASSWORD_VARIABLE), password_file, ask=ask_password)
     con = with_password(url, password)

@@ -61,6 +61,12 @@ def read_parameters(pairs: Sequence[str], sql: str, url: str) -> dict[str, str] 
     return given or None
 
 
+def check_keys(sql: str, *, given: bool) -> None:
+    """Refuse a statement that has ``:keys`` where no file of keys is *given*."""
+    if not given and any(token.kind == "bind" and token.text == ":keys" for token in tokenize(sql)):
+        raise click.UsageError("the statement has :keys: name a file of keys, one a line, by --keys")
+
+
 def read_schema(context: click.Context, parameter: click.Parameter, pairs: Sequence[str]) -> dict[str, Any] | None:
     """Read pairs ``column=type`` with Arrow's names of types; None where there are no pairs.
 

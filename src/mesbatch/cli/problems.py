@@ -15,6 +15,7 @@ URLS = (
     "write sqlite:///FILE, postgresql://USER@HOST/DATABASE, oracle+oracledb://USER@HOST/?service_name=NAME, or another "
     "URL of SQLAlchemy whose dialect and driver are installed"
 )
+EXTRAS = {"adbc_driver_manager": "arrow", "obstore": "s3", "pyarrow": "arrow", "redis": "redis", "rq": "rq"}
 
 
 @contextmanager
@@ -30,15 +31,22 @@ def explained(sql: str = "", secret: str | None = None, *, shift: int = 0) -> It
         raise click.UsageError(_hidden(f"--url is of no database that can be read{reason}: {URLS}", secret)) from error
     except InvalidExport as error:
         raise click.UsageError(_with_notes(str(error), error)) from error
+    except ImportError as error:
+        raise click.UsageError(_missing(error)) from error
     except BrokenPipeError:
         raise
-    except (MesbatchError, OSError, ImportError, UnicodeError) as error:
+    except (MesbatchError, OSError, UnicodeError) as error:
         raise click.ClickException(_hidden(_with_notes(str(error), error), secret)) from error
     except Exception as error:
         if not any(cls.__name__ == "Error" for cls in type(error).__mro__):  # DB-API's base of a driver's errors
             raise
         text = f"the database says: {str(error).strip()}{_position(error, sql, shift)}"
         raise click.ClickException(_hidden(_with_notes(text, error), secret)) from error
+
+
+def _missing(error: ImportError) -> str:
+    module = (error.name or "").partition(".")[0]
+    return f"this needs {module}: pip install 'mesbatch[{EXTRAS[module]}]'" if module in EXTRAS else str(error)
 
 
 def _with_notes(text: str, error: BaseException) -> str:

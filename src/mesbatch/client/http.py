@@ -26,12 +26,19 @@ LINES = {"application/x-ndjson", "application/ndjson", "application/jsonl"}
 
 
 class JobClient:
-    """Client of the jobs at *url*, such as ``https://host/api/trace``; *headers* are sent with each request.
+    """Client of the HTTP contract of a server: submit, look at, cancel and follow jobs.
 
-    *timeout* is the number of seconds that the server may take for an answer, or between two lines of a stream.
+    Args:
+        url: The address of the routes, such as ``https://host/api/trace``.
+        headers: Headers that are sent with each request, such as a token.
+        timeout: Seconds that the server may take for an answer, or between two lines of a stream.
 
     Raises:
         ValueError: *url* is neither http nor https.
+
+    >>> client = JobClient("https://mes.example/api/trace", headers={"Authorization": "Bearer ..."}, timeout=10.0)
+    >>> client.follow("0" * 32)
+    <mesbatch.client.stream.JobStream object at ...>
     """
 
     def __init__(self, url: str, *, headers: Mapping[str, str] | None = None, timeout: float = TIMEOUT_SECONDS) -> None:

@@ -26,7 +26,15 @@ class Cut(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """Rows of one *domain*, or query, from one ``records`` line: objects, or arrays where the job has that shape."""
+    """Rows of one domain, or query, from one ``records`` line.
+
+    Attributes:
+        domain: The name of the domain.
+        rows: Objects, or arrays where the job has that shape.
+
+    >>> Records("holds", [{"ID": 1}]).rows[0]["ID"]
+    1
+    """
 
     domain: str
     rows: list[Any]
@@ -60,14 +68,23 @@ class _Complete(msgspec.Struct):
 
 
 class JobStream:
-    """`Records` of a job from its first one on, also while it runs.
+    """`Records` of a job from its first one on, also while it runs. Holds one line and its rows.
 
-    *open_lines* opens the lines from the n-th ``records`` line on. When they break off, it is called again for the
-    rest, for *patience* seconds without news; the time that the consumer takes does not count. ``meta`` and the first
-    ``progress`` of an answer are no news: a server that never sends more is given up. Reaching the end without an
-    exception means that every row came, once: counts and checksums are those of the job. *meta*, *columns* of each
-    domain, *warning* and *aggregation* are set when their lines came; *on_progress* gets the ``progress`` lines, whose
-    ``percent`` may be None. Holds one line and its rows.
+    Reaching the end without an exception means that every row came, once: counts and checksums are those of the job.
+    ``meta`` and the first ``progress`` of an answer are no news: a server that never sends more is given up.
+
+    Args:
+        open_lines: A function that opens the lines from the n-th ``records`` line on. When they break off, it is called
+            again for the rest.
+        patience: Seconds without news before giving up; the time that the consumer takes does not count.
+        on_progress: A function that gets the ``progress`` lines, whose ``percent`` may be None.
+
+    Attributes:
+        meta: The ``meta`` line.
+        columns: The columns of each domain.
+        warning: The ``warning`` line, if there was one.
+        aggregation: The data of the ``aggregation`` line, if there was one.
+        position: The number of ``records`` lines that came.
 
     Raises:
         JobFailed: the job ended without a result, or a part of its result is lost.
@@ -204,10 +221,28 @@ class JobStream:
 def follow_store(
     store: Store, job_id: str, *, on_progress: Callable[[dict[str, Any]], None] | None = None
 ) -> JobStream:
-    """Follow the job *job_id* in *store*, without a web server between, from its first record to its end.
+    """Follow a job in its store, without a web server between, from its first record to its end.
+
+    Args:
+        store: The store of the job.
+        job_id: The job.
+        on_progress: A function that gets the ``progress`` lines.
 
     Raises:
         JobNotFound: there is no such job; raised with the first record.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from mesbatch.store import DirectoryStore, ResultWriter, new_job_id
+    >>> with TemporaryDirectory() as folder:
+    ...     store, job_id = DirectoryStore(folder), new_job_id()
+    ...     store.create(job_id, {"status": "started"})
+    ...     writer = ResultWriter(store, store.acquire(job_id, "me"))
+    ...     writer.start("holds", [{"name": "ID"}])
+    ...     writer.publish("holds", b'[{"ID":1}]', rows=1, last_key=1)
+    ...     writer.end("holds")
+    ...     _ = writer.finish()
+    ...     list(follow_store(store, job_id))
+    [Records(domain='holds', rows=[{'ID': 1}])]
     """
     return JobStream(lambda first: stored_lines(store, job_id, from_=first), on_progress=on_progress)
 

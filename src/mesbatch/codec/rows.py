@@ -36,16 +36,20 @@ class _Line(msgspec.Struct, gc=False):
 
 
 class RowEncoder:
-    """An encoder of rows of *columns* as JSON: struct rows with their names written beforehand, 0.6 us a row.
+    r"""An encoder of rows as JSON: struct rows with their names written beforehand, 0.6 us a row.
 
-    *shape* is ``objects`` (``{"ID":1}``) or ``arrays`` (``[1]``). Integers keep all digits; NaN and the infinities are
-    null; dates and times are ISO 8601 with *datetime_separator* between them; bytes are base64. Decimals are numbers or
-    strings by column, as *columns* says: the list of ``{"name", "type", "decimals"}`` for clients to read, *type* only
-    where the database declared one and *decimals* only where there can be any.
-
-    A group's key is written like the values of the column *key*; without that, a Decimal key is a string.
+    Integers keep all digits; NaN and the infinities are null; dates and times are ISO 8601; bytes are base64.
+    Decimals are numbers or strings by column, as its attribute *columns* says: the list of ``{"name", "type",
+    "decimals"}`` for clients to read, *type* only where the database declared one and *decimals* only where there
+    can be any.
 
     Holds nothing between calls; during one, a struct or tuple per row and the bytes.
+
+    Args:
+        columns: The columns of the rows, or their names.
+        key: The column like whose values a group's key is written; without it, a Decimal key is a string.
+        shape: ``objects`` (``{"ID":1}``) or ``arrays`` (``[1]``).
+        datetime_separator: The character between date and time.
 
     Raises:
         ColumnNameError: two columns share a name and *shape* is ``objects``.
@@ -55,7 +59,7 @@ class RowEncoder:
 
     >>> encoder = RowEncoder(["ID", "NAME"])
     >>> encoder.encode_lines([(1, "a"), (2, None)])
-    b'{"ID":1,"NAME":"a"}\\n{"ID":2,"NAME":null}\\n'
+    b'{"ID":1,"NAME":"a"}\n{"ID":2,"NAME":null}\n'
     """
 
     def __init__(

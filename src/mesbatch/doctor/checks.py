@@ -30,7 +30,12 @@ Grade = Literal["ok", "note", "problem"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Result of a check: *text* describes it, *remedy* is the way out; a ``problem`` always has one.
+    """Result of a check.
+
+    Attributes:
+        grade: ``ok``, ``note`` or ``problem``.
+        text: The finding.
+        remedy: The way out; a ``problem`` always has one.
 
     >>> print(Finding("problem", "Redis may evict keys", "set maxmemory-policy noeviction"))
     PROBLEM  Redis may evict keys
@@ -50,7 +55,14 @@ Check = Callable[[Settings, list[RunningProcess]], Iterator[Finding]]
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """Check all that can be seen from this machine: Redis, workers, gunicorn, memory, disk, settings, drivers."""
+    """Check all that can be seen from this machine: Redis, workers, gunicorn, memory, disk, settings, drivers.
+
+    Args:
+        settings: The settings of the deployment.
+
+    >>> def problems(settings: Settings) -> list[str]:
+    ...     return [finding.text for finding in examine(settings) if finding.grade == "problem"]
+    """
     found = find_processes()
     for check in (_redis, _queue, _gunicorn, _memory, _spill, _same_settings, _drivers):
         yield from check(settings, found)

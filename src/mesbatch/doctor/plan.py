@@ -22,7 +22,22 @@ STEP = 16 * MiB
 class Plan:
     """Plan in bytes; *system* + *redis* + *web* + *worker_count* x *worker* is *total*.
 
-    *web* and *worker* are the MemoryMax of their units, *job_limit* is for ``mesbatch worker --memory-limit``.
+    Attributes:
+        total: The memory of the machine.
+        system: The rest, for the system.
+        redis: The memory of Redis.
+        web: MemoryMax of the unit of the web processes.
+        worker: MemoryMax of the unit of a worker.
+        worker_count: Workers for jobs.
+        workers: Processes of gunicorn.
+        threads: Threads of each of them.
+        permits: Readers at once, on the whole machine.
+        max_bytes: Bytes that one read may hold.
+        job_limit: Bytes for ``mesbatch worker --memory-limit``.
+
+    >>> plan = make_plan(7 * GiB)
+    >>> plan.workers, plan.worker_count, plan.sum == plan.total
+    (2, 2, True)
     """
 
     total: int
@@ -63,6 +78,9 @@ class Plan:
 
 def make_plan(total: int) -> Plan:
     """Plan a machine of *total* bytes.
+
+    Args:
+        total: Bytes of the machine.
 
     Raises:
         InvalidLimit: it is too small to be shared.

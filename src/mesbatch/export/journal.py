@@ -50,7 +50,20 @@ class ExportPart(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExportManifest(msgspec.Struct, frozen=True, kw_only=True):
-    """The account of an output that is whole."""
+    """The account of an output that is whole; `verify` returns it.
+
+    Attributes:
+        status: ``complete``, or ``partial`` where keys are missing.
+        rows: Rows of the output.
+        nbytes: Bytes of the output.
+        plan: The choices that decide its bytes, such as format and compression.
+        parts: Its parts, each with its name, rows, bytes and CRC-32.
+
+    >>> plan = ExportPlan(format="csv", compress=False, statement="", keyed=False, part_rows=1000, group_rows=1000)
+    >>> part = ExportPart(name="ids.csv", rows=1, nbytes=7, crc32="5f0e2c1b")
+    >>> ExportManifest(status="complete", rows=1, nbytes=7, plan=plan, parts=[part]).parts[0].rows
+    1
+    """
 
     status: str
     rows: int

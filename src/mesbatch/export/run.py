@@ -28,9 +28,21 @@ READ_SHARE, GROUP_SHARE = 2, 8
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The account of an export: the *rows*, *nbytes* and *parts* of the whole output, and *seconds* of this run.
+    """The account of an export.
 
-    *rows_before* of them were there when it went on; *manifest* is the account of the rows that this run read.
+    Attributes:
+        rows: Rows of the whole output.
+        rows_before: Rows of it that were there when this run went on.
+        nbytes: Bytes of the whole output.
+        parts: Parts of the whole output.
+        seconds: Seconds of this run.
+        manifest: The account of the rows that this run read, a `Manifest`.
+
+    >>> import sqlite3, tempfile
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     summary = export("select 1 as ID", sqlite3.connect(":memory:"), f"{directory}/ids.csv")
+    >>> summary.rows, summary.rows_before, summary.nbytes
+    (1, 0, 7)
     """
 
     rows: int
@@ -59,18 +71,31 @@ def export(
     force: bool = False,
     on_event: Hook | None = None,
 ) -> Summary:
-    """Write the rows of a query to *out*: a file, a folder of parts (a name that ends with ``/``) or ``-``.
-
-    *out* may be the URL of an object or a folder of an object store: ``s3://``, ``gs://`` or ``az://``. *format* is
-    ``csv``, ``ndjson``, ``parquet`` or ``arrow``; without it, the file's name tells it. *con*, *params*, *keys*, *key*
-    and *on_invalid_text* are those of `read_sql_iter`. *schema* declares the types of some or all columns of Parquet
-    and Arrow, as in `BatchReader.arrow`. *max_bytes* covers everything that is held at a time, read and written.
-    *compress* is gzip for CSV and NDJSON and zstd for the others; a name that ends with ``.gz`` or ``.zst`` says so.
+    """Write the rows of a query to a file, a folder of parts, or standard output.
 
     A journal stands beside the output until it is whole, then its manifest. With *resume* a file of lines or a
     folder goes on after its last whole part, whose checksum is compared. With keys, reading goes on after the
     last key; without, the rows are read again and those that were written are compared by checksum, so the output is
-    that of an undisturbed run or an error. *force* replaces an output that is there.
+    that of an undisturbed run or an error.
+
+    Args:
+        sql: The query, as in `read_sql_iter`.
+        con: The connection, as in `read_sql_iter`.
+        out: A file, a folder of parts (a name that ends with ``/``), ``-``, or the URL of an object or a folder of an
+            object store: ``s3://``, ``gs://`` or ``az://``.
+        format: ``csv``, ``ndjson``, ``parquet`` or ``arrow``; without it, the name of *out* tells it.
+        params: Values for the binds, as in `read_sql_iter`.
+        keys: The keys to read, as in `read_sql_iter`.
+        key: The column that holds the key, as in `read_sql_iter`.
+        max_bytes: Bytes of everything that is held at a time, read and written.
+        parallel: The number of lists of keys that are read at once.
+        schema: The types of some or all columns of Parquet and Arrow, as in `BatchReader.arrow`.
+        on_invalid_text: ``raise``, ``replace`` or ``base64``, as in `read_sql_iter`.
+        compress: True compresses: CSV and NDJSON by gzip, the others by zstd. A name that ends with ``.gz`` or ``.zst``
+            says so, too.
+        resume: True goes on after the last whole part of an output that was cut off.
+        force: True replaces an output that is there.
+        on_event: A function that is called with each event of `mesbatch.events`.
 
     Raises:
         OutputExists: there is something at *out*, and neither *resume* nor *force* was asked for.

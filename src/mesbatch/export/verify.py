@@ -12,14 +12,24 @@ from mesbatch.export.read_back import count_rows
 
 
 def verify(path: str | PathLike[str]) -> ExportManifest:
-    """Read the output at *path*, a file or a folder of parts, and compare it with its manifest.
+    """Read an output again, and compare it with its manifest.
 
-    *path* may be the URL of an object, or of a folder of them. Bytes are compared, then rows are read as anybody would
-    read them, with every text and every list; holds a mebibyte, or a record batch.
+    Bytes are compared, then rows are read as anybody would read them, with every text and every list. Holds a
+    mebibyte, or a record batch.
+
+    Args:
+        path: A file, a folder of parts, or the URL of an object or of a folder of them.
 
     Raises:
         ExportError: there is no output, or it is not whole.
         CorruptChunk: bytes are missing, changed or too many, or are not the rows of the manifest.
+
+    >>> import sqlite3, tempfile
+    >>> from mesbatch.export import export
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     _ = export("select 1 as ID", sqlite3.connect(":memory:"), f"{directory}/ids.csv")
+    ...     verify(f"{directory}/ids.csv").rows
+    1
     """
     files = find_existing(str(path))
     manifest = files.read_manifest()

@@ -34,6 +34,11 @@ def iter_groups(batches: Iterable[Batch], key: str, *, order: RowOrder = "key") 
     would take a memory of all keys: a key that comes again gives a second group. `group_by_key` takes rows in any
     order.
 
+    Args:
+        batches: A reader, or any batches, with rows of one key as neighbours.
+        key: The name of the key's column.
+        order: ``key`` where keys ascend, or ``any``.
+
     Raises:
         KeyColumnError: no column, or more than one, is called *key*.
         KeyMismatch: the keys do not ascend, and ``order="any"`` was not asked for.
@@ -51,12 +56,18 @@ def group_by_key(
 ) -> Groups:
     """Group the rows of *batches*, in any order, by the column *key*: a mapping that need not fit in memory.
 
-    Reads *batches* to the end. Holds about *max_bytes* of rows and one batch; beyond that, rows go to a file without a
-    name in *directory*, by default in the system's directory for temporary files, and the index of their keys stays in
-    memory (`Groups.index_nbytes`). Key values stay as they come, so those of a CHAR column keep their trailing blanks.
+    Reads *batches* to the end. Holds about *max_bytes* of rows and one batch; beyond that, rows go to a file without
+    a name, and the index of their keys stays in memory (`Groups.index_nbytes`). Key values stay as they come, so
+    those of a CHAR column keep their trailing blanks.
 
     Rows on disk come back as plain tuples of None, bool, int, float, str, bytes, Decimal, date, time, datetime,
     timedelta, UUID and lists of these, every value with its type; a time zone is kept as its offset from UTC.
+
+    Args:
+        batches: A reader, or any batches; the rows may have any order.
+        key: The name of the key's column.
+        max_bytes: Bytes of rows in memory; rows beyond them go to disk.
+        directory: The folder of the file, by default the system's for temporary files.
 
     Raises:
         KeyColumnError: no column, or more than one, is called *key*.

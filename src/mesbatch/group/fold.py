@@ -19,6 +19,11 @@ def fold(batches: Iterable[Batch], step: Step[State], start: Callable[[], State]
 
     Holds the state and one batch, whatever the number of rows.
 
+    Args:
+        batches: A reader, or any batches.
+        step: A function of the state and a batch, which returns the next state.
+        start: A function that makes the first state, such as ``Counter`` or ``int``.
+
     Raises:
         SchemaChanged: the columns of a later batch are not those of the first.
 
@@ -42,8 +47,15 @@ def fold_by_key(
 ) -> Iterator[tuple[Any, State]]:
     """Give each key with the last state of its own fold, from input whose rows of one key are neighbours.
 
-    *step* is given batches that hold rows of one key only: one for each batch that has rows of the key. Holds one
-    batch and one state, whatever the number of keys and of rows of one key. *order* is that of `iter_groups`.
+    Holds one batch and one state, whatever the number of keys and of rows of one key.
+
+    Args:
+        batches: A reader, or any batches, with rows of one key as neighbours.
+        key: The name of the key's column.
+        step: A function of the state and a batch, which returns the next state. It is given batches that hold rows of
+            one key only: one for each batch that has rows of the key.
+        start: A function that makes the first state of a key.
+        order: ``key`` or ``any``, as in `iter_groups`.
 
     Raises:
         KeyColumnError: no column, or more than one, is called *key*.
@@ -69,6 +81,10 @@ def fold_by_key(
 
 def project(batches: Iterable[Batch], columns: Sequence[str]) -> Iterator[Batch]:
     """Give the same rows with only *columns*, in the order of *columns*; holds one batch.
+
+    Args:
+        batches: A reader, or any batches.
+        columns: The names of the columns to keep.
 
     Raises:
         ValueError: *columns* is empty.

@@ -22,6 +22,14 @@ class Groups(Mapping[Any, list[Row]]):
     `items` and `values` read groups from disk in one pass and hold half of *max_bytes*, or one group where that is
     more; ``groups[key]`` reads the rows of that key alone; `iter_rows` is for a key with too many rows for memory.
     Every read from disk is checked: bytes that are not those written raise `CorruptChunk`.
+
+    Attributes:
+        columns: The names of the columns of the rows; empty if no batch came and the reader does not know them.
+
+    >>> from mesbatch import Batch, group_by_key
+    >>> with group_by_key([Batch(("LOT", "QTY"), [("b", 1), ("a", 2), ("b", 3)])], "LOT") as groups:
+    ...     print(groups["b"], len(groups), "x" in groups)
+    [('b', 1), ('b', 3)] 2 False
     """
 
     def __init__(self, columns: tuple[str, ...], groups: dict[Any, list[Row]] | SpilledGroups) -> None:

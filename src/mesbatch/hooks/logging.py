@@ -15,6 +15,9 @@ def log_events(logger: logging.Logger | None = None) -> NamedHook:
     Batches and parts are DEBUG, retries and batches over the budget WARNING, and keys that are given up ERROR. Only the
     first line of an error is written, because drivers quote the statement below it.
 
+    Args:
+        logger: The logger to write to, by default ``mesbatch.read``.
+
     >>> from mesbatch import read_sql_iter
     >>> import sqlite3
     >>> reader = read_sql_iter("select 1", sqlite3.connect(":memory:"), on_event=log_events().called("ones"))

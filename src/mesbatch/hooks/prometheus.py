@@ -47,10 +47,21 @@ METRICS = (
 def count_events(registry: CollectorRegistry = REGISTRY) -> NamedHook:
     """Make a hook that counts, for `Trace.read` or as ``on_event`` of any reader.
 
-    Make it once in a process, because it registers its counters in *registry*; ``called("lots")`` gives the same
-    counters for a reader whose query has that name.
+    Make it once in a process, because it registers its counters; ``called("lots")`` gives the same counters for a
+    reader whose query has that name.
 
     Counters of several processes add up where ``PROMETHEUS_MULTIPROC_DIR`` is set before this module is imported.
+
+    Args:
+        registry: The registry of the counters.
+
+    >>> import sqlite3
+    >>> from mesbatch import read_sql_iter
+    >>> registry = CollectorRegistry()
+    >>> hook = count_events(registry).called("lots")
+    >>> rows = [batch.rows for batch in read_sql_iter("select 1", sqlite3.connect(":memory:"), on_event=hook)]
+    >>> len(list(registry.collect())) > 0
+    True
     """
     counters = {
         metric.name: Counter(metric.name, metric.help, metric.labels, registry=registry)
@@ -83,6 +94,12 @@ def exposition(limiter: Limiter | None = None) -> bytes:
     """Write the answer of ``/metrics``: the counters of all processes, and the present values of the gauges.
 
     With a `MachineLimiter` or a `RedisLimiter` the permits are those of all processes, whichever of them answers.
+
+    Args:
+        limiter: The limiter whose permits are shown.
+
+    >>> exposition().decode().startswith("# HELP")
+    True
     """
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return generate_latest(REGISTRY) + generate_latest(_gauges(limiter))

@@ -35,14 +35,23 @@ _logger = logging.getLogger(__name__)
 
 
 class Jobs(ABC):
-    """Jobs that outlive the request that submits them.
+    """Jobs that outlive the request that submits them; `LocalJobs` and `RQJobs` are the kinds of them.
 
-    *functions* is the allow-list of functions that a job may call, by name. *app*, a ``module:object``, names the place
-    from which a worker's process imports this object, and with it *functions*, *store* and *settings*. Every method
-    that takes a job id raises `InvalidJobId` for a text that cannot be one, and `JobNotFound` for the job of another
-    *owner*, and for a job of ours that has lost its facts. *unmarked* says that jobs without our mark, which the first
-    implementation left and which have no owner, are there for everybody, and not for nobody.
-    *chosen* says which backend `Settings.jobs` has chosen, and why.
+    Every method that takes a job id raises `InvalidJobId` for a text that cannot be one, and `JobNotFound` for the
+    job of another *owner*, and for a job of ours that has lost its facts.
+
+    Args:
+        functions: The allow-list: the functions that a job may call, by name.
+        store: The store of the jobs and their results.
+        app: The place from which a worker imports this object, as ``module:object``.
+        settings: Values that a worker's own settings must equal.
+        unmarked: False hides jobs of the first implementation, which have no owner.
+
+    Attributes:
+        chosen: The backend that `Settings.jobs` has chosen, and why.
+
+    >>> def progress_of_mine(jobs: Jobs, job_id: str) -> float:
+    ...     return jobs.get(job_id, owner="ann").progress["percent"]
     """
 
     chosen = ""

@@ -20,7 +20,23 @@ from mesbatch.trace.read import TraceReader
 
 
 class Aggregation(Protocol):
-    """Counts of a job, made on the way; *state* is JSON, so that a job which is resumed goes on counting."""
+    """Counts of a job, made on the way. Its state is JSON, so that a job which is resumed goes on counting.
+
+    >>> class CountRows(Aggregation):
+    ...     rows = 0
+    ...     def add(self, domain: str, batch: Batch) -> None:
+    ...         self.rows += batch.num_rows
+    ...     def state(self) -> int:
+    ...         return self.rows
+    ...     def restore(self, state: int) -> None:
+    ...         self.rows = state
+    ...     def result(self) -> dict[str, int]:
+    ...         return {"rows": self.rows}
+    >>> count = CountRows()
+    >>> count.add("holds", Batch(("ID",), [(1,), (2,)]))
+    >>> count.result()
+    {'rows': 2}
+    """
 
     def add(self, domain: str, batch: Batch) -> None: ...
     def result(self) -> dict[str, Any]: ...
@@ -52,15 +68,22 @@ class Work:
     """The task of a job function: read *domains* for *keys*, holding at most *max_bytes*.
 
     A function is called once for each domain, and after an interruption only with the keys that are missing; so it
-    depends on nothing but its arguments. ``aggregate(RejectCounts)`` counts the rows as they are stored, with one
-    object for all domains. ``inputs["lineage"]`` opens a large input of the job; see `InputReader`.
+    depends on nothing but its arguments.
 
-    A job without keys has *keys* None; where its query has a keyset, it goes on *after* the values of the last row.
-
-    ``rows("rejects", ids)`` looks up rows of a domain that has ended, as `ResultReader.rows` does, in its chunks and
-    not in the database. ``conclude(attribute)`` lets *attribute* compute counts at the end of the job: it gets a work
-    of all keys, whose domains have all ended, and what it returns stands beside the counts of ``aggregate``. After the
-    death of a worker it is called again.
+    Attributes:
+        keys: The keys that are to be read; None where the job has none.
+        domains: The names of the domains that are to be read.
+        max_bytes: Bytes of rows that the function may hold.
+        on_failure: ``raise`` or ``partial``, for the readers of the function.
+        aggregate: A function for counts: ``aggregate(RejectCounts)`` counts the rows as they are stored, with one
+            object for all domains.
+        inputs: The large inputs of the job, by name: ``inputs["lineage"]`` opens one; see `InputReader`.
+        rows: A function that looks up rows of a domain that has ended: ``rows("rejects", ids)``, as `ResultReader.rows`
+            does, in its chunks and not in the database.
+        conclude: A function that lets another compute counts at the end of the job: ``conclude(attribute)`` gives
+            *attribute* a work of all keys, whose domains have all ended, and what it returns stands beside the counts
+            of ``aggregate``. After the death of a worker it is called again.
+        after: Values of the last row that is stored, after which a query with a keyset goes on.
     """
 
     keys: Iterable[Any] | Keys | None

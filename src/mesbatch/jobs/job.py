@@ -38,8 +38,25 @@ def may_become(status: JobStatus) -> frozenset[JobStatus]:
 class Job:
     """A job as its owner sees it.
 
-    *created_at* and *completed_at* are seconds since 1970. *error* says why a job failed, and *code* the same in one
-    word; *interruption* is the code of the reason why the run before this one ended.
+    Attributes:
+        job_id: 32 hexadecimal digits that nobody can guess.
+        status: ``queued``, ``started``, ``finished``, ``failed``, ``cancelled`` or ``lost``.
+        profile: The profile of the request.
+        owner: The principal that alone may see the job; None lets everybody.
+        key_count: The number of distinct keys.
+        domains: The names of the domains.
+        progress: The percentage, keys, rows and bytes that are done, in all and of each domain.
+        created_at: Seconds since 1970.
+        completed_at: Seconds since 1970; None while it runs.
+        error: The reason why the job failed, for people.
+        code: The same in one word, for programs.
+        interruption: The code of the reason why the run before this one ended.
+        cancelling: True after `Jobs.cancel`, until the job has stopped.
+        attempt: The number of this run, from 1; 0 before the first.
+
+    >>> job = read_job("0" * 32, {"status": "queued", "created_at": "1772000000"})
+    >>> job.status, job.key_count
+    ('queued', 0)
     """
 
     job_id: str

@@ -27,12 +27,21 @@ _logger = logging.getLogger(__name__)
 
 
 class LocalJobs(Jobs):
-    """Jobs that run in processes of their own on this machine, *workers* of them at once.
+    """Jobs that run in processes of their own on this machine.
 
     Of all processes that use the same *store* here, one starts these processes. Each of them is ready to go on when
-    that one ends: from its first `submit` on, or from `start`, which the Flask adapter calls with the first request. A
-    job's process may allocate *memory_limit* bytes, interpreter included, and dies with the one that started it;
-    `close` lets it stop at the next batch. These jobs never lack a worker. In a job's own process nothing is started.
+    that one ends: from its first `submit` on, or from `start`, which the Flask adapter calls with the first request.
+    A job's process dies with the one that started it; `close` lets it stop at the next batch. These jobs never lack
+    a worker. In a job's own process nothing is started.
+
+    Args:
+        functions: The allow-list: the functions that a job may call, by name.
+        store: The store of the jobs and their results.
+        app: The place from which a job's process imports this object, as ``module:object``.
+        settings: Values that a job's own settings must equal.
+        unmarked: False hides jobs of the first implementation, which have no owner.
+        workers: The number of jobs that run at once.
+        memory_limit: Bytes that a job's process may allocate, interpreter included; None sets no limit.
 
     Raises:
         InvalidJob: on first use, when *app* is not where this object can be imported from.

@@ -36,16 +36,26 @@ _logger = logging.getLogger(__name__)
 
 
 class RQJobs(Jobs):
-    """Jobs in the queue *queue* of the Redis at *url*, for the workers that ``mesbatch worker --app`` starts.
+    """Jobs in a queue of Redis, for the workers that ``mesbatch worker --app`` starts.
 
-    *url* may be a client instead, as for `RedisStore`. Where that store has another prefix than the default, its prefix
-    stands before the queue's name, so that deployments which share a Redis never see each other's jobs and workers.
+    Where the store has another prefix than the default, its prefix stands before the queue's name, so that
+    deployments which share a Redis never see each other's jobs and workers.
 
-    The queue holds ids only. RQ's own status is a hint: the truth about a job stands in the *store*, and is fenced by
-    its lease. `submit` raises `NoWorker` when nobody listens on this queue. At most *max_connections* of its jobs read
-    from the database at once, whatever the number of workers and hosts.
+    The queue holds ids only. RQ's own status is a hint: the truth about a job stands in the *store*, and is fenced
+    by its lease. `submit` raises `NoWorker` when nobody listens on this queue.
 
     A warning is logged when nobody listens, or the queue does not answer, and not again before that has changed.
+
+    Args:
+        functions: The allow-list: the functions that a job may call, by name.
+        store: The store of the jobs and their results.
+        app: The place from which a worker imports this object, as ``module:object``.
+        url: The URL of the Redis, or a client, as for `RedisStore`.
+        queue: The name of the queue.
+        settings: Values that a worker's own settings must equal.
+        unmarked: False hides jobs of the first implementation, which have no owner.
+        max_connections: The number of jobs that read from the database at once, whatever the number of workers and
+            hosts. None sets no limit.
     """
 
     def __init__(

@@ -22,13 +22,24 @@ _COUNTED = ("timeout", "max_bytes", "batch_size", "shards")
 
 @dataclass(frozen=True, kw_only=True)
 class JobSpec:
-    """One job: a function of the allow-list, with JSON *arguments*, for some *domains* of a list of keys.
+    """One job: a function of the allow-list, for some domains of a list of keys.
 
-    *owner* is the principal that alone may see the job, as text; None lets everybody. *timeout* is in seconds from the
-    submission to the end, with all waiting. *max_bytes* bounds the rows in memory, *batch_size* those of a chunk.
-    With *order* ``any`` the keys are read in ranges that grow from 1,000 on, so that the first rows come at once; with
-    ``key`` in one statement, which takes less time in all. *settings* are compared with those of the worker, which
-    refuses the job where one differs. With *shards* the keys are split over so many jobs.
+    Args:
+        function: Its name in the allow-list.
+        domains: The names of the domains that it reads.
+        arguments: Arguments of the function, which are JSON.
+        profile: The profile of the request, for clients and logs.
+        owner: The principal that alone may see the job, as text; None lets everybody.
+        timeout: Seconds from the submission to the end, with all waiting.
+        max_bytes: Bytes of rows in memory.
+        batch_size: The most rows of a chunk.
+        order: ``any`` reads the keys in ranges that grow from 1,000 on, so that the first rows come at once; ``key``
+            reads them in one statement, which takes less time in all.
+        on_failure: ``raise``, or ``partial``: go on without keys that cannot be read.
+        shape: ``objects`` or ``arrays``, for the rows in the result.
+        datetime_separator: The character between date and time.
+        settings: Values that are compared with those of the worker, which refuses the job where one differs.
+        shards: The number of jobs that the keys are split over.
 
     Raises:
         InvalidJob: a limit is not positive, a domain repeats or there is none, something is no JSON, or too large, or

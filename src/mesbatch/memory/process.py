@@ -24,11 +24,17 @@ PROC = Path("/proc")
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """One reading, in bytes; None for figures that the system does not tell.
+    """One reading of memory, in bytes; None for figures that the system does not tell.
 
-    *limit* is the smallest among our control group, those around it and the machine, and *working_set* is the use of
-    that one, without the file cache that the kernel drops when it must. *headroom* is the rest of the tightest of them,
-    and *used* the share, from 0 to 1, of the fullest. *rss* is the resident memory of this process alone.
+    Attributes:
+        limit: The smallest limit among our control group, those around it, and the machine.
+        working_set: The use of that one, without the file cache that the kernel drops when it must.
+        headroom: The rest of the tightest of them.
+        used: The share, from 0 to 1, of the fullest of them.
+        rss: The resident memory of this process alone.
+
+    >>> Memory(limit=100, working_set=85, headroom=15, used=0.85, rss=40).headroom
+    15
     """
 
     limit: int | None
@@ -39,7 +45,17 @@ class Memory:
 
 
 class MemoryReader:
-    """A reader of memory, at most every *cached* seconds, for any number of threads; *proc* is the place to read."""
+    """A reader of memory, for any number of threads.
+
+    Args:
+        cached: Seconds for which a reading is kept.
+        proc: The place of the files of ``/proc``.
+        clock: A function that gives seconds.
+
+    >>> reader = MemoryReader(cached=1.0)
+    >>> isinstance(reader.read(), Memory)
+    True
+    """
 
     def __init__(
         self, *, cached: float = CACHED_SECONDS, proc: Path = PROC, clock: Callable[[], float] = time.monotonic
@@ -74,6 +90,9 @@ def read_memory() -> Memory:
 def rss(pid: int | None = None) -> int | None:
     """Read the resident memory of this process, or of *pid*, in bytes; None if it has gone or there is no ``/proc``.
 
+    Args:
+        pid: The process; None is this one.
+
     >>> rss(os.getpid()) is None or rss(os.getpid()) > 2**20
     True
     """
@@ -81,7 +100,11 @@ def rss(pid: int | None = None) -> int | None:
 
 
 def peak_rss() -> int:
-    """Read the most resident memory that this process has held since it began, in bytes."""
+    """Read the most resident memory that this process has held since it began, in bytes.
+
+    >>> peak_rss() > 2**20
+    True
+    """
     peak = _read_peak()
     if peak is not None:
         return peak
@@ -121,6 +144,9 @@ def release() -> int:
     """Collect garbage and give free memory back to the system; returns the number of bytes, 0 if it is not known.
 
     Takes about 50 ms for a million objects, during which no other thread runs: call it after a large answer, not in it.
+
+    >>> release() >= 0
+    True
     """
     before = rss()
     gc.collect()

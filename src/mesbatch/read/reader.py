@@ -52,30 +52,39 @@ def read_sql_iter(
 ) -> BatchReader:
     """Read the result of a query in batches that hold at most *max_bytes* in memory, however large it is.
 
-    *con* is a DB-API 2.0 connection (sqlite3, psycopg 3, oracledb, ...) or an apsw one, an oracledb pool, a SQLAlchemy
-    engine or connection, a URL, a function that connects, or an object with ``batches()``, which yields batches and
-    needs no *sql*. A connection that you pass stays yours: it is never committed, rolled back or closed, and nothing is
-    retried on it. *sql* is text, a SQLAlchemy ``text()`` or a ``select()``; *params* are in your driver's own style.
+    A connection that you pass stays yours: it is never committed, rolled back or closed, and nothing is retried on
+    it. Nothing is read before the first ``next()`` or the first look at ``columns``; arguments are checked at once.
 
-    With *keys* the SQL holds ``IN (:keys)`` once, and the rows come in ascending order of the key, each key whole in
-    one batch unless it is larger than the budget. *key* names its column in the result where that is not the filter's
-    own. Keys of an iterator are never all in memory. *strategy* is chosen by the database and its indexes unless you
-    name one (``in-list``, ``array``, ``look-up``, ``temporary-table``); *splittable* says that a statement which cannot
-    be judged may be cut by key; *paramstyle* is DB-API's word for how the driver writes binds, asked for where neither
-    we nor its module know it. *parallel* reads that many parts at once; ``order="any"`` lets them come as they are
-    ready.
+    With *keys*, the rows come in ascending order of the key, each key whole in one batch unless it is larger than
+    the budget.
 
-    *max_bytes* is the whole allowance: the batch that you hold, the next one and what the driver keeps. *batch_size*
-    limits the rows of a batch as well. *timeout* is in seconds, in all, without the time that you take between batches.
-    ``consistent=True`` reads all parts in one snapshot. ``on_failure="partial"`` goes on without the keys that could
-    not be read, and names them in the manifest. *on_invalid_text* says what becomes of a text that is no valid UTF-8:
-    ``raise`` names its column and its row or key, ``replace`` puts U+FFFD in place of each wrong byte, ``base64`` gives
-    the whole text's bytes in base64. A read without keys may name columns of its result in *keyset*, of which you swear
-    that they are unique together: rows come ordered by them, and another read can go on with the rows *after* the
-    values of the last one. Their values are int, date, datetime, UUID, Decimal or text that compares by code point.
-    *on_event* hears what happens, and stops the read by raising.
-
-    Nothing is read before the first ``next()`` or the first look at ``columns``; arguments are checked at once.
+    Args:
+        sql: Text, a SQLAlchemy ``text()`` or a ``select()``. With *keys* it holds ``IN (:keys)`` once.
+        con: A DB-API 2.0 connection (sqlite3, psycopg 3, oracledb, ...) or an apsw one, an oracledb pool, a SQLAlchemy
+            engine or connection, a URL, a function that connects, or an object with ``batches()``, which yields batches
+            and needs no *sql*.
+        params: Values for the other binds of the statement, in your driver's own style.
+        keys: The keys to read, in any order; repeated ones count once. Those of an iterator are never all in memory.
+        key: The column of the result that holds the key, where that is not the filter's own.
+        strategy: The way of keys into statements: ``in-list``, ``array``, ``look-up`` or ``temporary-table``. With
+            ``auto`` the database and its indexes decide.
+        order: ``key``, or ``any``: parts come as they are ready.
+        on_failure: ``raise``, or ``partial``: go on without the keys that could not be read, and name them in the
+            manifest.
+        max_bytes: The whole allowance in bytes: the batch that you hold, the next one, and what the driver keeps.
+        batch_size: The most rows of a batch; None leaves that to *max_bytes*.
+        timeout: Seconds in all, without the time that you take between batches.
+        parallel: The number of parts that are read at once.
+        consistent: True reads all parts in one snapshot.
+        on_event: A function that is called with each event of `mesbatch.events`, and stops the read by raising.
+        splittable: True says that a statement which cannot be judged may be cut by key.
+        paramstyle: DB-API's word for how the driver writes binds, asked for where neither we nor its module know it.
+        on_invalid_text: The answer to a text that is no valid UTF-8. ``raise`` names its column and its row or key,
+            ``replace`` puts U+FFFD in place of each wrong byte, ``base64`` gives all of the text's bytes in base64.
+        keyset: Columns of the result of a read without keys, of which you swear that they are unique together: rows
+            come ordered by them. Their values are int, date, datetime, UUID, Decimal or text that compares by code
+            point.
+        after: Values of these columns in the last row of an earlier read, after which this one goes on.
 
     Raises:
         UnknownSource: *con* is none of these.
@@ -107,7 +116,15 @@ def read_sql_iter(
 class BatchReader(Iterator[Batch]):
     """The batches of one read: an iterator, and a context manager that closes cursor and connection.
 
-    Reaching the end without an exception means that every row came; *manifest* is the account of it.
+    Reaching the end without an exception means that every row came.
+
+    Attributes:
+        manifest: The account of the read, a `Manifest`.
+
+    >>> import sqlite3
+    >>> with read_sql_iter("select 1 as qty", sqlite3.connect(":memory:")) as reader:
+    ...     print(reader.columns, [batch.rows for batch in reader], reader.manifest.status)
+    ('qty',) [[(1,)]] complete
     """
 
     def __init__(self, request: Request, on_event: Hook | None) -> None:

@@ -15,11 +15,18 @@ FileKind = Literal["file", "stream"]
 
 
 class ArrowWriter(Regrouped):
-    """A writer of record batches to *file*, in Arrow's IPC format, *group_rows* rows a message.
+    """A writer of record batches in Arrow's IPC format.
 
-    *kind* is ``file`` (with a footer, to be opened at any place) or ``stream``; *compression* is ``lz4`` or ``zstd``.
     Holds two messages, and one of them twice. Leaving a ``with`` block by an error does not end the format, so that
     nobody takes the file for a whole one.
+
+    Args:
+        file: The file or socket to write to.
+        schema: The schema of the record batches.
+        group_rows: Rows of a message.
+        max_bytes: Bytes of a message, where its rows are large.
+        kind: ``file`` (with a footer, to be opened at any place) or ``stream``.
+        compression: ``lz4``, ``zstd`` or None.
 
     >>> import io
     >>> file = io.BytesIO()

@@ -44,10 +44,13 @@ _is_special = re.compile('[",\r\n]').search
 class CsvStyle:
     r"""Style of CSV for people and their spreadsheets; as it is, every value comes exactly as in the database.
 
-    *bom* puts the mark of UTF-8 first, by which Excel knows it. *neutral* puts an apostrophe before every text, name of
-    a column, interval and base64 that a spreadsheet would take for a formula: one that begins with ``=``, ``+``, ``-``,
-    ``@`` or a control character. Numbers and dates stay as they are. *end* adds a last line, such as
-    ``# end: 1200 rows``, so that a person sees that nothing is missing; a program must know of it.
+    Args:
+        bom: True puts the mark of UTF-8 first, by which Excel knows it.
+        neutral: True puts an apostrophe before every text, name of a column, interval and base64 that a spreadsheet
+            would take for a formula: one that begins with ``=``, ``+``, ``-``, ``@`` or a control character. Numbers
+            and dates stay as they are.
+        end: True adds a last line, such as ``# end: 1200 rows``, so that a person sees that nothing is missing; a
+            program must know of it.
 
     >>> rows = [Batch(("NOTE", "QTY"), [("=1+1", -5)])]
     >>> b"".join(csv_lines(rows, style=CsvStyle(bom=True, neutral=True, end=True)))
@@ -74,18 +77,23 @@ def csv_lines(
     columns: Sequence[Column | str] | None = None,
     style: CsvStyle = CsvStyle(),  # frozen
 ) -> ByteStream:
-    """Write *batches* as CSV in *style*: a header, then one record a row.
+    r"""Write *batches* as CSV in *style*: a header, then one record a row.
 
     The form is that of `CsvEncoder`; chunks hold whole records. The names come from *columns*, else from the
     *description* of *batches*, else from the first batch. Holds the batch that is being written, and one chunk. The
     stream closes *batches* when it ends, fails or is closed.
+
+    Args:
+        batches: A reader, or any batches.
+        columns: The columns, or their names.
+        style: The style, for programs or for spreadsheets.
 
     Raises:
         UnencodableValue: a value has no form as text.
         SchemaChanged: a later batch has other columns.
 
     >>> b"".join(csv_lines([Batch(("ID", "NAME"), [(1, "a"), (2, None)])]))
-    b'ID,NAME\\r\\n1,a\\r\\n2,\\r\\n'
+    b'ID,NAME\r\n1,a\r\n2,\r\n'
     """
     return ByteStream(_lines(batches, columns, style), batches)
 

@@ -27,12 +27,17 @@ def ndjson_lines(
     shape: Shape = "objects",
     datetime_separator: DatetimeSeparator = "T",
 ) -> ByteStream:
-    """Write *batches* one row a line; with *shape* ``arrays`` after a first line ``{"columns":[...]}``.
+    r"""Write *batches* one row a line; with *shape* ``arrays`` after a first line ``{"columns":[...]}``.
 
-    Decimals are written as the declared types of the columns ask (see `RowEncoder`): those of *columns*, else of the
-    *description* of *batches*, else there are only the names in the first batch. Chunks hold whole lines. Holds the
-    batch that is being written, and one chunk. At the end, the *manifest* of *batches* gets its checksum. The stream
-    closes *batches* when it ends, fails or is closed.
+    Chunks hold whole lines. Holds the batch that is being written, and one chunk. At the end, the *manifest* of
+    *batches* gets its checksum. The stream closes *batches* when it ends, fails or is closed.
+
+    Args:
+        batches: A reader, or any batches.
+        columns: The columns, whose declared types say how decimals are written (see `RowEncoder`); by default the
+            *description* of *batches*, else the names in the first batch.
+        shape: ``objects`` or ``arrays``.
+        datetime_separator: The character between date and time.
 
     Raises:
         ColumnNameError: two columns share a name and *shape* is ``objects``.
@@ -40,7 +45,7 @@ def ndjson_lines(
         SchemaChanged: a later batch has other columns.
 
     >>> b"".join(ndjson_lines([Batch(("ID", "NAME"), [(1, "a"), (2, None)])]))
-    b'{"ID":1,"NAME":"a"}\\n{"ID":2,"NAME":null}\\n'
+    b'{"ID":1,"NAME":"a"}\n{"ID":2,"NAME":null}\n'
     """
     return ByteStream(_row_lines(batches, columns, shape, datetime_separator), batches)
 
@@ -54,13 +59,19 @@ def ndjson_groups(
     datetime_separator: DatetimeSeparator = "T",
     checksum: Checksum | None = None,
 ) -> ByteStream:
-    """Write *groups*, pairs of a key and its rows, one group a line: ``{"key":...,"rows":[...]}``.
+    r"""Write *groups*, pairs of a key and its rows, one group a line: ``{"key":...,"rows":[...]}``.
 
-    *columns* and *shape* are as in `ndjson_lines`; *key* names the column of the keys, so that a Decimal key is written
-    as in its rows. *checksum*, if given, is updated with all rows, which costs 0.3 us a row beside the 0.7 of writing
-    them. Chunks hold whole lines, but a line over 256 KiB leaves in pieces. Holds one such piece, and the rows of a
-    group only if *groups* gives them as a list; large groups of `iter_groups` are taken batch by batch. The stream
-    closes *groups*, if that can be closed.
+    Chunks hold whole lines, but a line over 256 KiB leaves in pieces. Holds one such piece, and the rows of a group
+    only if *groups* gives them as a list; large groups of `iter_groups` are taken batch by batch. The stream closes
+    *groups*, if that can be closed.
+
+    Args:
+        groups: Pairs of a key and its rows, such as those of `iter_groups`.
+        columns: The columns of the rows, or their names.
+        key: The column of the keys, so that a Decimal key is written as in its rows.
+        shape: ``objects`` or ``arrays``.
+        datetime_separator: The character between date and time.
+        checksum: A checksum that is updated with all rows, which costs 0.3 us a row beside the 0.7 of writing them.
 
     Raises:
         ColumnNameError: two columns share a name and *shape* is ``objects``.
@@ -68,7 +79,7 @@ def ndjson_groups(
         UnencodableValue: a value has no JSON form.
 
     >>> b"".join(ndjson_groups([("a", [("a", 1), ("a", 2)])], ["LOT", "QTY"]))
-    b'{"key":"a","rows":[{"LOT":"a","QTY":1},{"LOT":"a","QTY":2}]}\\n'
+    b'{"key":"a","rows":[{"LOT":"a","QTY":1},{"LOT":"a","QTY":2}]}\n'
     """
     encoder = RowEncoder(columns, key=key, shape=shape, datetime_separator=datetime_separator)
     pieces = groups.in_pieces() if isinstance(groups, KeyGroups) else groups

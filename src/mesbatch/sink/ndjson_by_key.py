@@ -34,10 +34,19 @@ def ndjson_by_key(
 ) -> ByteStream:
     """Write *batches*, in any order, one key a line, ``{"key":...,"rows":[...]}``, in the order keys are first seen.
 
-    The bytes are those of `ndjson_groups` over the items of `group_by_key`, which reads rows back only to encode them.
-    *columns* and *shape* are as in `ndjson_lines`; *directory* is as in `group_by_key`. Reads *batches* to the end
-    before the first line. Holds at most *max_bytes* of JSON, one batch, and the index of the keys, at most 150 bytes
-    for each; everything goes to disk. The stream closes *batches* when it ends, fails or is closed.
+    The bytes are those of `ndjson_groups` over the items of `group_by_key`, which reads rows back only to encode
+    them. Reads *batches* to the end before the first line. Holds at most *max_bytes* of JSON, one batch, and the
+    index of the keys, at most 150 bytes for each; everything goes to disk. The stream closes *batches* when it ends,
+    fails or is closed.
+
+    Args:
+        batches: A reader, or any batches; the rows may have any order.
+        key: The name of the key's column.
+        columns: The columns, as in `ndjson_lines`.
+        shape: ``objects`` or ``arrays``.
+        datetime_separator: The character between date and time.
+        max_bytes: Bytes of JSON in memory.
+        directory: The folder of the file, as in `group_by_key`.
 
     Raises:
         KeyColumnError: no column, or more than one, is called *key*.

@@ -14,10 +14,17 @@ from mesbatch.units import MiB
 
 
 class ParquetWriter(Regrouped):
-    """A writer of record batches to the Parquet file *file*, *group_rows* rows a row group.
+    """A writer of record batches to a Parquet file.
 
-    *compression* is one of Parquet's: ``snappy``, ``zstd``, ``gzip``, ``none``. Holds two row groups of record batches,
-    and one as it is written. Leaving a ``with`` block by an error does not write the footer.
+    Holds two row groups of record batches, and one as it is written. Leaving a ``with`` block by an error does not
+    write the footer.
+
+    Args:
+        file: The file to write to.
+        schema: The schema of the record batches.
+        group_rows: Rows of a row group.
+        max_bytes: Bytes of a row group, where its rows are large.
+        compression: One of Parquet's: ``snappy``, ``zstd``, ``gzip`` or ``none``.
 
     >>> import io
     >>> file = io.BytesIO()

@@ -26,6 +26,7 @@ REASONS: tuple[tuple[str, type[SourceError], str], ...] = (
         ConnectionLost,
         "the name of the host is not known",
     ),
+    (r"DPY-4001", LoginRefused, "no user or no password was given"),
     (
         r"28P01|28000|ORA-01017|ORA-01005|\b1045\b|password|authentication|Access denied|role .* does not exist|pg_hba",
         LoginRefused,
@@ -42,7 +43,7 @@ REASONS: tuple[tuple[str, type[SourceError], str], ...] = (
         "there is no such database, or it cannot be opened",
     ),
     (
-        r"Connection refused|\bE?CONNREFUSED\b|Errno 111|\b2003\b|DPY-6005|ORA-12541",
+        r"Connection refused|\bE?CONNREFUSED\b|Errno 111|\b200[23]\b|DPY-6005|ORA-12541",
         ConnectionLost,
         "nothing listens on that port",
     ),

@@ -26,12 +26,15 @@ class FilterColumn:
 
     *type* is how its type is written in a cast, None where that is not known. *by_code_point* is False where values
     that differ in their characters may be equal, or are ordered otherwise: then only the database may compare them.
-    *is_enum* says that its values are ordered by their place in the type.
+    *is_enum* says that its values are ordered by their place in the type. *collation* is the clause that gives keys
+    outside of the statement's list the collation of the column: empty where any does, None where it is not known and
+    keys that differ may be equal under it.
     """
 
     type: str | None = None
     by_code_point: bool = True
     is_enum: bool = False
+    collation: str | None = ""
 
 
 @dataclass(frozen=True)

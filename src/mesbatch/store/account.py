@@ -17,9 +17,18 @@ Resume = Literal["keyset", "restart"]
 class Chunk(msgspec.Struct, frozen=True, array_like=True):
     """One stored JSON array of rows: its place, and the size and checksum of its bytes.
 
-    *position* counts the chunks of a job in the order of their publication, *number* those of its domain, both from 0;
-    *size* is bytes; *crc* is the CRC-32 of them; *token* is that of the lease under which it was published.
-    *overflow* says that it lies in the second store.
+    Attributes:
+        position: Its place among the chunks of a job, in the order of their publication, from 0.
+        domain: The name of its domain.
+        number: Its place among the chunks of its domain, from 0.
+        rows: The number of its rows.
+        size: Bytes.
+        crc: CRC-32 of the bytes.
+        token: The token of the lease under which it was published.
+        overflow: True where it lies in the second store.
+
+    >>> Chunk(position=0, domain="holds", number=0, rows=2, size=19, crc=0x5F0E2C1B).rows
+    2
     """
 
     position: int
@@ -44,13 +53,23 @@ class KeyColumn(msgspec.Struct, frozen=True):
 class DomainAccount(msgspec.Struct, frozen=True):
     """The account of one domain so far.
 
-    *columns* are those of `RowEncoder.columns`. *checksum* is that of all rows so far, joined by commas. *last_key* is
-    the key of the last row, as it was asked for; with *ends_key* all its rows are there. *one_statement* is the reason
-    why one statement read all keys: where its rows end, nobody could go on. *key* is the column by whose keys the rows
-    are ordered, None where they are not; *order* is the one that was asked for.
+    Attributes:
+        columns: The columns as `RowEncoder.columns` gives them.
+        chunks: The number of chunks.
+        rows: The number of rows.
+        checksum: CRC-32 of all rows so far, joined by commas, as eight hexadecimal digits.
+        last_key: The key of the last row, as it was asked for.
+        ends_key: True where all rows of that key are there.
+        status: The status of the read, as in `Manifest`.
+        one_statement: The reason why one statement read all keys: where its rows end, nobody could go on.
+        key: The column by whose keys the rows are ordered; None where they are not.
+        order: The order that was asked for.
+        resume: The way on for a domain that was read without keys: ``keyset`` is after *point*, ``restart`` is from the
+            beginning.
+        point: The values of the keyset in the last row.
 
-    *resume* says how a worker goes on with a domain that was read without keys: ``keyset`` is after *point*, the values
-    of the keyset in the last row; ``restart`` is from the beginning.
+    >>> DomainAccount([{"name": "ID"}], chunks=1, rows=2, status="complete").checksum
+    '00000000'
     """
 
     columns: list[dict[str, Any]]
@@ -68,7 +87,16 @@ class DomainAccount(msgspec.Struct, frozen=True):
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """An entry of the journal: a *chunk* that was published, and every domain that had begun by then."""
+    """An entry of the journal.
+
+    Attributes:
+        chunk: The chunk that was published.
+        domains: The account of every domain that had begun by then.
+
+    >>> entry = Entry(Chunk(0, "holds", 0, rows=2, size=19, crc=0), {"holds": DomainAccount([{"name": "ID"}], rows=2)})
+    >>> entry.domains[entry.chunk.domain].rows
+    2
+    """
 
     chunk: Chunk
     domains: dict[str, DomainAccount]
@@ -83,7 +111,17 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class MissingKeys(msgspec.Struct, frozen=True):
-    """A range of keys whose rows are not in the result."""
+    """A range of keys whose rows are not in the result.
+
+    Attributes:
+        domain: The name of the domain.
+        first: The first key of the range.
+        last: The last key of the range.
+        count: The number of keys in it.
+
+    >>> MissingKeys("holds", first="a1", last="a9", count=9).count
+    9
+    """
 
     domain: str
     first: EncodedKey | None
@@ -94,7 +132,19 @@ class MissingKeys(msgspec.Struct, frozen=True):
 class ResultManifest(msgspec.Struct, frozen=True):
     """The whole account of a result, published after everything else: without it there is no result.
 
-    *chunks* are in the order of their publication. *aggregation* is the CRC-32 of the aggregation, if there is one.
+    Attributes:
+        domains: The account of each domain.
+        chunks: All chunks, in the order of their publication.
+        failed_domains: The domains of which keys are missing.
+        missing_keys: The ranges of these keys.
+        profile: The profile of the request.
+        shape: ``objects`` or ``arrays``.
+        elapsed_seconds: Seconds from the job's start to its end.
+        aggregation: CRC-32 of the aggregation, if there is one.
+
+    >>> manifest = ResultManifest({"holds": DomainAccount([{"name": "ID"}], rows=2)}, [], [], [])
+    >>> manifest.total_records
+    2
     """
 
     domains: dict[str, DomainAccount]

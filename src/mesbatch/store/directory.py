@@ -29,9 +29,22 @@ class DirectoryStore(WriteOnceStore):
     also after ``kill -9`` or a power cut. Holds one chunk. All processes that use it must share one file system with
     working ``flock``, and should run as one user.
 
+    Args:
+        path: The directory.
+        ttl: Seconds that a job stays after its last sign of life.
+        lease_seconds: Seconds without a sign of life after which another worker may take a job over.
+
     Raises:
         StoreRefused: *path* is a symbolic link, belongs to another user (but root), or anybody may write to it.
         StoreUnavailable: it is no directory, or cannot be made.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from mesbatch.store import new_job_id
+    >>> with TemporaryDirectory() as folder:
+    ...     store, job_id = DirectoryStore(folder, ttl=60.0), new_job_id()
+    ...     store.create(job_id, {"status": "queued"})
+    ...     store.facts(job_id)["status"]
+    'queued'
     """
 
     def __init__(

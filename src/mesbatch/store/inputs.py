@@ -78,10 +78,18 @@ def store_inputs(store: Store, job_id: str, inputs: Mapping[str, Any]) -> dict[s
 
 
 class InputReader(io.RawIOBase):
-    """A binary file of one input, to be read once; `members` and `elements` decode it as JSON.
+    """A binary file of one input of a job, to be read once; `members` and `elements` decode it as JSON.
 
-    *size* is in bytes. Holds a part of 1 MiB, however large the input is; but ``read()`` without a size returns all of
-    it. Reading raises `ChunkLost` where a part is gone, and `CorruptChunk` where it is not as it was stored.
+    Holds a part of 1 MiB, however large the input is; but ``read()`` without a size returns all of it. Reading
+    raises `ChunkLost` where a part is gone, and `CorruptChunk` where it is not as it was stored.
+
+    Attributes:
+        name: The name of the input.
+        size: Bytes.
+
+    >>> lineage = InputReader("lineage", 24, [b'{"a1":["b2"],', b'"c3":[]}'])
+    >>> list(lineage.members())
+    [('a1', ['b2']), ('c3', [])]
     """
 
     def __init__(self, name: str, size: int, parts: Iterable[bytes | memoryview]) -> None:

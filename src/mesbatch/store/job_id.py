@@ -23,6 +23,9 @@ def new_job_id() -> str:
 def check_job_id(job_id: str) -> str:
     """Return *job_id* if it can be one.
 
+    Args:
+        job_id: The text to be checked.
+
     Raises:
         InvalidJobId: it has other characters, or more or fewer.
 

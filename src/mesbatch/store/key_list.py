@@ -18,7 +18,16 @@ KEYS_PER_PART = 10_000  # about 200 KB of lot ids
 
 
 class KeyList(msgspec.Struct, frozen=True):
-    """A handle for the stored keys of a job: *count* keys in *parts* parts. Small enough for a queue."""
+    """A handle for the stored keys of a job, small enough for a queue; made by `store_keys`.
+
+    Attributes:
+        job_id: The job.
+        count: The number of keys.
+        parts: The number of stored parts.
+
+    >>> KeyList(job_id="0" * 32, count=114_000, parts=12).count
+    114000
+    """
 
     job_id: str
     count: int
@@ -27,6 +36,11 @@ class KeyList(msgspec.Struct, frozen=True):
 
 def store_keys(store: Store, job_id: str, keys: Iterable[Any]) -> KeyList:
     """Store *keys* with the job, in their order, and return the handle for `read_keys`. Holds 10,000 of them.
+
+    Args:
+        store: The store of the job.
+        job_id: The job, which must be there.
+        keys: The keys, of the types that keys have; an iterator is never all in memory.
 
     Raises:
         InvalidKey: a key has none of the types that keys have, equals nothing (NaN), or holds a lone surrogate.
@@ -56,9 +70,21 @@ def store_keys(store: Store, job_id: str, keys: Iterable[Any]) -> KeyList:
 def read_keys(store: Store, keys: KeyList) -> Iterator[Any]:
     """Read the keys, equal and of the same types, in the order in which they were stored. Holds 10,000 of them.
 
+    Args:
+        store: The store of the job.
+        keys: The handle that `store_keys` gave.
+
     Raises:
         ChunkLost: a part is gone.
         CorruptChunk: a part is not as it was stored.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from mesbatch.store import DirectoryStore, new_job_id
+    >>> with TemporaryDirectory() as folder:
+    ...     store, job_id = DirectoryStore(folder), new_job_id()
+    ...     store.create(job_id, {"status": "queued"})
+    ...     list(read_keys(store, store_keys(store, job_id, ["a1", "b2"])))
+    ['a1', 'b2']
     """
     count = 0
     for number in range(keys.parts):

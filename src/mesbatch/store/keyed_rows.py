@@ -45,10 +45,17 @@ class KeyIndex:
 
 
 class KeyedRows(Iterator[tuple[Any, Values]]):
-    """Pairs of key and row, in the order of keys; *columns* are the names of a row's values.
+    """Pairs of key and row, in the order of keys; made by `ResultReader.rows`.
 
     The key is the one that was asked for, and a row a tuple of the values that are stored. A key without rows gives
     nothing. Holds one chunk. Close it, or read it to its end.
+
+    Attributes:
+        columns: The names of a row's values.
+
+    >>> rows = KeyedRows(("lot", "step"), (pair for pair in [("a1", ("a1", "mold"))]))
+    >>> [(key, dict(zip(rows.columns, row, strict=True))) for key, row in rows]
+    [('a1', {'lot': 'a1', 'step': 'mold'})]
     """
 
     def __init__(self, columns: tuple[str, ...], rows: Generator[tuple[Any, Values]]) -> None:

@@ -20,11 +20,17 @@ FULL = ("No space left", "StorageFull", "QuotaExceeded")  # words of file system
 
 
 class ObjectStore(WriteOnceStore):
-    """Jobs in *storage*, which `obstore.store.from_url`, ``S3Store`` and others make.
+    """Jobs in an object storage.
 
-    The storage must be able to create an object only if there is none (S3 and its kind can since 2024), and show a new
-    object at once. There are no locks: a late writer is fenced off because nobody looks at the names that it writes to.
-    Holds one chunk. Every look at a job is one to four requests, so let readers ask less often than every 0.2 s.
+    The storage must be able to create an object only if there is none (S3 and its kind can since 2024), and show a
+    new object at once. There are no locks: a late writer is fenced off because nobody looks at the names that it
+    writes to. Holds one chunk. Every look at a job is one to four requests, so let readers ask less often than every
+    0.2 s.
+
+    Args:
+        storage: An object that `obstore.store.from_url`, ``S3Store`` and others make.
+        ttl: Seconds that a job stays after its last sign of life.
+        lease_seconds: Seconds without a sign of life after which another worker may take a job over.
 
     >>> from obstore.store import MemoryStore
     >>> store = ObjectStore(MemoryStore())

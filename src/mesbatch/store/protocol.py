@@ -24,10 +24,22 @@ MARK, OWNER_DIGEST = "mesbatch", "owner_digest"
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to publish for a job, until a worker with a higher *token* comes.
+    """The right to publish for a job, until another worker acquires it.
 
-    *length* chunks of the journal are kept, and the last of them ends a key in every domain; *domains* is the account
-    after them, from which a retry goes on.
+    Attributes:
+        job_id: The job.
+        owner: The name of the worker.
+        token: A number that grows with each worker of the job; only the highest one publishes.
+        length: Chunks of the journal that are kept; the last of them ends a key in every domain.
+        domains: The account after these chunks, from which a new try goes on.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from mesbatch.store import DirectoryStore, new_job_id
+    >>> with TemporaryDirectory() as folder:
+    ...     store, job_id = DirectoryStore(folder), new_job_id()
+    ...     store.create(job_id, {"status": "queued"})
+    ...     store.acquire(job_id, "me").length
+    0
     """
 
     job_id: str
@@ -43,6 +55,16 @@ class Store(Protocol):
     Every method first checks the id (`InvalidJobId`). A method with a `Lease` or a token checks it in the same step as
     it writes: once another worker has acquired the job, it raises `LeaseLost` and nothing is written. Any method may
     raise `StoreUnavailable`, and one that writes `ResultStoreFull`. May be used from several threads.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from mesbatch.store import DirectoryStore, new_job_id
+    >>> def start(store: Store) -> str:
+    ...     job_id = new_job_id()
+    ...     store.create(job_id, {"status": "queued"})
+    ...     return store.facts(job_id)["status"]
+    >>> with TemporaryDirectory() as folder:
+    ...     start(DirectoryStore(folder))
+    'queued'
     """
 
     @property

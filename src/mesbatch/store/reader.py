@@ -29,9 +29,28 @@ _rows = msgspec.json.Decoder(list[msgspec.Raw])
 
 @dataclass(frozen=True)
 class Page:
-    """A page of *count* of the *total* rows of a *domain*; *data* gives one JSON array, a chunk of it at a time.
+    """One page of the rows of a domain.
 
-    *data* raises `ChunkLost` or `CorruptChunk` where a chunk is not as it was published: then the array stays open.
+    Attributes:
+        domain: The name of the domain.
+        count: The number of rows of the page.
+        total: The number of rows of the domain.
+        data: The bytes of one JSON array, a chunk of them at a time. It raises `ChunkLost` or `CorruptChunk` where a
+            chunk is not as it was published: then the array stays open.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from mesbatch.store import DirectoryStore, ResultWriter, new_job_id
+    >>> with TemporaryDirectory() as folder:
+    ...     store, job_id = DirectoryStore(folder), new_job_id()
+    ...     store.create(job_id, {"status": "started"})
+    ...     writer = ResultWriter(store, store.acquire(job_id, "me"))
+    ...     writer.start("holds", [{"name": "ID"}])
+    ...     writer.publish("holds", b'[{"ID":1},{"ID":2}]', rows=2, last_key=2)
+    ...     writer.end("holds")
+    ...     _ = writer.finish()
+    ...     page = ResultReader(store, job_id).page("holds", offset=1)
+    ...     page.count, page.total, b"".join(page.data)
+    (1, 2, b'[{"ID":2}]')
     """
 
     domain: str
@@ -42,6 +61,10 @@ class Page:
 
 class ResultReader:
     """A reader of the result of a job. Holds the manifest, about 100 bytes a chunk, and one chunk.
+
+    Args:
+        store: The store of the job.
+        job_id: The job.
 
     Raises:
         InvalidJobId: *job_id* cannot be one; nothing was asked.

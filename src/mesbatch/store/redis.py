@@ -33,15 +33,21 @@ SLACK_SECONDS = 60.0  # chunks outlive the manifest, so that a reader who finds 
 
 
 class RedisStore:
-    """Jobs in the Redis or Valkey *server*, in keys that begin with *prefix*.
+    """Jobs in a Redis or Valkey server.
 
-    *server* is a URL, or a client of redis-py that stays yours, such as that of a Sentinel; it must not decode answers.
-    A chunk is one value, so the server holds the whole result: beyond *max_bytes* (of chunks, per job) further chunks
-    go to *overflow*, or without one publishing raises `ResultStoreFull`. While the server does not answer, every call
-    tries again for *patience* seconds. Clients of the first implementation find the keys that they know, except for
-    chunks that overflowed; its results can be read, too. Holds one chunk.
+    A chunk is one value, so the server holds the whole result. Clients of the first implementation find the keys
+    that they know, except for chunks that overflowed; its results can be read, too. Holds one chunk.
 
     A warning is logged when the server may evict keys: chunks would get lost, which readers notice but cannot mend.
+
+    Args:
+        server: A URL, or a client of redis-py that stays yours, such as that of a Sentinel; it must not decode answers.
+        prefix: The beginning of all keys.
+        ttl: Seconds that a job stays after its last sign of life.
+        lease_seconds: Seconds without a sign of life after which another worker may take a job over.
+        max_bytes: Bytes of the chunks of one job in the server.
+        overflow: The store of further chunks; without one, publishing raises `ResultStoreFull`.
+        patience: Seconds for which a call tries again while the server does not answer.
 
     Raises:
         StoreRefused: the client of a Redis Cluster, where the keys of a job lie apart, or one that decodes answers.

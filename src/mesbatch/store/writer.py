@@ -25,11 +25,15 @@ _encoder = msgspec.json.Encoder(decimal_format=write_decimal)
 
 
 class ResultWriter:
-    """A writer of the result of the job whose *lease* this worker holds.
+    """A writer of the result of one job. Holds about 150 bytes a chunk.
 
-    *domains* is the account of the chunks that a worker before us left, each domain up to the end of a key. Holds about
-    150 bytes a chunk. Every method that publishes may raise `LeaseLost`, `ResultStoreFull` and `StoreUnavailable`; then
-    nothing of that call can be read.
+    Every method that publishes may raise `LeaseLost`, `ResultStoreFull` and `StoreUnavailable`; then nothing of that
+    call can be read.
+
+    Args:
+        store: The store of the job.
+        lease: The lease that this worker holds. Its ``domains`` are the account of the chunks that a worker before us
+            left, each domain up to the end of a key.
 
     >>> from tempfile import TemporaryDirectory
     >>> from mesbatch.store import DirectoryStore, ResultReader, new_job_id

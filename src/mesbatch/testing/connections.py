@@ -17,6 +17,10 @@ class FaultyConnect:
     It counts connections, so that a test can check that none is left. mesbatch reads from them by the standard's own
     methods, with question marks for binds; the keys of a keyed read that failed are read again on a new one.
 
+    Args:
+        connect: A function that opens a DB-API connection.
+        faults: The calls that fail; None lets none fail.
+
     >>> import sqlite3
     >>> from mesbatch import read_sql_iter
     >>> from mesbatch.testing import Faults
@@ -50,9 +54,22 @@ class FaultyConnect:
 
 
 class FaultyConnection:
-    """An open DB-API *connection* whose cursors fail as *faults* says; the rest is the connection's own.
+    """An open DB-API connection whose cursors fail on purpose; the rest is the connection's own.
 
-    *on_close* is called when it is closed for the first time.
+    Args:
+        connection: The connection.
+        faults: The calls that fail; None lets none fail.
+        on_close: A function that is called when it is closed for the first time.
+
+    >>> import sqlite3
+    >>> from mesbatch.testing import Faults
+    >>> con = FaultyConnection(sqlite3.connect(":memory:"), Faults(fail_at=2))
+    >>> cursor = con.cursor()
+    >>> _ = cursor.execute("select 1")
+    >>> cursor.fetchone()
+    Traceback (most recent call last):
+    mesbatch.testing.faults.InjectedFault: call 2 fails on purpose
+    >>> con.close()
     """
 
     def __init__(
@@ -95,7 +112,20 @@ class FaultyConnection:
 
 
 class FaultyCursor:
-    """A DB-API *cursor* whose every execute and every fetch may fail; each row of an iteration is a fetch."""
+    """A DB-API cursor whose every execute and every fetch may fail; each row of an iteration is a fetch.
+
+    Args:
+        cursor: The cursor.
+        faults: The calls that fail.
+
+    >>> import sqlite3
+    >>> from mesbatch.testing import Faults
+    >>> con = sqlite3.connect(":memory:")
+    >>> FaultyCursor(con.cursor(), Faults(fail_at=1)).execute("select 1")
+    Traceback (most recent call last):
+    mesbatch.testing.faults.InjectedFault: call 1 fails on purpose
+    >>> con.close()
+    """
 
     def __init__(self, cursor: Any, faults: Faults) -> None:
         self._cursor, self._faults = cursor, faults

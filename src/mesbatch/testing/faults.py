@@ -16,10 +16,12 @@ class InjectedFault(ConnectionError):
 
 
 class Faults:
-    """A counter of calls that makes some of them fail: from the *fail_at*-th on, *times* of them (None: for ever).
+    """A counter of calls that makes some of them fail. Several threads may share one.
 
-    Calls are counted from 1; without *fail_at* none fails. *error* makes the exception, such as your driver's own
-    ``OperationalError``. Several threads may share one.
+    Args:
+        fail_at: The number of the first call that fails, from 1; None lets none fail.
+        times: The number of calls that fail from there on; None is for ever.
+        error: A function that makes the exception of its message, such as your driver's ``OperationalError``.
 
     >>> faults = Faults(fail_at=2)
     >>> faults.step()
@@ -56,6 +58,10 @@ class Faults:
 def each_fault(times: int | None = 1, error: Callable[[str], Exception] = InjectedFault) -> Iterator[Faults]:
     """Give `Faults` that fail at call 1, 2, 3 ... until a run has fewer calls: every point at which your code can fail.
 
+    Args:
+        times: The number of calls that fail each time, as in `Faults`.
+        error: A function that makes the exception, as in `Faults`.
+
     >>> for faults in each_fault():
     ...     source = FaultySource([Batch(("n",), [(1,)]), Batch(("n",), [(2,)])], faults)
     ...     try:
@@ -78,6 +84,10 @@ class FaultySource:
     """A source of *batches* for `read_sql_iter` and `Trace`; each batch, and the end, is a call that may fail.
 
     Holds all batches. Every call of `batches` begins at the first one again, and calls are counted in all.
+
+    Args:
+        batches: The batches that it gives.
+        faults: The calls that fail; None lets none fail.
 
     >>> from mesbatch import read_sql_iter
     >>> source = FaultySource([Batch(("n",), [(1,)]), Batch(("n",), [(2,)])], Faults(fail_at=2))

@@ -21,19 +21,32 @@ PLACES = 3  # that a failure names: the first is nearly always the culprit
 
 @dataclass(frozen=True, slots=True)
 class Peak:
-    """The most that a run held at one time, in bytes, and the *places* in the code that allocated most of it."""
+    """The most that a run held at one time.
+
+    Attributes:
+        nbytes: Bytes.
+        places: The places in the code that allocated most of them.
+
+    >>> Peak(2**20).nbytes
+    1048576
+    """
 
     nbytes: int
     places: tuple[str, ...] = ()
 
 
 def assert_flat_memory(run: Callable[[int], object], sizes: Sequence[int], growth: int = GROWTH) -> list[int]:
-    """Call *run* with each of *sizes*; fail if its peak at any of them is *growth* bytes above that at the first.
+    """Call *run* with each of *sizes*, and fail if its memory grows.
 
-    *sizes* ascend, and are so far apart that a run which keeps its rows would grow by more than *growth*. Prove that
-    they are: the naive code must fail here. The first size is run once before anything is measured, for imports and
-    caches. Allocations between the beginning and the end of a run count, by Python, by C libraries and in every thread,
-    but not those of other processes. Returns the peaks, in bytes, one for each size.
+    Prove that the sizes are far enough apart: the naive code must fail here. The first size is run once before
+    anything is measured, for imports and caches. Allocations between the beginning and the end of a run count, by
+    Python, by C libraries and in every thread, but not those of other processes. Returns the peaks, in bytes, one
+    for each size.
+
+    Args:
+        run: A function of a size, such as a number of rows.
+        sizes: Ascending sizes, so far apart that a run which keeps its rows would grow by more than *growth*.
+        growth: Bytes that the peak at any size may have above that at the first.
 
     Raises:
         AssertionError: memory grew; the message shows every peak, and the places that held most at the highest.
@@ -63,6 +76,9 @@ def assert_flat_memory(run: Callable[[int], object], sizes: Sequence[int], growt
 
 def measure_peak(run: Callable[[], object]) -> Peak:
     """Call *run* and measure its peak: the bytes that it holds beside those that were there before.
+
+    Args:
+        run: A function without arguments.
 
     Raises:
         RuntimeError: memray tracks already.

@@ -46,20 +46,37 @@ def values() -> SearchStrategy[Any]:
 
 
 def columns(min_size: int = 1, max_size: int = 6) -> SearchStrategy[tuple[str, ...]]:
-    """Make distinct names of columns: ordinary ones, and names that a database allows between quotes."""
+    """Make distinct names of columns: ordinary ones, and names that a database allows between quotes.
+
+    Args:
+        min_size: The fewest names.
+        max_size: The most names.
+    """
     ordinary = st.sampled_from(["CONTAINERID", "lot", "Qty", "spec_2", "order"])
     name = st.one_of(ordinary, st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12))
     return st.lists(name, min_size=min_size, max_size=max_size, unique_by=str.casefold).map(tuple)
 
 
 def keys(key: SearchStrategy[Any] | None = None, *, max_size: int = 40) -> SearchStrategy[list[Any]]:
-    """Make *keys* for `read_sql_iter`, in any order and with repeats: of *key*, or all texts or all numbers."""
+    """Make keys for `read_sql_iter`, in any order and with repeats.
+
+    Args:
+        key: The strategy of one key; by default all keys are texts, or all are numbers.
+        max_size: The most keys.
+    """
     kinds = [_texts, st.integers(-(2**63), 2**63 - 1)] if key is None else [key]
     return st.one_of([st.lists(kind, max_size=max_size) for kind in kinds])
 
 
 def group_keys() -> SearchStrategy[Any]:
-    """Make values of a key's column: few, so that they repeat, and of more than one type."""
+    """Make values of a key's column: few, so that they repeat, and of more than one type.
+
+    >>> from hypothesis import given
+    >>> @given(group_keys())
+    ... def hashes(key):
+    ...     hash(key)
+    >>> hashes()
+    """
     return st.one_of(st.none(), st.integers(0, 4), st.sampled_from(["a", "b", "c", "a "]))
 
 
@@ -71,7 +88,14 @@ def rows(
     key: SearchStrategy[Any] | None = None,
     max_size: int = 8,
 ) -> list[Row]:
-    """Make a list of rows: the first column is *key*, each further column of one type or of any, with nulls."""
+    """Make a list of rows: each column after the first is of one type or of any, with nulls.
+
+    Args:
+        draw: Given by hypothesis.
+        columns: The names of the columns.
+        key: The strategy of the first column, by default `group_keys`.
+        max_size: The most rows.
+    """
     return draw(st.lists(_row(draw, columns, key), max_size=max_size))
 
 
@@ -83,13 +107,24 @@ def batches(
     key: SearchStrategy[Any] | None = None,
     max_size: int = 6,
 ) -> list[Batch]:
-    """Make a few batches of the same columns, some of them empty; the first column is *key* (default: `group_keys`)."""
+    """Make a few batches of the same columns, some of them empty.
+
+    Args:
+        draw: Given by hypothesis.
+        columns: The names of the columns.
+        key: The strategy of the first column, by default `group_keys`.
+        max_size: The most batches.
+    """
     row = _row(draw, columns, key)
     return [Batch(tuple(columns), some) for some in draw(st.lists(st.lists(row, max_size=8), max_size=max_size))]
 
 
 def faults(max_calls: int = 40) -> SearchStrategy[Faults]:
-    """Make a failure at one of the first *max_calls* calls: once, twice or for ever; or none."""
+    """Make a failure at one of the first calls: once, twice or for ever; or none.
+
+    Args:
+        max_calls: The last call that may fail.
+    """
     calls = st.one_of(st.none(), st.integers(1, max_calls))
     return st.builds(Faults, calls, st.sampled_from([1, 2, None]))
 

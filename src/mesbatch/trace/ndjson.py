@@ -63,6 +63,24 @@ def trace_lines(
 
     Raises nothing while it is read: a failure becomes the last line, ``error``, which never carries SQL, and is logged
     with its traceback. The stream closes *trace_read* when it ends or is closed.
+
+    Args:
+        trace_read: The read, such as `Trace.read` gives it; the stream closes it.
+        job_id: The job of the ``meta`` line.
+        profile: The profile of the ``meta`` line.
+        shape: ``objects`` or ``arrays``, for the rows.
+        datetime_separator: The character between date and time.
+        batch_size: The most rows of a ``records`` line.
+        words: The names of the members.
+        clock: A function that gives seconds.
+
+    >>> import json, sqlite3
+    >>> from mesbatch import Query, Trace
+    >>> con = sqlite3.connect(":memory:")
+    >>> _ = con.executescript("create table holds (id text); insert into holds values ('a')")
+    >>> trace = Trace({"holds": Query("select * from holds where id in (:keys)")})
+    >>> [json.loads(line)["type"] for line in trace_lines(trace.read(con, ["a"]))]
+    ['meta', 'domain_start', 'records', 'domain_end', 'complete']
     """
     domains = _DomainLines(trace_read, shape, datetime_separator, batch_size, words)
     return ByteStream(_lines(domains, job_id, profile, clock), trace_read)

@@ -15,21 +15,31 @@ from mesbatch.sql.query import find_keys
 
 @dataclass(frozen=True)
 class Query:
-    """One domain: SQL with ``IN (:keys)``, and *key*, the key's column in the result if that is not the filter's.
+    """One domain of a trace.
 
-    With a *separator* the column *key* holds several keys as one text, such as ``"a1,b2"``. No index serves that, so
-    the SQL has no ``:keys``: it is one scan, and a row is given out, once, if any of its keys was asked for. With
-    *per_key* it is given out once for each key that was asked for, and that key stands in the column *key*; select the
-    column twice to have the list beside it. Without a separator, *strategy* says how the keys get into the statement,
-    and *splittable* that it may be cut by key although nobody can judge it, as in `read_sql_iter`.
+    With a *separator* no index serves the keys, so the SQL has no ``:keys``: it is one scan, and a row is given out,
+    once, if any of its keys was asked for, or with *per_key* once for each of them. Another query without ``:keys`` is
+    read without keys.
 
-    A query without ``:keys`` is read without keys. *keyset* names columns of its result of which you swear that they
-    are unique together, and compare by code point where they are text: rows come ordered by them, and a job goes on
-    after the last that is stored.
+    Args:
+        sql: The statement, with ``IN (:keys)`` once, or without it.
+        key: The key's column in the result, if that is not the filter's.
+        params: Values for the other binds of the statement, in the driver's own style.
+        separator: The text between several keys in one value of *key*, such as the comma of ``"a1,b2"``.
+        strategy: The way of keys into statements, as in `read_sql_iter`.
+        splittable: True says that the statement may be cut by key although nobody can judge it.
+        per_key: True gives a row once for each key that was asked for, which stands in the column *key*; select the
+            column twice to have the list beside it.
+        keyset: Columns of the result of which you swear that they are unique together, and compare by code point where
+            they are text. Rows come ordered by them, and a job goes on after the last that is stored.
 
     Raises:
         KeyColumnError: a *separator* without a *key*, or *per_key* without a separator.
         StatementError: a *separator* with a *strategy*, or with *splittable*; or a *keyset* with any of these.
+
+    >>> query = Query("select * from holds where id in (:keys) and reason = :reason", params={"reason": "dust"})
+    >>> query.strategy
+    'auto'
     """
 
     sql: Any

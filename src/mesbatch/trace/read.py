@@ -39,6 +39,9 @@ class Aggregation(Protocol):
 class Trace:
     """Named queries that are read with one list of keys.
 
+    Args:
+        queries: The query of each domain, by the domain's name.
+
     >>> import sqlite3
     >>> con = sqlite3.connect(":memory:")
     >>> _ = con.executescript("create table holds (id text, reason text); insert into holds values ('a', 'dust')")
@@ -112,12 +115,21 @@ class Trace:
 
 
 class TraceReader(Iterator[tuple[str, Batch]]):
-    """The batches of a trace, each with its domain; those of two domains may alternate.
+    """The batches of a trace, each with its domain; those of two domains may alternate. Made by `Trace.read`.
 
-    *manifests* has the account of each domain. From the first batch of a domain on (or its end), *descriptions* has
-    its columns, and *key_columns* the column by which its rows are in order of keys (None if they are not).
-    *keysets* has the columns by which the rows of each are ordered without keys, if any.
-    *aggregation* has the counts, after the end.
+    Attributes:
+        manifests: The account of each domain.
+        descriptions: The columns of each domain, from its first batch on, or its end.
+        key_columns: The column by which the rows of a domain are in order of keys; None if they are not.
+        keysets: The columns by which the rows of a domain are ordered without keys, if any.
+        aggregation: The counts, after the end.
+
+    >>> import sqlite3
+    >>> con = sqlite3.connect(":memory:")
+    >>> _ = con.executescript("create table holds (id text, reason text); insert into holds values ('a', 'dust')")
+    >>> with Trace({"holds": Query("select * from holds where id in (:keys)")}).read(con, ["a", "b"]) as reader:
+    ...     print([(domain, batch.num_rows) for domain, batch in reader], reader.manifests["holds"].keys)
+    [('holds', 1)] 2
     """
 
     cid_count = Renamed("key_count")

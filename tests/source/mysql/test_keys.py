@@ -35,6 +35,15 @@ def test_rows_by_keys_are_those_of_one_statement_in_the_order_of_keys(rig, table
     assert manifest.parts_planned == 1 or table != "caseless"
 
 
+@pytest.mark.parametrize("end", ["limit 2", "order by n limit 2", "for update"])
+def test_a_limited_statement_may_repeat_a_name(rig, end):
+    """A derived table may not, and nothing else describes a statement that ends so."""
+    rows, _ = read(f"select n, n, k from indexed where k in (:keys) {end}", rig.url, keys=ALL[:1])
+    expected = rig.fetchall(f"select n, n, k from indexed where k in ('{ALL[0]}') {end}")
+    assert len(rows) == len(expected) > 1
+    assert set(rows) <= set(rig.fetchall(f"select n, n, k from indexed where k in ('{ALL[0]}')"))
+
+
 def test_no_keys_are_no_rows(rig):
     assert read("select n, k from indexed where k in (:keys)", rig.url, keys=[])[0] == []
 

@@ -13,7 +13,15 @@ import pytest
 
 from mesbatch import MiB, read_sql_iter
 from mesbatch.batch import Column
-from mesbatch.errors import ConnectionLost, DatabaseBusy, DatabaseTimeout, InvalidKey, ReadInterrupted
+from mesbatch.errors import (
+    ConnectionLost,
+    DatabaseBusy,
+    DatabaseTimeout,
+    InvalidKey,
+    NotSplittable,
+    ReadInterrupted,
+    UnencodableValue,
+)
 from mesbatch.source.drivers import driver_of
 from tests.rig.until import until
 
@@ -114,18 +122,15 @@ def test_values_are_those_of_psycopg_3(postgres, any_con):
     )
     expected = read(sql, postgres)
     found = read(sql, any_con)
-    if str(found[0][-1]) != found[0][-1]:  # pg8000 has a class for ranges
-        found = [(*found[0][:-1], "[1,5)")]
     assert str(found) == str(expected)
     assert [type(value) for value in found[0]] == [type(value) for value in expected[0]]
 
 
-def test_a_value_that_psycopg2_would_change_is_an_error(postgres_schema_url):
-    with closing(open_psycopg2(postgres_schema_url)) as con:
-        for value in ("date 'infinity'", "timestamp '-infinity'", "interval '1 month'", "'[0:1]={1,2}'::int[]"):
-            with pytest.raises(ValueError, match="read it as text"):
-                read(f"select {value}", con)
-            con.rollback()
+def test_a_value_that_the_driver_would_change_is_an_error(con):
+    for value in ("date 'infinity'", "timestamp '-infinity'", "interval '1 month'", "'[0:1]={1,2}'::int[]"):
+        with pytest.raises(UnencodableValue, match=r"column '.*' of row 1: .*read it as text"):
+            read(f"select {value}", con)
+        con.rollback()
 
 
 @pytest.mark.parametrize("sql", ["show work_mem", "values (1), (2)", "explain select 1", "table t", "(select 1)"])
@@ -171,9 +176,11 @@ def test_one_statement_compares_as_the_column_does(table, con):
     table.execute("create table c (n int, k text collate ci)")
     table.execute("insert into c values (1, 'a'), (2, 'A'), (3, 'b')")
     table.commit()
-    for strategy in ("auto", "array", "temporary-table"):
-        sql = "select count(*) from c where k in (:keys)"
-        assert read(sql, con, keys=["a", "B"], strategy=strategy) == [(3,)]
+    sql = "select count(*) from c where k in (:keys)"
+    assert read(sql, con, keys=["a", "B"]) == [(3,)]
+    for strategy in ("array", "temporary-table"):  # nothing tells the collation of a column that is not in the result
+        with pytest.raises(NotSplittable, match="must stand in one list"):
+            read(sql, con, keys=["a", "B"], strategy=strategy)
     assert read("select count(*) from t where padded in (:keys)", con, keys=["P7", "P8 "]) == [(6,)]
 
 

@@ -31,6 +31,17 @@ class AsgiAnswer:
     Starlette and Litestar send what a view returns. For frameworks that want a response of their own, `opened` gives
     status, headers and the body's pieces. *make* makes the answer of a request, in a thread. An answer that has a
     *body* holds its read and permit from the beginning, and gives them back if nobody calls it within 5 s.
+
+    Args:
+        make: A function that makes the answer of a request, in a thread.
+        dialect: The style of the answer.
+        limits: The limits of the request.
+        body: The rows, whose read and permit the answer holds from the beginning, and gives back if nobody calls it
+            within 5 s.
+
+    >>> from mesbatch.errors import JobNotFound
+    >>> isinstance(problem(JobNotFound("there is no such job")), AsgiAnswer)
+    True
     """
 
     def __init__(
@@ -120,13 +131,22 @@ def problem(error: Exception, *, dialect: Dialect = Dialect()) -> AsgiAnswer:  #
     """Answer a request that failed with *error*: a problem with a stable ``type``, without any SQL or traceback.
 
     An error with status 500 is logged with its traceback.
+
+    Args:
+        error: The exception.
+        dialect: The style of the answer.
     """
     found = answer_error(error, dialect)
     return AsgiAnswer(lambda request: found, dialect=dialect)
 
 
 def rejected(decision: Reject, *, dialect: Dialect = Dialect()) -> AsgiAnswer:  # noqa: B008
-    """Answer a request that admission refused: 413, or 503 with a ``Retry-After`` that differs between clients."""
+    """Answer a request that admission refused: 413, or 503 with a ``Retry-After`` that differs between clients.
+
+    Args:
+        decision: The refusal.
+        dialect: The style of the answer.
+    """
     found = answer_refusal(decision, dialect)
     return AsgiAnswer(lambda request: found, dialect=dialect)
 
@@ -134,7 +154,9 @@ def rejected(decision: Reject, *, dialect: Dialect = Dialect()) -> AsgiAnswer:  
 def job_started(job: Job, *, prefix: str) -> AsgiAnswer:
     """Answer 202: the read goes on as *job*, which a `job_app` or `trace_app` shows below *prefix*.
 
-    *prefix* is a path below that of the application.
+    Args:
+        job: The job that was submitted.
+        prefix: The path before the job routes, below that of the application.
     """
 
     def make(request: HttpRequest) -> Answer:
@@ -145,9 +167,15 @@ def job_started(job: Job, *, prefix: str) -> AsgiAnswer:
 
 
 def page(result: ResultReader, *, domain: str = "", offset: int = 0, limit: int = 0) -> AsgiAnswer:
-    """Send rows *offset* to *offset* + *limit* of *domain*, or of each domain, as JSON; *limit* 0 means all of them.
+    """Send a page of the rows of a domain, or of each domain, as JSON.
 
     Reads only the chunks of the page, one after the other, once it is sent. An error is then a problem.
+
+    Args:
+        result: The result of the job.
+        domain: The name of the domain; an empty text means each.
+        offset: The number of rows before the page.
+        limit: The most rows of the page; 0 means all of them.
     """
     return AsgiAnswer(lambda request: page_answer(request, result, domain, offset, limit))
 
@@ -156,5 +184,10 @@ def stream_job(store: Store, job_id: str, *, from_: int = 0) -> AsgiAnswer:
     """Send the result of a job as NDJSON, from its *from_*-th ``records`` line on, also while the job writes it.
 
     Nothing here checks the owner of the job: a route of your own calls `Jobs.get` first. An unknown job is a problem.
+
+    Args:
+        store: The store of the job.
+        job_id: The job.
+        from_: The number of ``records`` lines that the client has already.
     """
     return AsgiAnswer(lambda request: lines_answer(request, store, job_id, from_, lean=True))

@@ -67,9 +67,23 @@ def trace_app(
 ) -> App:
     """Make an ASGI application of the five routes of the trace: ``POST /events`` and those of `job_app`.
 
-    The arguments are those of `mesbatch.adapters.flask.trace_blueprint`, with two differences. *principal* gets the
-    scope of a request, and may be a coroutine function; else it is called in a thread. The routes lie below the path
-    where a framework mounts the application, and *url_prefix*.
+    It works like `mesbatch.adapters.flask.trace_blueprint`.
+
+    Args:
+        trace: The queries of all domains.
+        policy: The table that decides whether a request is read now, becomes a job or is refused.
+        limiter: The permits that answers hold until their last byte.
+        jobs: The jobs that requests may become.
+        principal: A function that names the user of a request by its scope; only that user sees its job. It may be a
+            coroutine function; else it is called in a thread.
+        function: The name, in the allow-list of *jobs*, of the function that reads the domains.
+        inputs: Members of the body that are not parsed: the function opens one as ``work.inputs[name]``.
+        key_type: The type of the ids, as JSON writes them; by default they are texts and integers.
+        url_prefix: The path before the routes, below the path where a framework mounts the application.
+        enqueue: False makes no new jobs.
+        learned: The bytes per key that earlier reads had.
+        dialect: The style of the answers.
+        limits: The limits of one request.
 
     Raises:
         InvalidJob: *jobs* does not allow *function*, or one of *inputs* cannot be the name of one.
@@ -141,7 +155,14 @@ def job_app(
 ) -> App:
     """Make an ASGI application of ``GET`` and ``DELETE /job/<id>``, and ``GET`` of its ``/result`` and ``/stream``.
 
-    *principal* names the user of a request by its scope; a job of another user is not found.
+    Args:
+        jobs: The jobs that the routes show.
+        principal: A function that names the user of a request by its scope; a job of another user is not found.
+        url_prefix: The path before the routes.
+        dialect: The style of the answers.
+
+    >>> def make_app(jobs: Jobs) -> App:
+    ...     return job_app(jobs, lambda scope: "ann", url_prefix="/mes")
     """
     return _Application(jobs, principal, url_prefix, dialect, Limits(), {})
 

@@ -38,6 +38,9 @@ async def aiter_batches(reader: Reader[Item]) -> AsyncGenerator[Item]:
     A connection that you opened yourself is used in that thread, and must allow it: pass a URL, an engine, a pool or
     a function that connects, and the connection is made there.
 
+    Args:
+        reader: A `BatchReader`, or its Arrow batches.
+
     Raises:
         LimiterBusy: no thread became free within 30 s.
         Exception: whatever the read raises.

@@ -30,6 +30,15 @@ def stream_ndjson(
     ``error``. While the database is silent, a ``progress`` line is sent every 2 s. Holds two lines, besides the memory
     of *read*.
 
+    Args:
+        read: A `BatchReader` or a `TraceReader`; the answer closes it.
+        permit: The permit that the answer gives back at its end.
+        profile: The profile in the ``meta`` line.
+        shape: ``objects`` or ``arrays``, for the rows.
+        domain: The name of the domain of a `BatchReader`.
+        dialect: The style of the answer.
+        limits: The limits of the request.
+
     Raises:
         UnknownSource: *read* is on a connection that you opened, which must stay in its thread.
     """
@@ -48,6 +57,13 @@ def stream_json(
 
     Works like `stream_ndjson`, with two differences: a failure after the first batch breaks the body off, so that no
     client can parse it, and a blank is sent instead of ``progress``. Domains must not alternate: ``domains_at_once=1``.
+
+    Args:
+        read: A `BatchReader` or a `TraceReader`; the answer closes it.
+        permit: The permit that the answer gives back at its end.
+        domain: The name of the domain of a `BatchReader`.
+        dialect: The style of the answer.
+        limits: The limits of the request.
     """
     return _answer(read, permit, domain, json_form(dialect), dialect, limits)
 
@@ -65,6 +81,13 @@ def stream_csv(
     Works like `stream_json`, but nothing is sent while the database is silent. A client of HTTP/1.0 could not see that
     a body was broken off: for it the answer goes to disk first, at most 1 GiB, and is sent with its length. The style
     is that of *dialect*, see `mesbatch.sink.csv`.
+
+    Args:
+        read: A `BatchReader` or a `TraceReader`; the answer closes it.
+        name: The name under which a browser saves the file.
+        permit: The permit that the answer gives back at its end.
+        dialect: The style of the answer.
+        limits: The limits of the request.
     """
     return _answer(read, permit, "rows", csv_form(dialect), dialect, limits, name)
 
@@ -79,6 +102,17 @@ def stream_arrow(
     """Send *read* as an Arrow IPC stream, while it is read; broken off as `stream_csv`.
 
     Types come from what the database declares, as in `BatchReader.arrow`. Needs the extra ``arrow``.
+
+    Args:
+        read: A `BatchReader` or a `TraceReader`; the answer closes it.
+        permit: The permit that the answer gives back at its end.
+        dialect: The style of the answer.
+        limits: The limits of the request.
+
+    >>> import sqlite3
+    >>> from mesbatch import read_sql_iter
+    >>> def view():
+    ...     return stream_arrow(read_sql_iter("select 1 as ID", lambda: sqlite3.connect(":memory:")))
     """
     return _answer(read, permit, "rows", arrow_form(), dialect, limits)
 

@@ -26,12 +26,21 @@ def problem(error: Exception, *, dialect: Dialect = Dialect()) -> Response:  # n
     """Answer a request that failed with *error*: a problem with a stable ``type``, without any SQL or traceback.
 
     An error with status 500 is logged with its traceback.
+
+    Args:
+        error: The exception.
+        dialect: The style of the answer.
     """
     return respond(answer_error(error, dialect), dialect)
 
 
 def rejected(decision: Reject, *, dialect: Dialect = Dialect()) -> Response:  # noqa: B008
-    """Answer a request that admission refused: 413, or 503 with a ``Retry-After`` that differs between clients."""
+    """Answer a request that admission refused: 413, or 503 with a ``Retry-After`` that differs between clients.
+
+    Args:
+        decision: The refusal.
+        dialect: The style of the answer.
+    """
     return respond(answer_refusal(decision, dialect), dialect)
 
 

@@ -25,6 +25,10 @@ def job_started(job: Job, *, prefix: str | None = None) -> Response:
     Its URLs come from the routing, wherever that blueprint is registered. In an application with several of them, a
     view that belongs to none passes the *prefix* of the URLs below the application's root.
 
+    Args:
+        job: The job that was submitted.
+        prefix: The path before the job routes, where the application has several of them.
+
     Raises:
         RuntimeError: the application has no such routes, or several, and no *prefix* was named.
     """
@@ -74,6 +78,12 @@ def job_routes(
     """Make ``GET`` and ``DELETE /job/<id>``, ``GET /job/<id>/result`` and ``GET /job/<id>/stream``.
 
     *principal* is called in each request and names its user. A job of another user is not found.
+
+    Args:
+        jobs: The jobs that the routes show.
+        principal: A function that is called in each request and names its user. A job of another user is not found.
+        url_prefix: The path before the routes.
+        dialect: The style of the answers.
     """
     blueprint = guarded_blueprint("mesbatch_jobs", url_prefix, dialect)
     add_job_routes(blueprint, jobs, principal, dialect)

@@ -30,6 +30,15 @@ def stream_ndjson(
     While the database is silent, a ``progress`` line is sent every 2 s. Holds two lines, besides the memory of *read*.
 
     A read on a connection that the caller opened stays in this thread, and sends no ``progress``.
+
+    Args:
+        read: A `BatchReader` or a `TraceReader`; the response closes it.
+        permit: The permit that the response gives back at its end.
+        profile: The profile in the ``meta`` line.
+        shape: ``objects`` or ``arrays``, for the rows.
+        domain: The name of the domain of a `BatchReader`.
+        dialect: The style of the answer.
+        limits: The limits of the request.
     """
     return _respond(read, permit, domain, ndjson_form(profile, shape, dialect), dialect, limits)
 
@@ -46,6 +55,13 @@ def stream_json(
 
     Works like `stream_ndjson`, with two differences: a failure after the first batch leaves the object open, so that no
     client can parse it, and a blank is sent instead of ``progress``. Domains must not alternate: ``domains_at_once=1``.
+
+    Args:
+        read: A `BatchReader` or a `TraceReader`; the response closes it.
+        permit: The permit that the response gives back at its end.
+        domain: The name of the domain of a `BatchReader`.
+        dialect: The style of the answer.
+        limits: The limits of the request.
     """
     return _respond(read, permit, domain, json_form(dialect), dialect, limits)
 
@@ -63,6 +79,13 @@ def stream_csv(
     Works like `stream_json`: a failure after the first batch breaks the body off, so that a client of HTTP/1.1 sees an
     error. A client of HTTP/1.0 could not: for it the answer goes to disk first, at most 1 GiB, and is sent with its
     length. Nothing is sent while the database is silent. The style is that of *dialect*, see `mesbatch.sink.csv`.
+
+    Args:
+        read: A `BatchReader` or a `TraceReader`; the answer closes it.
+        name: The name under which a browser saves the file.
+        permit: The permit that the answer gives back at its end.
+        dialect: The style of the answer.
+        limits: The limits of the request.
     """
     return _respond(read, permit, "rows", csv_form(dialect), dialect, limits, name)
 
@@ -77,6 +100,17 @@ def stream_arrow(
     """Send *read* as an Arrow IPC stream, while it is read; cut as `stream_csv`, and for HTTP/1.0 to disk first.
 
     Types come from what the database declares, as in `BatchReader.arrow`. Needs the extra ``arrow``.
+
+    Args:
+        read: A `BatchReader` or a `TraceReader`; the answer closes it.
+        permit: The permit that the answer gives back at its end.
+        dialect: The style of the answer.
+        limits: The limits of the request.
+
+    >>> import sqlite3
+    >>> from mesbatch import read_sql_iter
+    >>> def view():
+    ...     return stream_arrow(read_sql_iter("select 1 as ID", lambda: sqlite3.connect(":memory:")))
     """
     return _respond(read, permit, "rows", arrow_form(), dialect, limits)
 

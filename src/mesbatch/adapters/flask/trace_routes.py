@@ -38,16 +38,27 @@ def trace_blueprint(
 ) -> Blueprint:
     """Make the five routes of the trace: ``POST /events`` and those of `job_routes`.
 
-    *function* is the name, in the allow-list of *jobs*, of the function that reads the domains of *trace*, now or in a
-    worker. It gets the request's ``params`` as its arguments, and ``profile`` if it has a parameter of that name: the
-    client sets each of its parameters. The members *inputs* of the body are not parsed: the function opens one as
-    ``work.inputs[name]``, where a client sent it, and a job stores it beside its keys. The ids of a request are texts
-    and integers, or values of *key_type* (date, datetime, UUID, Decimal, int, str) as JSON writes them. *policy*
-    decides whether a request is read now, becomes a job or is refused; *limiter* gives the permit that the answer holds
-    until its last byte. *principal* names the user of a request; only that user sees its job. With *enqueue* False
-    there are no new jobs. Every complete read teaches *learned* the bytes per key of its domains, which become part of
-    the cost of later requests; an application passes an object of its own to use it for answers that it builds in
-    memory.
+    Every complete read teaches *learned* the bytes per key of its domains, which become part of the cost of later
+    requests; an application passes an object of its own to use it for answers that it builds in memory.
+
+    Args:
+        trace: The queries of all domains.
+        policy: The table that decides whether a request is read now, becomes a job or is refused.
+        limiter: The permits that answers hold until their last byte.
+        jobs: The jobs that requests may become.
+        principal: A function that names the user of a request; only that user sees its job.
+        function: The name, in the allow-list of *jobs*, of the function that reads the domains of *trace*, now or in a
+            worker. It gets the request's ``params`` as its arguments, and ``profile`` if it has a parameter of that
+            name: the client sets each of its parameters.
+        inputs: Members of the body that are not parsed: the function opens one as ``work.inputs[name]``, where a client
+            sent it, and a job stores it beside its keys.
+        key_type: The type of the ids (date, datetime, UUID, Decimal, int, str) as JSON writes them; by default they are
+            texts and integers.
+        url_prefix: The path before the routes.
+        enqueue: False makes no new jobs.
+        learned: The bytes per key that earlier reads had.
+        dialect: The style of the answers.
+        limits: The limits of one request.
 
     Raises:
         InvalidJob: *jobs* does not allow *function*, or one of *inputs* cannot be the name of one.

@@ -19,10 +19,14 @@ Envelope = Callable[[Mapping[str, Any]], Any]
 class Dialect:
     """Style of an application's answers over HTTP; it has nothing to do with the dialect of a database.
 
-    *envelope* turns the members of a problem into the application's own error body, which may be anything that is JSON;
-    without it they are sent as they are, as ``application/problem+json``. *datetime_separator* stands between date and
-    time, and *batch_size* is the largest number of rows of a line. *csv* is the style of answers as CSV. *words* name
-    the members: those of the trace, or `mesbatch.trace.words.PLAIN_WORDS`, as the routes of results always have them.
+    Args:
+        envelope: A function that turns the members of a problem into the application's own error body, which may be
+            anything that is JSON. Without it they are sent as they are, as ``application/problem+json``.
+        datetime_separator: The character between date and time.
+        batch_size: The most rows of a line.
+        csv: The style of answers as CSV.
+        words: The names of members: those of the trace, or `mesbatch.trace.words.PLAIN_WORDS`, as the routes of results
+            always have them.
 
     >>> Dialect(envelope=lambda problem: {"ok": False, "message": problem["detail"]}).batch_size
     5000
@@ -39,10 +43,16 @@ class Dialect:
 class Limits:
     """Limits of one request.
 
-    *max_bytes* is the memory that reading may hold, *max_body* the largest request body in bytes, which is held once;
-    the bytes of a compressed one count after decompression. *wait* is the number of seconds that a request waits for a
-    permit; it occupies one of the server's few threads meanwhile. *timeout*, in seconds, is for the whole answer,
-    including the time that the client takes, and for a job from its submission to its end.
+    Args:
+        max_bytes: Bytes of memory that reading may hold.
+        max_body: Bytes of the largest request body, which is held once; those of a compressed one count after
+            decompression.
+        wait: Seconds that a request waits for a permit; it occupies one of the server's few threads meanwhile.
+        timeout: Seconds for the whole answer, including the time that the client takes, and for a job from its
+            submission to its end.
+
+    >>> Limits(wait=0.5, timeout=600.0).max_bytes
+    8388608
     """
 
     max_bytes: int = 8 * MiB

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,7 @@ from mesbatch.source.adbc.checks import BatchChecks
 from mesbatch.source.adbc.postgres import Plan, plan
 from mesbatch.source.adbc.rows import ArrowRows, TupleRows
 from mesbatch.source.dbapi import DbapiDriver
-from mesbatch.source.key_forms import KeyForms
+from mesbatch.source.key_forms import KeyedQuery, KeyForms
 from mesbatch.source.postgres.keys import PostgresKeys
 from mesbatch.source.session import Params, Rows, Session
 from mesbatch.source.sqlite.keys import SqliteKeys
@@ -36,6 +36,9 @@ class _PostgresKeys(PostgresKeys):
     """PostgreSQL's without temporary tables, which psycopg fills by COPY."""
 
     strategies = PostgresKeys.strategies - {"temporary-table"}
+
+    def fill_table(self, session: Session, query: KeyedQuery, lists: Iterable[list[Any]], first: Any) -> str:
+        raise self.lacks("temporary-table", session)
 
 
 def make_driver(connection: Any) -> AdbcDriver:

@@ -21,13 +21,15 @@ from mesbatch.errors import (
 from mesbatch.source.dbapi import DbapiDriver
 from mesbatch.source.key_forms import KeyForms
 from mesbatch.source.mysql.columns import column_of
-from mesbatch.source.mysql.errors import meaning_of
+from mesbatch.source.mysql.errors import REPEATED_NAME, meaning_of, number_of
 from mesbatch.source.mysql.keys import MysqlKeys
 from mesbatch.source.mysql.rows import UnbufferedRows
 from mesbatch.source.session import Params, Session
 from mesbatch.source.unwrap import unwrap
 from mesbatch.sql.backslashes import without_backslashed_quotes
 from mesbatch.sql.query import check_reads, find_order_by
+
+DRAINED_ROWS = 1_000  # at once, of a result that nobody wants
 
 
 class MysqlDriver(DbapiDriver):
@@ -120,14 +122,26 @@ class MysqlDriver(DbapiDriver):
             raise
 
     def columns_of(self, session: Session, sql: str, params: Params) -> tuple[Column, ...] | None:
-        """A derived table refuses repeated names, so it is used only where a LIMIT cannot follow."""
+        """A derived table refuses repeated names, so it is used only where a LIMIT cannot follow.
+
+        Where even that has repeated names, the statement itself tells them, with the rows that it gives for no key.
+        """
         order = find_order_by(sql)
-        if order.is_limited or order.is_locking:
-            sql = f"SELECT * FROM (\n{sql}\n) mesbatch_described"
+        if not (order.is_limited or order.is_locking):
+            return self._described(session, f"{sql}\nLIMIT 0", params)
+        try:
+            return self._described(session, f"SELECT * FROM (\n{sql}\n) mesbatch_described\nLIMIT 0", params)
+        except Exception as error:
+            if number_of(error) != REPEATED_NAME:
+                raise
+        return self._described(session, sql, params)
+
+    def _described(self, session: Session, sql: str, params: Params) -> tuple[Column, ...]:
         with closing(self.cursor(session.connection)) as cursor:
-            self.start(cursor, f"{sql}\nLIMIT 0", params)
+            self.start(cursor, sql, params)
             columns = self.columns(cursor)
-            self.fetch(cursor, 1)  # its end
+            while self.fetch(cursor, DRAINED_ROWS):
+                pass
         return columns
 
     def fetch_all(self, session: Session, sql: str, params: Params) -> list[Row]:
@@ -275,7 +289,7 @@ class ConnectorDriver(MysqlDriver):
         return bool(cursor.has_ended)
 
     def drain(self, cursor: Any) -> None:
-        while not cursor.has_ended and cursor.fetchmany(1_000):
+        while not cursor.has_ended and cursor.fetchmany(DRAINED_ROWS):
             pass
         cursor.close()
 

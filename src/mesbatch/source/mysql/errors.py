@@ -40,6 +40,7 @@ ERRORS: dict[int, type[MesbatchError]] = {  # https://mariadb.com/kb/en/mariadb-
     3169: ConnectionLost,  # the session was killed
     4031: ConnectionLost,  # the server ended an idle connection
 }
+REPEATED_NAME = 1060  # a derived table has two columns of one name
 CLOSED = ("not connected", "connection is closed", "connection not available", "already closed", "invalid connection")
 
 

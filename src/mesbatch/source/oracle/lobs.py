@@ -22,8 +22,17 @@ INLINE_LIMIT = 64 * KiB
 class LobSlices:
     """A LOB that was not read yet: iterating over it reads a slice at a time, each in one round trip.
 
-    *size* counts characters of a CLOB, bytes of a BLOB. The connection goes back to its pool only when the last of
-    these is gone, and a read that fails takes it away from them.
+    The connection goes back to its pool only when the last of these is gone, and a read that fails takes it away
+    from them. *size* counts characters of a CLOB, bytes of a BLOB.
+
+    >>> import io
+    >>> def save(value: "str | bytes | LobSlices", file: io.BytesIO) -> None:
+    ...     for piece in value if isinstance(value, LobSlices) else [value]:
+    ...         file.write(piece if isinstance(piece, bytes) else piece.encode())
+    >>> file = io.BytesIO()
+    >>> save("a small CLOB", file)
+    >>> file.getvalue()
+    b'a small CLOB'
     """
 
     def __init__(self, lob: Any) -> None:

@@ -17,11 +17,11 @@ from mesbatch.source.session import Session, Source
 
 @dataclass(frozen=True)
 class OracleSource:
-    """Oracle behind *con*: a pool, a connection, a function that connects, or a SQLAlchemy engine or connection.
+    """Oracle behind *con*, with choices for LOBs, CHAR values and slow calls.
 
     Pass it where `read_sql_iter` takes *con*. Without it a pool or connection is read as ``OracleSource(con)``.
 
-    *lobs* says what becomes of CLOB and BLOB columns:
+    The choices for *lobs* are:
 
     * ``whole``: text or bytes. The size of each is known before it is read, in a round trip of its own; one above
       *lob_limit* raises `RowTooLarge`, unread.
@@ -32,12 +32,15 @@ class OracleSource:
     * ``omit``: None, and nothing of them is read.
     * ``refuse``: a result with such a column raises `StatementError` before a row is fetched.
 
-    *lob_limit* counts bytes of a BLOB and characters of a CLOB; by default it is the reader's ``max_bytes``.
-    *strip_char* takes the blanks off that pad CHAR values. *numbers* ``exact`` gives a NUMBER as an int or float where
-    that holds every value of its column, and else as a Decimal; ``driver`` gives what the driver gives by itself, which
-    is a float of some 16 digits unless ``oracledb.defaults.fetch_decimals`` is set. Arrow has the declared types either
-    way. *call_timeout*, in seconds, bounds one round trip on our own connections; the read's ``timeout`` bounds all of
-    them together.
+    Args:
+        con: A pool, a connection, a function that connects, or a SQLAlchemy engine or connection.
+        lobs: The treatment of CLOB and BLOB columns: ``whole``, ``inline``, ``slices``, ``omit`` or ``refuse``.
+        lob_limit: The largest LOB, in bytes of a BLOB and characters of a CLOB; by default the reader's ``max_bytes``.
+        strip_char: True takes off the blanks that pad CHAR values.
+        numbers: ``exact`` gives a NUMBER as an int or float where that holds every value of its column, and else as a
+            Decimal; ``driver`` gives what the driver gives by itself. Arrow has the declared types either way.
+        call_timeout: Seconds for one round trip on our own connections; the read's ``timeout`` bounds all of them
+            together.
 
     Raises:
         UnknownSource: *con* is none of these.

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from mesbatch.errors import InvalidKey
+from mesbatch.errors import InvalidKey, NotSplittable
 from mesbatch.source.key_forms import (
     FilterColumn,
     KeyedQuery,
@@ -92,13 +92,20 @@ class PostgresKeys(KeyForms):
             return "look-up"
         return "temporary-table" if session.owned and "temporary-table" in self.strategies else "array"
 
+    def best_whole(self, session: Session, query: KeyedQuery, keys: KeysOfRead) -> StrategyName:
+        if query.column.collation is None and keys.key_type is str:
+            return "in-list"
+        return super().best_whole(session, query, keys)
+
     def bound(self, query: KeyedQuery, keys: list[Any]) -> list[Any]:
         return _fitting(query, keys)
 
     def array(self, session: Session, query: KeyedQuery, keys: list[Any]) -> KeyText:
         (bind,) = query.statement.placeholders(1)
+        collation = _collation(query, keys[0])
         return KeyText(
-            f"SELECT unnest({bind}::{_array_type(query, keys[0])}[])", [self.as_array(_fitting(query, keys))]
+            f"SELECT unnest({bind}::{_array_type(query, keys[0])}[]){collation}",
+            [self.as_array(_fitting(query, keys))],
         )
 
     def look_up(self, session: Session, query: KeyedQuery, keys: list[Any]) -> KeyText:
@@ -113,8 +120,9 @@ class PostgresKeys(KeyForms):
 
     def fill_table(self, session: Session, query: KeyedQuery, lists: Iterable[list[Any]], first: Any) -> str:
         table = new_table_name()
-        session.driver.run(session, f"CREATE TEMP TABLE {table} (key {_array_type(query, first)})")
-        self.fill(session, table, (_fitting(query, keys) for keys in lists), _array_type(query, first))
+        type_, collation = _array_type(query, first), _collation(query, first)
+        session.driver.run(session, f"CREATE TEMP TABLE {table} (key {type_}{collation})")
+        self.fill(session, table, (_fitting(query, keys) for keys in lists), type_)
         return table
 
     def fill(self, session: Session, table: str, lists: Iterable[list[Any]], type_: str) -> None:
@@ -167,6 +175,24 @@ def _kind(query: KeyedQuery) -> str | None:
     if query.column.type is None:
         return query.key.type if query.key is not None else None
     return query.column.type.strip('"')
+
+
+def _collation(query: KeyedQuery, key: Any) -> str:
+    """The clause that gives *key* the column's own collation: PostgreSQL makes the keys of an IN distinct under theirs,
+    and joins them under the column's, so that two that are equal there would give its rows twice.
+
+    Raises:
+        NotSplittable: which collation that is, is not known.
+    """
+    if not isinstance(key, str):
+        return ""
+    if query.column.collation is None:
+        raise NotSplittable(
+            "the filter's column is not known, and this database has collations under which texts that differ are "
+            "equal: its keys must stand in one list, as strategy='auto' writes them, up to 65,535; if a column of the "
+            "result is the filter's own, name it with key="
+        )
+    return query.column.collation
 
 
 def _array_type(query: KeyedQuery, key: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,19 +14,18 @@ from pg8000.dbapi import convert_paramstyle
 from mesbatch.batch import Column
 from mesbatch.errors import ConnectionClosed, ConnectionLost, MesbatchError
 from mesbatch.source.dbapi import describe
-from mesbatch.source.documents import read_any_document, read_document
 from mesbatch.source.key_forms import KeyForms
 from mesbatch.source.paramstyle import paramstyle_of
 from mesbatch.source.postgres.errors import meaning_of_sqlstate
-from mesbatch.source.postgres.oids import TYPES, declared
+from mesbatch.source.postgres.oids import declared
 from mesbatch.source.postgres.prepared_keys import PreparedKeys
 from mesbatch.source.postgres.server import DeclaringDriver
+from mesbatch.source.postgres.text_values import AS_TEXT_OIDS, PLAIN_OIDS
 from mesbatch.source.session import Params, Session
 
 # https://www.postgresql.org/docs/current/protocol-message-formats.html#PROTOCOL-MESSAGE-FORMATS-CANCELREQUEST
 CANCEL_REQUEST = 80877102
 CANCEL_SECONDS = 1.0
-EXACT: dict[int, Callable[[str], Any]] = {TYPES["json"][0]: read_any_document, TYPES["jsonb"][0]: read_document}
 
 
 class Pg8000Driver(DeclaringDriver):
@@ -46,8 +45,11 @@ class Pg8000Driver(DeclaringDriver):
         )
 
     def fetch_from(self, cursor: Any, sql: str) -> list[Any]:
-        with _exact_documents(cursor._c):
+        with _as_texts(cursor._c):
             return super().fetch_from(cursor, sql)
+
+    def take_texts(self, cursor: Any) -> None:
+        """Nothing: the conversions belong to the connection, and are changed for a fetch only."""
 
     def numbered(self, session: Session, sql: str, params: Params, mark: str) -> tuple[str, int]:
         text, values = convert_paramstyle(self.paramstyle, sql, params)
@@ -78,11 +80,12 @@ class Pg8000Driver(DeclaringDriver):
 
 
 @contextmanager
-def _exact_documents(connection: Any) -> Iterator[None]:
-    """JSON whose numbers keep their digits, while we fetch: the conversions belong to the connection."""
-    before = {oid: connection.pg_types[oid] for oid in EXACT}
-    connection.pg_types.update(EXACT)
+def _as_texts(connection: Any) -> Iterator[None]:
+    """Values as texts but for those of plain types, while we fetch: the conversions belong to the connection."""
+    before = dict(connection.pg_types)
+    connection.pg_types.update(dict.fromkeys((AS_TEXT_OIDS | before.keys()) - PLAIN_OIDS, str))
     try:
         yield
     finally:
+        connection.pg_types.clear()
         connection.pg_types.update(before)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -13,16 +13,13 @@ from psycopg2 import extensions
 from mesbatch.batch import Column
 from mesbatch.errors import ConnectionClosed, ConnectionLost, MesbatchError
 from mesbatch.source.dbapi import describe
-from mesbatch.source.documents import read_any_document, read_document
 from mesbatch.source.key_forms import KeyedQuery, KeyForms
 from mesbatch.source.postgres.errors import meaning_of_sqlstate
-from mesbatch.source.postgres.oids import TYPES, declared
+from mesbatch.source.postgres.oids import declared
 from mesbatch.source.postgres.prepared_keys import PreparedKeys
 from mesbatch.source.postgres.server import DeclaringDriver
+from mesbatch.source.postgres.text_values import AS_TEXT_OIDS
 from mesbatch.source.session import Params, Session
-
-RANGES = tuple(f"{kind}range" for kind in ("int4", "int8", "num", "date", "ts", "tstz"))
-INFINITE = ("date", "timestamp", "timestamptz")  # psycopg2 makes the largest date of Python of an infinity
 
 
 class Psycopg2Keys(PreparedKeys):
@@ -44,11 +41,11 @@ class Psycopg2Driver(DeclaringDriver):
         self.paramstyle = "pyformat"
 
     def open_cursor(self, session: Session) -> Any:
-        """A cursor of tuples, whatever class the caller's connection makes, whose values are not changed."""
-        cursor = session.connection.cursor(cursor_factory=extensions.cursor)
-        for caster in _casters():
-            extensions.register_type(caster, cursor)
-        return cursor
+        """A cursor of tuples, whatever class the caller's connection makes."""
+        return session.connection.cursor(cursor_factory=extensions.cursor)
+
+    def take_texts(self, cursor: Any) -> None:
+        extensions.register_type(_as_text(), cursor)
 
     def describe(self, cursor: Any) -> tuple[Column, ...]:
         names = describe(cursor.description)
@@ -92,59 +89,6 @@ def _with_place(params: Params, mark: str) -> Params:
 
 
 @cache
-def _casters() -> list[Any]:
-    """psycopg2's conversions that would change a value, replaced for our cursors alone."""
-    makers: dict[str, Callable[[str], Any]] = {
-        "bytea": lambda text: bytes.fromhex(text.removeprefix("\\x")),
-        "uuid": UUID,
-        "json": read_any_document,
-        "jsonb": read_document,
-        **dict.fromkeys(RANGES, str),
-    }
-    casters = []
-    for name, (oid, array_oid) in TYPES.items():
-        caster = _checked(oid, _check_has_no_months if name == "interval" else _check_is_finite)
-        if name in makers:
-            caster = extensions.new_type((oid,), name, _null_or(makers[name]))
-        if name in makers or name in (*INFINITE, "interval"):
-            casters += [caster, _checked_array(extensions.new_array_type((array_oid,), f"{name}[]", caster), array_oid)]
-        elif array_oid in extensions.string_types:
-            casters.append(_checked(array_oid, _check_begins_at_one))
-    return casters
-
-
-def _null_or(convert: Callable[[str], Any]) -> Callable[[str | None, Any], Any]:
-    return lambda text, cursor: None if text is None else convert(text)
-
-
-def _checked(oid: int, check: Callable[[str], None]) -> Any:
-    """psycopg2's own conversion of a type, after *check*."""
-    return _after(check, extensions.string_types.get(oid, extensions.UNICODE), oid)
-
-
-def _checked_array(caster: Any, oid: int) -> Any:
-    return _after(_check_begins_at_one, caster, oid)
-
-
-def _after(check: Callable[[str], None], caster: Any, oid: int) -> Any:
-    def convert(text: str | None, cursor: Any) -> Any:
-        if text is not None:
-            check(text)
-        return caster(text, cursor)
-
-    return extensions.new_type((oid,), f"mesbatch_{oid}", convert)
-
-
-def _check_is_finite(text: str) -> None:
-    if text in ("infinity", "-infinity"):
-        raise ValueError(f"{text!r} has no form in Python: read it as text")
-
-
-def _check_has_no_months(text: str) -> None:
-    if "mon" in text or "year" in text:
-        raise ValueError(f"{text!r}: months have no fixed number of days: read it as text")
-
-
-def _check_begins_at_one(text: str) -> None:
-    if text.startswith("["):
-        raise ValueError(f"{text[:80]!r}: the bounds of an array do not begin at 1: read it as text")
+def _as_text() -> Any:
+    """Make the conversion that leaves the server's text of all types as it is but for plain ones."""
+    return extensions.new_type(tuple(AS_TEXT_OIDS), "mesbatch_text", lambda text, cursor: text)

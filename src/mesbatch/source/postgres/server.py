@@ -10,6 +10,7 @@ from typing import Any
 from mesbatch.batch import Column, Row
 from mesbatch.errors import ConnectionClosed, ConnectionLost, DatabaseBusy, SnapshotTooOld
 from mesbatch.source.dbapi import DbapiDriver
+from mesbatch.source.postgres.text_values import ReadRows
 from mesbatch.source.session import Params, Rows, Session
 from mesbatch.source.tuples import as_tuples
 from mesbatch.sql.tokens import significant_tokens
@@ -97,9 +98,10 @@ class DeclaringDriver(ServerDriver):
             else:  # without a transaction around it the server must keep the whole result
                 hold = " WITH HOLD"
         cursor = self.open_cursor(session)
+        self.take_texts(cursor)
         try:
             self.start(cursor, f"DECLARE {name} NO SCROLL CURSOR{hold} FOR {sql}", params)
-            return DeclaredRows(self, cursor, name, ending)
+            return ReadRows(DeclaredRows(self, cursor, name, ending), columnar=session.columnar)
         except BaseException:
             cursor.close()
             if ending == "ROLLBACK":
@@ -131,6 +133,10 @@ class DeclaringDriver(ServerDriver):
     def open_cursor(self, session: Session) -> Any:
         """A cursor that gives tuples."""
         return session.connection.cursor()
+
+    @abstractmethod
+    def take_texts(self, cursor: Any) -> None:
+        """Make *cursor* give the server's text of all values but plain ones, where `fetch_from` does not."""
 
     @abstractmethod
     def describe(self, cursor: Any) -> tuple[Column, ...]:
