@@ -9,6 +9,7 @@ import pytest
 from mesbatch.admission import AdmissionPolicy, Cost, Enqueue, Load, Reject
 from mesbatch.errors import InvalidSetting
 from mesbatch.jobs import LocalJobs
+from mesbatch.service_settings import ServiceSettings
 from mesbatch.settings import Settings, variables
 from mesbatch.units import MiB
 
@@ -77,8 +78,47 @@ def test_a_value_that_cannot_be_is_refused_by_name(name, text):
 
 
 def test_thresholds_out_of_order_are_refused_by_name():
-    with pytest.raises(InvalidSetting, match="TRACE_ASYNC_CID_THRESHOLD=60000"):
-        Settings.from_env({"TRACE_ASYNC_CID_THRESHOLD": "60000"})
+    with pytest.raises(InvalidSetting, match="CACHE_SKIP_CID_THRESHOLD=60000 and TRACE_ASYNC_CID_THRESHOLD=20000"):
+        Settings.from_env({"EVENT_FETCHER_CACHE_SKIP_CID_THRESHOLD": "60000"})
+    with pytest.raises(InvalidSetting, match="MESBATCH_ASYNC_THRESHOLD=60000"):
+        ServiceSettings.from_env({"MESBATCH_ASYNC_THRESHOLD": "60000"})
+
+
+def test_a_limit_of_keys_below_the_threshold_of_jobs_is_accepted():
+    policy = Settings.from_env({"TRACE_EVENTS_CID_LIMIT": "5000"}).policy()
+    cost = Cost("query_tool", 5_001, streamed=True)
+    assert policy.decide(cost, Load(worker_listens=True)) == Enqueue()
+    refusal = policy.decide(cost, Load())
+    assert isinstance(refusal, Reject)
+    assert refusal.limit == 5_000
+
+
+def test_neither_kind_of_settings_reads_the_others_variables():
+    """Every variable of one kind, with another value than its default, leaves the other kind as it is."""
+    assert not set(variables()) & set(variables(ServiceSettings))
+    assert all(name.startswith("MESBATCH_") for name in variables(ServiceSettings))
+    strange = dict.fromkeys([*variables(), *variables(ServiceSettings)], "\0 no value that any of them can have")
+    of_trace = {name: text for name, text in strange.items() if name in variables()}
+    of_service = {name: text for name, text in strange.items() if name not in variables()}
+    assert ServiceSettings.from_env(of_trace) == ServiceSettings()
+    assert Settings.from_env(of_service) == Settings()
+    for kind, names in ((Settings, of_trace), (ServiceSettings, of_service)):
+        for name, text in names.items():
+            with pytest.raises(InvalidSetting, match=name):
+                kind.from_env({name: text})
+
+
+def test_the_settings_of_a_service_make_its_parts(tmp_path):
+    settings = ServiceSettings.from_env({"MESBATCH_KEY_LIMIT": "30000", "MESBATCH_REDIS_URL": "redis://:hunter2@h/0"})
+    assert "hunter2" not in repr(settings)
+    assert repr(settings).startswith("ServiceSettings(key_limit=30000, ")
+    refusal = settings.policy().decide(Cost("results", 30_001, streamed=True), Load())
+    assert isinstance(refusal, Reject)
+    assert (refusal.code, refusal.limit) == ("KEY_LIMIT_EXCEEDED", 30_000)
+    with settings.jobs({}, app="m:jobs", directory=tmp_path) as jobs:
+        assert jobs.settings == {
+            "MESBATCH_BATCH_SIZE": 5_000, "MESBATCH_JOB_TTL_SECONDS": 3_600.0, "MESBATCH_REDIS_KEY_PREFIX": "mesbatch",
+        }  # fmt: skip
 
 
 @pytest.mark.parametrize("text", ["http://:hunter2@host/0", "hunter2"])
@@ -107,13 +147,24 @@ def test_policy_and_limiter_have_the_limits_of_the_environment(tmp_path):
     limiter.close()
 
 
-def test_jobs_are_those_of_rq_only_where_workers_are_enabled(tmp_path):
+def test_jobs_are_those_of_rq_only_where_workers_are_enabled_and_say_which(tmp_path, caplog):
+    caplog.set_level("INFO", "mesbatch.settings")
     with Settings.from_env({}).jobs({}, app="m:jobs", directory=tmp_path) as local:
         assert isinstance(local, LocalJobs)
+        assert local.chosen == (
+            "LocalJobs, because TRACE_WORKER_ENABLED is false: 1 at once in processes of their own, with results in "
+            f"{tmp_path / 'jobs'}"
+        )
+        assert caplog.messages == [f"jobs are {local.chosen}"]
     pytest.importorskip("rq", reason="rq is not installed")
     enabled = Settings.from_env({"TRACE_WORKER_ENABLED": "true", "TRACE_WORKER_QUEUE": "q7"})
     with enabled.jobs({}, app="m:jobs", directory=tmp_path) as jobs:
         assert jobs.queue.name == "q7"
+        assert jobs.chosen == (
+            "RQJobs, because TRACE_WORKER_ENABLED is true: workers of the queue 'q7', with results in the Redis of "
+            "REDIS_URL"
+        )
+        assert caplog.messages[-1] == f"jobs are {jobs.chosen}"
         assert jobs.settings == {
             "TRACE_STREAM_BATCH_SIZE": 5_000, "TRACE_JOB_TTL_SECONDS": 3_600.0, "REDIS_KEY_PREFIX": "mes_wip",
         }  # fmt: skip

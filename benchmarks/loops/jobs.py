@@ -65,7 +65,7 @@ def submit(database: str, table: str, keys: Iterable[str], order: Order = "key")
     with Idle(jobs.functions, jobs.store, app=jobs.app) as submitting:
         job = submitting.submit(spec, keys)
     kept.write_text(job.job_id)
-    yield range(job.cid_count)
+    yield range(job.key_count)
 
 
 def run(database: str, table: str) -> Iterator[range]:

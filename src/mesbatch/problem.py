@@ -105,8 +105,8 @@ def _title(status: int) -> str:
 def problem_type(code: str) -> str:
     """Name a kind of problem; the name never changes.
 
-    >>> problem_type("CID_LIMIT_EXCEEDED")
-    'urn:mesbatch:problem:cid-limit-exceeded'
+    >>> problem_type("KEY_LIMIT_EXCEEDED")
+    'urn:mesbatch:problem:key-limit-exceeded'
     """
     return f"urn:mesbatch:problem:{code.lower().replace('_', '-')}"
 

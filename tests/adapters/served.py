@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ QUERIES = {
     "rows": Query("select lot, n, pad from moves where lot in (:keys)"),
     "silent": Query("select lot, pg_sleep(60)::text as s from lots where lot in (:keys)"),
     "odd": Query("select * from odd where lot in (:keys)"),
+    "by_day": Query("select day, lot, qty from odd where day in (:keys)"),
     "late": Query("select lot, n, 1 / (299999 - n) as x, pad from moves where lot in (:keys)"),
 }
 SETUP = """
@@ -51,12 +53,17 @@ class Service:
         self.database = database
         self.limiter = MachineLimiter(directory / "permits", 8, 512 * MiB)
         self.trace = Trace(QUERIES)
-        self.jobs = Waiting({"events": self.events}, DirectoryStore(directory / "jobs"), app="nowhere:jobs")
+        self.jobs = Waiting(
+            {"events": self.events, "results": self.results}, DirectoryStore(directory / "jobs"), app="nowhere:jobs"
+        )
 
     def events(self, work: Work, profile: str) -> Any:
         return self.trace.read(
             self.database, work.keys, work.domains, max_bytes=work.max_bytes, on_failure=work.on_failure
         )
+
+    def results(self, work: Work) -> Any:
+        return self.events(work, "")
 
     def reader(self, domain: str) -> Any:
         sql = QUERIES[domain].sql
@@ -78,13 +85,19 @@ def limits() -> dict[str, Any]:
 def make_flask() -> Any:
     from flask import Flask
 
-    from mesbatch.adapters.flask import Dialect, Limits, stream_arrow, stream_csv, trace_blueprint
+    from mesbatch.adapters.flask import Dialect, Limits, result_blueprint, stream_arrow, stream_csv, trace_blueprint
     from mesbatch.sink.csv import CsvStyle
 
     service, app = make_service(), Flask("served")
     app.register_blueprint(
         trace_blueprint(
             service.trace, service.policy, service.limiter, service.jobs, lambda: "ann", enqueue=False,
+            limits=Limits(**limits()),
+        )
+    )  # fmt: skip
+    app.register_blueprint(
+        result_blueprint(
+            QUERIES, service.jobs, service.limiter, lambda: "ann", key_type=date, url_prefix="/api/plain",
             limits=Limits(**limits()),
         )
     )  # fmt: skip
@@ -101,7 +114,7 @@ def make_asgi() -> Any:
     from starlette.responses import PlainTextResponse
     from starlette.routing import Mount, Route
 
-    from mesbatch.adapters.asgi import Dialect, Limits, stream_arrow, stream_csv, trace_app
+    from mesbatch.adapters.asgi import Dialect, Limits, result_app, stream_arrow, stream_csv, trace_app
     from mesbatch.sink.csv import CsvStyle
 
     service = make_service()
@@ -123,9 +136,13 @@ def make_asgi() -> Any:
         service.trace, service.policy, service.limiter, service.jobs, lambda scope: "ann", enqueue=False,
         limits=Limits(**limits()),
     )  # fmt: skip
+    results = result_app(
+        QUERIES, service.jobs, service.limiter, lambda scope: "ann", key_type=date, limits=Limits(**limits())
+    )  # fmt: skip
     return Starlette(
         routes=[
-            Mount("/api/trace", app=traces), Route("/api/lots", lots), Route("/csv/{domain}", csv),
+            Mount("/api/trace", app=traces), Mount("/api/plain", app=results),
+            Route("/api/lots", lots), Route("/csv/{domain}", csv),
             Route("/styled/{domain}", in_style), Route("/arrow/{domain}", arrow),
         ]
     )  # fmt: skip

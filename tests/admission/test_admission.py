@@ -64,7 +64,7 @@ def test_a_request_that_is_not_admitted_has_no_permit(admission, weather):
 def test_a_count_that_is_too_large_already_is_refused_before_its_end(admission):
     early = admission.refuse_early(Cost("query_tool", 60_000, streamed=True))
     assert isinstance(early, Reject)
-    assert (early.cid_count, early.limit, early.cid_count_exact) == (60_000, 50_000, False)
+    assert (early.key_count, early.limit, early.key_count_exact) == (60_000, 50_000, False)
     assert early.reason.endswith("; more were not counted")
 
 

@@ -30,8 +30,8 @@ def test_too_many_keys_are_413_with_their_count_and_limit():
     problem = json.loads(json.dumps(answer.problem))
     assert answer.status == 413
     assert answer.headers == {"Content-Type": "application/problem+json"}
-    assert (problem["code"], problem["cid_count"], problem["limit"]) == ("CID_LIMIT_EXCEEDED", 114_000, 50_000)
-    assert (problem["status"], problem["type"]) == (413, "urn:mesbatch:problem:cid-limit-exceeded")
+    assert (problem["code"], problem["key_count"], problem["limit"]) == ("KEY_LIMIT_EXCEEDED", 114_000, 50_000)
+    assert (problem["status"], problem["type"]) == (413, "urn:mesbatch:problem:key-limit-exceeded")
     assert problem["error"] == problem["detail"]
     assert "114,000" in problem["detail"]
 
@@ -42,7 +42,7 @@ def test_busy_is_503_with_a_time_to_come_back():
     )
 
     assert (answer.status, answer.problem["code"]) == (503, "BUSY")
-    assert "cid_count" not in answer.problem
+    assert "key_count" not in answer.problem
     assert answer.headers["Retry-After"] == "15"
 
 

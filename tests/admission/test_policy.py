@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import inspect
+from itertools import product
 
 import pytest
 from hypothesis import given
@@ -25,6 +26,7 @@ from mesbatch.admission import (
     cost,
     load,
     policy,
+    result_policy,
     rule,
     table,
     trace_rules,
@@ -73,8 +75,8 @@ def test_a_query_above_50_000_keys_without_a_worker_is_refused_for_ever(profile,
     decision = decide(profile, keys)
 
     assert isinstance(decision, Reject)
-    assert (decision.retry_after, decision.code) == (None, "CID_LIMIT_EXCEEDED")
-    assert (decision.cid_count, decision.limit) == (keys, 50_000)
+    assert (decision.retry_after, decision.code) == (None, "KEY_LIMIT_EXCEEDED")
+    assert (decision.key_count, decision.limit) == (keys, 50_000)
     assert f"{keys:,} keys, limit 50,000" in decision.reason
 
 
@@ -263,8 +265,37 @@ def test_a_rule_that_a_later_equal_one_covers_is_refused():
 
 
 def test_thresholds_out_of_order_are_refused_by_name():
-    with pytest.raises(PolicyError, match="async_threshold 60,000 <= cid_limit 50,000"):
-        trace_rules(async_threshold=60_000)
+    with pytest.raises(PolicyError, match="cache_limit 60,000 <= async_threshold 20,000"):
+        trace_rules(cache_limit=60_000)
+    with pytest.raises(PolicyError, match="async_threshold 60,000 <= key_limit 50,000"):
+        result_policy(async_threshold=60_000)
+
+
+@pytest.mark.parametrize("limit", [0, 5_000, 10_000, 15_000])
+def test_a_limit_below_the_async_threshold_is_that_of_the_query_profiles(limit):
+    policy = AdmissionPolicy(trace_rules(cid_limit=limit))
+
+    def decide(profile: str, keys: int, *, worker: bool) -> object:
+        return policy.decide(Cost(profile, keys, streamed=True), Load(worker_listens=worker))
+
+    for profile in QUERY:
+        assert isinstance(decide(profile, limit, worker=True), Accept)
+        assert isinstance(decide(profile, limit, worker=False), Accept)
+        assert decide(profile, limit + 1, worker=True) == Enqueue()
+        refused = decide(profile, limit + 1, worker=False)
+        assert (refused.code, refused.limit) == ("KEY_LIMIT_EXCEEDED", limit)
+    assert decide(MSD[0], 20_000, worker=True) == decide(MSD[0], 20_000, worker=False) == READ
+    assert decide(MSD[0], 20_001, worker=True) == Enqueue()
+    assert decide(MSD[0], 20_001, worker=False).streamed
+
+
+@pytest.mark.parametrize(("cache", "threshold", "limit"), [(0, 0, 0), (0, 0, 9), (9, 9, 9), (0, 9, 9), (3, 6, 9)])
+def test_the_policy_of_results_has_an_answer_for_any_thresholds(cache, threshold, limit):
+    policy = result_policy(cache_limit=cache, async_threshold=threshold, key_limit=limit)
+    for keys, worker in product((0, cache + 1, threshold + 1, limit + 1), (True, False)):
+        found = policy.decide(Cost("results", keys, streamed=True), Load(worker_listens=worker))
+        expected = Enqueue if worker and keys > threshold else Reject if not worker and keys > limit else Accept
+        assert isinstance(found, expected)
 
 
 @pytest.mark.parametrize("limit", [-1, 2.5, "100", True])

@@ -67,7 +67,7 @@ def test_a_job_that_cannot_be_done_is_refused_before_anything_is_touched(jobs, d
 
 def test_keys_are_stored_once_sorted_and_distinct(jobs, database):
     job = jobs.submit(spec(database), iter(["b", "a", "b"]))
-    assert (job.status, job.cid_count) == ("queued", 2)
+    assert (job.status, job.key_count) == ("queued", 2)
     facts = jobs.store.facts(job.job_id)
     assert jobs.store.keys(job.job_id, 0).endswith(b'["a","b"]')
     assert not any('"a"' in fact for fact in facts.values())

@@ -47,7 +47,7 @@ def processes_of_jobs(parents):
 
 def test_two_processes_run_no_more_jobs_than_one(rig, database):
     hosts = [rig.start_worker(), rig.start_worker()]
-    jobs = [rig.submit(spec(database, nap=0.0003)) for _ in range(3)]
+    jobs = [rig.submit(spec(database, nap=0.0003 + each / 1e6)) for each in range(3)]
     most = 0
     deadline = time.monotonic() + 60
     while not all(rig.jobs.get(job_id).ended for job_id in jobs):

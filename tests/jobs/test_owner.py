@@ -129,7 +129,7 @@ def test_a_job_of_the_first_implementation_is_shown_unless_that_is_switched_off(
 def test_facts_that_cannot_be_read_hide_their_job_and_harm_no_other(tmp_path, database):
     store = DirectoryStore(tmp_path / "store")
     jobs = jobs_in(store)
-    good, bad = (jobs.submit(spec(database, owner="ann"), ["a"]).job_id for _ in range(2))
+    good, bad = (jobs.submit(spec(database, owner="ann"), [key]).job_id for key in "ab")
     for path in (tmp_path / "store" / bad / "facts").iterdir():
         path.write_bytes(b"x")
     assert_hidden(jobs, bad, None, "ann")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mesbatch.jobs import ranges
 from mesbatch.jobs.ranges import growing_ranges, shares
-from mesbatch.keys.collect import collect_keys
+from mesbatch.keys.collect import collect_keys, flat
 
 TEXTS = st.text(alphabet="ab \t\x1f!", min_size=1, max_size=5).filter(str.strip)
 
@@ -16,7 +16,7 @@ TEXTS = st.text(alphabet="ab \t\x1f!", min_size=1, max_size=5).filter(str.strip)
 @given(asked=st.sets(TEXTS, min_size=1), count=st.integers(1, 5))
 def test_shares_have_all_keys_and_no_column_takes_two_of_them_for_one(asked, count):
     keys = collect_keys(asked)
-    cut = [list(share) for share in shares(keys, count)]
+    cut = [list(share) for share in shares(flat(keys), len(keys), count)]
     assert [key for share in cut for key in share] == sorted(asked)
     assert all(cut)
     assert len(cut) <= count
@@ -28,7 +28,7 @@ def test_shares_have_all_keys_and_no_column_takes_two_of_them_for_one(asked, cou
 @pytest.mark.parametrize("count", [1, 3, 10])
 def test_shares_of_ordinary_keys_are_of_one_size(count):
     keys = [f"lot {number:04}" for number in range(10)]
-    sizes = [len(list(share)) for share in shares(collect_keys(keys), count)]
+    sizes = [len(list(share)) for share in shares(iter(keys), len(keys), count)]
     assert len(sizes) == count
     assert max(sizes) - min(sizes) <= 1
 

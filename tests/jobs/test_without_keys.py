@@ -80,7 +80,7 @@ def test_a_job_without_keys_is_read_to_its_end(rig, database, keyset):
     job_id = rig.submit(ranged(database, keyset), None)
     wait_for_end(rig.jobs, job_id)
     job = assert_whole(rig, job_id, database, keyset)
-    assert (job.cid_count, job.progress["percent"], job.attempt) == (0, 100.0, 1)
+    assert (job.key_count, job.progress["percent"], job.attempt) == (0, 100.0, 1)
 
 
 @pytest.mark.parametrize("victim", ["horse", "worker"])
@@ -291,6 +291,6 @@ def test_a_trace_without_keys_is_read_now_too(path):
     trace = Trace({"d": Query("select * from t", keyset="a")})
     with trace.read(f"sqlite:///{path}", None) as reader:
         assert sum(batch.num_rows for _, batch in reader) == 20
-        assert reader.cid_count is None
+        assert reader.key_count is None
     with trace.read(f"sqlite:///{path}", None, after=(17,)) as reader:
         assert [row for _, batch in reader for row in batch.rows] == [(18, "b18"), (19, "b19")]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 
-OF_THE_PROCESS = "mesbatch-untaken"  # it watches the answers of all Flask applications, as long as the process lives
+# They live as long as the process: one watches the answers of all applications, and pools run the calls of ASGI.
+OF_THE_PROCESS = ("mesbatch-untaken", "mesbatch-asgi_", "mesbatch-asgi-wait_")
 
 
 def threads_of_reads() -> list[str]:
-    """The names of our threads, without the one that belongs to the process."""
+    """The names of our threads, without those that belong to the process."""
     names = [thread.name for thread in threading.enumerate()]
-    return sorted(name for name in names if name.startswith("mesbatch") and name != OF_THE_PROCESS)
+    return sorted(name for name in names if name.startswith("mesbatch") and not name.startswith(OF_THE_PROCESS))

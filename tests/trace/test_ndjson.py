@@ -34,7 +34,7 @@ class TraceInMemory:
     descriptions: dict[str, tuple[Column, ...]]
     failed: dict[str, FailedKeys] = field(default_factory=dict)
     aggregation: dict[str, Any] | None = None
-    cid_count: int = 7
+    key_count: int = 7
     closed: int = 0
 
     def __post_init__(self) -> None:

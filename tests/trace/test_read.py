@@ -70,7 +70,7 @@ def test_every_domain_gives_the_rows_of_its_keys(path, domains_at_once, parallel
         faults, keys, domains_at_once=domains_at_once, parallel=parallel, batch_size=7, max_bytes=100_000
     )
     assert by_domain(reader) == EXPECTED
-    assert reader.cid_count == 20
+    assert reader.key_count == 20
     assert all(manifest.complete for manifest in reader.manifests.values())
     assert {domain: manifest.rows for domain, manifest in reader.manifests.items()} == {
         domain: rows.total() for domain, rows in EXPECTED.items()
@@ -228,6 +228,39 @@ def test_a_statement_without_keys_is_refused_for_all_domains_at_once(path):
 def test_a_separator_needs_a_column_to_split(options):
     with pytest.raises(KeyColumnError, match="separator"):
         Query("select 1", **options)
+
+
+def test_a_list_of_keys_is_one_row_or_one_for_each_key_that_was_asked_for():
+    con = sqlite3.connect(":memory:")
+    con.execute("create table t (job int, cids text)")
+    lists = ["a,b", "b, a ,b,x", "x", None, "", "c"]
+    con.executemany("insert into t values (?, ?)", enumerate(lists))
+    sql = "select job, cids, cids as held from t"
+
+    def found(**options):
+        reader = Trace({"jobs": Query(sql, key="cids", separator=",", **options)}).read(con, ["a", "b", "c"])
+        rows = [row for _, batch in reader for row in batch.rows]
+        assert reader.manifests["jobs"].rows == len(rows)
+        assert reader.manifests["jobs"].complete
+        return rows
+
+    assert found() == found(per_key=False) == [(0, "a,b", "a,b"), (1, "b, a ,b,x", "b, a ,b,x"), (5, "c", "c")]
+    assert found(per_key=True) == [
+        (0, "a", "a,b"), (0, "b", "a,b"), (1, "b", "b, a ,b,x"), (1, "a", "b, a ,b,x"), (5, "c", "c"),
+    ]  # fmt: skip
+    with pytest.raises(KeyColumnError, match="name its separator"):
+        Query(sql, key="cids", per_key=True)
+
+
+def test_rows_for_each_key_come_in_batches_no_longer_than_those_that_were_read():
+    con = sqlite3.connect(":memory:")
+    con.execute("create table t (job int, cids text)")
+    keys = [f"k{n:03d}" for n in range(100)]
+    con.executemany("insert into t values (?, ?)", [(n, ",".join(keys)) for n in range(50)])
+    query = Query("select job, cids from t", key="cids", separator=",", per_key=True)
+    reader = Trace({"jobs": query}).read(con, keys, batch_size=10)
+    sizes = [batch.num_rows for _, batch in reader]
+    assert (sum(sizes), max(sizes)) == (5_000, 10)
 
 
 def test_a_domain_may_name_its_strategy(path):

@@ -24,6 +24,7 @@ from mesbatch.admission.permit import HeldBody, Permit
 from mesbatch.admission.policy import AdmissionPolicy, Explanation
 from mesbatch.admission.pressure import PressureGauge
 from mesbatch.admission.process import ProcessLimiter
+from mesbatch.admission.result_table import result_policy
 from mesbatch.admission.rule import Rule
 from mesbatch.admission.trace_table import trace_rules
 
@@ -51,5 +52,6 @@ __all__ = [
     "Reject",
     "Rule",
     "http_answer",
+    "result_policy",
     "trace_rules",
 ]

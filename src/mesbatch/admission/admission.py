@@ -112,7 +112,7 @@ class Admission:
         decision = self._decide(cost, worker_listens)
         if not isinstance(decision, Reject) or decision.limit is None:
             return None
-        return replace(decision, reason=f"{decision.reason}; more were not counted", cid_count_exact=False)
+        return replace(decision, reason=f"{decision.reason}; more were not counted", key_count_exact=False)
 
     def _decide(self, cost: Cost, worker_listens: bool, ours: int = 0) -> Decision:
         """Ask the policy now; *ours* are the bytes of a permit that this request holds already."""

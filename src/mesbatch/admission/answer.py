@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Code = Literal["BUSY", "CID_LIMIT_EXCEEDED", "ANSWER_TOO_LARGE"]
+from mesbatch.renamed import Renamed
+
+Code = Literal["BUSY", "KEY_LIMIT_EXCEEDED", "ANSWER_TOO_LARGE"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +39,26 @@ class Reject:
     Attributes:
         reason: A sentence for the user.
         retry_after: Seconds; None means that asking again is useless.
-        cid_count: The number of keys, where that was the reason.
+        key_count: The number of keys, where that was the reason.
         limit: The largest number of keys.
-        cid_count_exact: False where the count ended with the refusal.
+        key_count_exact: False where the count ended with the refusal.
     """
 
     reason: str
     retry_after: float | None = None
-    cid_count: int | None = None
+    key_count: int | None = None
     limit: int | None = None
-    cid_count_exact: bool = True
+    key_count_exact: bool = True
+
+    cid_count = Renamed("key_count")
+    cid_count_exact = Renamed("key_count_exact")
 
     @property
     def code(self) -> Code:
         """Code by which clients tell refusals apart."""
         if self.retry_after is not None:
             return "BUSY"
-        return "ANSWER_TOO_LARGE" if self.limit is None else "CID_LIMIT_EXCEEDED"
+        return "ANSWER_TOO_LARGE" if self.limit is None else "KEY_LIMIT_EXCEEDED"
 
 
 Decision = Accept | Enqueue | Reject

@@ -65,8 +65,8 @@ def _refusal(decision: Reject, jitter: float) -> HttpAnswer:
 
 def _problem(status: int, decision: Reject) -> dict[str, Any]:
     """Write the members of RFC 9457, and `error` and `code`, which older clients read."""
-    counts = {"cid_count": decision.cid_count, "limit": decision.limit}
+    counts = {"key_count": decision.key_count, "limit": decision.limit}
     known: dict[str, Any] = {name: value for name, value in counts.items() if value is not None}
-    if not decision.cid_count_exact:
-        known["cid_count_exact"] = False
+    if not decision.key_count_exact:
+        known["key_count_exact"] = False
     return Problem(status, decision.code, decision.reason, more=known).members()

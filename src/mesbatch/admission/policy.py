@@ -109,7 +109,7 @@ def _complete(rule: Rule, cost: Cost, figures: str) -> Decision:
     if not isinstance(answer, Reject):
         return answer
     count = None if rule.keys_above is None else cost.keys
-    return replace(answer, reason=f"{answer.reason}: {figures}", cid_count=count, limit=rule.keys_above)
+    return replace(answer, reason=f"{answer.reason}: {figures}", key_count=count, limit=rule.keys_above)
 
 
 def _figures(rule: Rule, cost: Cost, load: Load, max_answer_bytes: int) -> list[str]:

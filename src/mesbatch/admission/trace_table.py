@@ -47,9 +47,12 @@ def trace_rules(
         async_threshold: Keys above which a request becomes a job.
         cid_limit: Keys above which a request is refused where no worker listens.
 
+    A *cid_limit* below *async_threshold* is the threshold of the query profiles, too: no request of theirs reads more
+    than that, so above it they are a job where a worker listens, and refused where none does.
+
     Raises:
         InvalidLimit: a threshold is negative or no integer.
-        PolicyError: *cache_limit*, *async_threshold* and *cid_limit* do not ascend.
+        PolicyError: *cache_limit* is above *async_threshold*.
 
     >>> from mesbatch.admission import AdmissionPolicy, Cost, Load
     >>> policy = AdmissionPolicy(trace_rules(cid_limit=80_000))
@@ -58,18 +61,22 @@ def trace_rules(
     """
     for name, value in (("cache_limit", cache_limit), ("async_threshold", async_threshold), ("cid_limit", cid_limit)):
         check_count(name, value)
-    if not cache_limit <= async_threshold <= cid_limit:
+    if cache_limit > async_threshold:
         raise PolicyError(
-            f"thresholds out of order: cache_limit {cache_limit:,} <= async_threshold {async_threshold:,} <= cid_limit "
-            f"{cid_limit:,} must hold"
+            f"thresholds out of order: cache_limit {cache_limit:,} <= async_threshold {async_threshold:,} must hold"
         )
     by_keys = [
         Rule("small", Accept(cacheable=True)),
         Rule("medium", Accept(release=True), keys_above=cache_limit),
         Rule("large", Enqueue(), keys_above=async_threshold, worker=True),
+        Rule("above-limit", Enqueue(), QUERY_PROFILES, keys_above=cid_limit, worker=True),
         Rule("large-without-worker", Accept(release=True), QUERY_PROFILES, keys_above=async_threshold, worker=False),
         Rule("too-many-keys", _TOO_MANY_KEYS, QUERY_PROFILES, keys_above=cid_limit, worker=False),
         Rule("large-streamed", _STREAMED, frozenset({COMPLETE_PROFILE}), keys_above=async_threshold, worker=False),
     ]
-    covered = {"medium": cache_limit == async_threshold, "large-without-worker": async_threshold == cid_limit}
+    covered = {
+        "medium": cache_limit == async_threshold,
+        "above-limit": async_threshold <= cid_limit,
+        "large-without-worker": async_threshold >= cid_limit,
+    }
     return (*(rule for rule in by_keys if not covered.get(rule.name)), *MEMORY_RULES)

@@ -26,7 +26,7 @@ class Cut(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """Rows of one domain, from one ``records`` line.
+    """Rows of one domain, or query, from one ``records`` line.
 
     Attributes:
         domain: The name of the domain.
@@ -50,6 +50,7 @@ class _StreamLine(msgspec.Struct):
 
     type: str
     domain: str = ""
+    query: str = ""  # the word of `result_blueprint`
     count: int = 0
     data: msgspec.Raw = msgspec.Raw(b"null")
     rows: msgspec.Raw = msgspec.Raw(b"null")
@@ -63,6 +64,7 @@ class _Domain(msgspec.Struct):
 class _Complete(msgspec.Struct):
     total_records: int
     domains: dict[str, _Domain] = {}  # msgspec copies it
+    queries: dict[str, _Domain] = {}
 
 
 class JobStream:
@@ -183,18 +185,19 @@ class JobStream:
         rows = msgspec.json.decode(data, type=list[Any])
         if len(rows) != line.count:
             raise CorruptChunk(f"records line {self.position:,} has {len(rows):,} rows, and says {line.count:,}")
-        self._checksums.setdefault(line.domain, Checksum()).update_list(bytes(data))
-        self._counts[line.domain] += len(rows)
+        name = line.domain or line.query
+        self._checksums.setdefault(name, Checksum()).update_list(bytes(data))
+        self._counts[name] += len(rows)
         self.position += 1
-        return Records(line.domain, rows)
+        return Records(name, rows)
 
     def _note(self, kind: str, parsed: _StreamLine, line: bytes) -> None:
         members = msgspec.json.decode(line)
         match kind:
             case "meta":
                 self.meta = members
-            case "domain_start":
-                self.columns[parsed.domain] = members.get("columns") or []
+            case "domain_start" | "query_start":
+                self.columns[parsed.domain or parsed.query] = members.get("columns") or []
             case "aggregation":
                 self.aggregation = members["data"]
             case "warning":
@@ -206,7 +209,7 @@ class JobStream:
         came = self._counts.total()
         if came != complete.total_records:
             raise CorruptChunk(f"{came:,} rows came, and the job wrote {complete.total_records:,}")
-        for domain, account in complete.domains.items():
+        for domain, account in (complete.domains | complete.queries).items():
             checksum = self._checksums.get(domain, Checksum()).hexdigest()
             if self._counts[domain] != account.rows or checksum != account.checksum:
                 raise CorruptChunk(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from typing import Any
 
 import redis
@@ -11,6 +12,7 @@ from mesbatch.jobs.listening import Listening, queue_name
 from mesbatch.settings import Settings
 from mesbatch.store import ResultWriter, new_job_id
 from mesbatch.store.redis import RedisStore
+from mesbatch.store.redis_names import RedisNames
 
 # Rules of an ACL that are enough; docs/jobs.md shows them.
 RULES = (
@@ -37,8 +39,10 @@ def refusals(settings: Settings, client: Any) -> Iterator[tuple[str, Exception]]
 
 def _keep_a_job(settings: Settings, client: Any) -> None:
     store, job_id = RedisStore(client, prefix=settings.redis_key_prefix, ttl=60, patience=0.0), new_job_id()
+    claim = sha256(job_id.encode()).hexdigest()
     store.create(job_id, {"status": "started"})
     try:
+        store.claim(claim, job_id, None)
         store.put_keys(job_id, 0, b"x")
         lease = store.acquire(job_id, "doctor")
         writer = ResultWriter(store, lease)
@@ -52,6 +56,7 @@ def _keep_a_job(settings: Settings, client: Any) -> None:
         next(iter(store.job_ids()), None)
     finally:
         store.delete(job_id)
+        client.unlink(RedisNames(settings.redis_key_prefix).of_claim(claim))
 
 
 def _listen(client: Any, name: str) -> None:

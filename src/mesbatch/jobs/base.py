@@ -18,6 +18,7 @@ from mesbatch.jobs.job import Job, first_facts, may_become, read_job
 from mesbatch.jobs.owner import may_see, owner_text
 from mesbatch.jobs.ranges import shares
 from mesbatch.jobs.recovery import end_if_due
+from mesbatch.jobs.sameness import Sameness
 from mesbatch.jobs.shards import progress_of, shards_of
 from mesbatch.jobs.spec import JobSpec
 from mesbatch.keys.collect import Keys, collect_keys, flat
@@ -26,6 +27,9 @@ from mesbatch.store import ResultReader, check_job_id, new_job_id, store_keys
 from mesbatch.store.inputs import check_inputs, store_inputs
 from mesbatch.store.protocol import ENDED, Facts, Store
 from mesbatch.store.stored_lines import stored_lines
+
+READY_SECONDS = 2.0  # between the claim of a submission and its keys there are milliseconds
+READY_PAUSE = 0.02
 
 _logger = logging.getLogger(__name__)
 
@@ -43,9 +47,14 @@ class Jobs(ABC):
         settings: Values that a worker's own settings must equal.
         unmarked: False hides jobs of the first implementation, which have no owner.
 
+    Attributes:
+        chosen: The backend that `Settings.jobs` has chosen, and why.
+
     >>> def progress_of_mine(jobs: Jobs, job_id: str) -> float:
     ...     return jobs.get(job_id, owner="ann").progress["percent"]
     """
+
+    chosen = ""
 
     def __init__(
         self,
@@ -61,12 +70,16 @@ class Jobs(ABC):
         self.unmarked = unmarked
 
     def submit(
-        self, spec: JobSpec, keys: Iterable[Any] | Keys | None = None, *, inputs: Mapping[str, Any] | None = None
-    ) -> Job:
+        self, spec: JobSpec, keys: Iterable[Any] | Keys | None = None, *, inputs: Mapping[str, Any] | None = None,
+        again: bool = False,
+    ) -> Job:  # fmt: skip
         """Accept a job for *keys*; they are stored once, in order, and go into no queue. None is a job without keys.
 
         *inputs* are what is too large for the arguments, by name: JSON, bytes, or a binary file, which is read to its
         end; 256 MiB in all. They are stored once beside the keys, and the function opens one as ``work.inputs[name]``.
+
+        The same submission while its job waits or runs, such as a double click, is that job: same are all members of
+        *spec*, with its owner, the keys, and the inputs by their checksums. With *again* it is a new job in any case.
 
         Holds a reference to every key of a collection, and 10,000 keys of an iterator; and 1 MiB of an input.
 
@@ -84,13 +97,13 @@ class Jobs(ABC):
         if keys is None:
             _check_without_keys(spec)
             self.check_listening()
-            return self._create(spec, {**facts, "cid_count": ""}, None, inputs or {})
+            return self._create(spec, {**facts, "cid_count": ""}, None, inputs or {}, again=again)
         collected = collect_keys(keys)
         try:
             if not len(collected):
                 raise InvalidKey("a job is for one key or more; got none")
             self.check_listening()
-            return self._create(spec, {**facts, "cid_count": str(len(collected))}, collected, inputs or {})
+            return self._create(spec, {**facts, "cid_count": str(len(collected))}, collected, inputs or {}, again=again)
         finally:
             if not isinstance(keys, Keys):
                 collected.close()
@@ -155,43 +168,94 @@ class Jobs(ABC):
     def _stop(self, job_id: str, facts: Facts) -> None:
         """Tell the worker of a started job to look at once for the request to stop."""
 
-    def _create(self, spec: JobSpec, facts: Facts, keys: Keys | None, inputs: Mapping[str, Any]) -> Job:
+    def _create(
+        self, spec: JobSpec, facts: Facts, keys: Keys | None, inputs: Mapping[str, Any], *, again: bool
+    ) -> Job:  # fmt: skip
+        """Store the job, and let a worker run it, unless the same one waits or runs already."""
         job_id, count = new_job_id(), 0 if keys is None else min(spec.shards, len(keys))
         shards = [new_job_id() for _ in range(count)] if count > 1 else []
         try:
             self.store.create(job_id, facts)
+            same = Sameness(spec)
             if inputs:  # no worker takes the job before its keys are there, too
-                facts = self.store.change(job_id, {"inputs": _encode(store_inputs(self.store, job_id, inputs))})
-            if keys is None:
-                facts = self.store.change(job_id, {"keys": _encode(None)})
-                self._enqueue(job_id)
-                return read_job(job_id, facts)
-            if shards:
-                return read_job(job_id, self._store_shards(job_id, shards, spec, facts, keys))
-            return read_job(job_id, self._store_keys(job_id, flat(keys)))
+                handles = store_inputs(self.store, job_id, inputs)
+                same.add_inputs(handles)
+                facts = self.store.change(job_id, {"inputs": _encode(handles)})
+            ready = self._store(job_id, shards, spec, facts, keys, same)
+            twin = None if again else self._twin(same.hexdigest(), job_id, spec.owner)
+            if twin is None:
+                return read_job(job_id, self._begin(job_id, ready))
         except BaseException:
-            for one in (job_id, *shards):
-                self.store.delete(one)
+            self._forget_job(job_id, shards)
             raise
+        self._forget_job(job_id, shards)
+        return twin
 
-    def _store_shards(self, job_id: str, shards: list[str], spec: JobSpec, facts: Facts, keys: Keys) -> Facts:
-        """Store a job for each range of keys, for which the job itself waits; its inputs are theirs, too."""
+    def _forget_job(self, job_id: str, shards: list[str]) -> None:
+        for one in (job_id, *shards):
+            self.store.delete(one)
+
+    def _store(
+        self, job_id: str, shards: list[str], spec: JobSpec, facts: Facts, keys: Keys | None, same: Sameness
+    ) -> dict[str, Facts]:  # fmt: skip
+        """Store the keys of the job or of its shards; return the facts, by job, with which workers may take them.
+
+        A job with shards waits for them; its inputs are theirs, too.
+        """
+        if keys is None:
+            return {job_id: {"keys": _encode(None)}}
+        hashed = same.passing(flat(keys))
+        if not shards:
+            return {job_id: self._store_keys(job_id, hashed)}
         shared = {**facts, "parent": job_id, "spec": replace(spec, shards=1).encode().decode()}
-        stored = []
-        for shard, share in zip(shards, shares(keys, len(shards))):
+        ready = {}
+        for shard, share in zip(shards, shares(hashed, len(keys), len(shards))):
             self.store.create(shard, shared)
-            self._store_keys(shard, share)
-            stored.append(shard)
-        facts = self.store.change(job_id, {"children": ",".join(stored)})
-        self._await_shards(job_id)
-        return facts
+            ready[shard] = self._store_keys(shard, share)
+        return {**ready, job_id: {"children": ",".join(ready)}}
 
     def _store_keys(self, job_id: str, keys: Iterator[Any]) -> Facts:
         handle = store_keys(self.store, job_id, keys)
-        stored = {"keys": _encode(handle), "cid_count": str(handle.count)}
-        facts = self.store.change(job_id, stored)
-        self._enqueue(job_id)
+        return {"keys": _encode(handle), "cid_count": str(handle.count)}
+
+    def _begin(self, job_id: str, ready: Mapping[str, Facts]) -> Facts:
+        """Let workers take the job, or its shards and then the job itself; return its facts."""
+        for one, more in ready.items():
+            facts = self.store.change(one, more)
+            if "keys" in more:
+                self._enqueue(one)
+            else:
+                self._await_shards(one)
         return facts
+
+    def _twin(self, name: str, job_id: str, owner: str | None) -> Job | None:
+        """Return the same job, which waits or runs; None where *job_id* is now the one."""
+        instead_of = None
+        while (holder := self.store.claim(name, job_id, instead_of)) != job_id:
+            if (twin := self._running(holder, owner)) is not None:
+                return twin
+            instead_of = holder
+        return None
+
+    def _has_begun(self, facts: Facts) -> bool:
+        """Return whether a submission came to its end, so that a worker will find the job."""
+        return "keys" in facts or "children" in facts
+
+    def _running(self, job_id: str, owner: str | None) -> Job | None:
+        """Return a job that has not ended, nor will at once; None for one whose submission stopped half way."""
+        until = time.monotonic() + READY_SECONDS
+        while True:
+            try:
+                job, facts = self.get(job_id, owner=owner), self.store.facts(job_id)
+            except JobNotFound:
+                return None
+            if job.ended or job.cancelling:
+                return None
+            if self._has_begun(facts):
+                return job
+            if time.monotonic() > until:
+                return None
+            time.sleep(READY_PAUSE)
 
     @abstractmethod
     def _await_shards(self, job_id: str) -> None:

@@ -10,7 +10,10 @@ import msgspec
 
 from mesbatch.jobs.owner import marked
 from mesbatch.jobs.spec import JobSpec
+from mesbatch.renamed import Renamed
 from mesbatch.store.protocol import ENDED, Facts
+from mesbatch.trace.lines import progress_in
+from mesbatch.trace.words import TRACE_WORDS, Words
 
 JobStatus = Literal["queued", "started", "finished", "failed", "cancelled", "lost"]
 STATUSES: tuple[JobStatus, ...] = get_args(JobStatus)
@@ -40,7 +43,7 @@ class Job:
         status: ``queued``, ``started``, ``finished``, ``failed``, ``cancelled`` or ``lost``.
         profile: The profile of the request.
         owner: The principal that alone may see the job; None lets everybody.
-        cid_count: The number of distinct keys.
+        key_count: The number of distinct keys.
         domains: The names of the domains.
         progress: The percentage, keys, rows and bytes that are done, in all and of each domain.
         created_at: Seconds since 1970.
@@ -51,16 +54,16 @@ class Job:
         cancelling: True after `Jobs.cancel`, until the job has stopped.
         attempt: The number of this run, from 1; 0 before the first.
 
-    >>> job = read_job("0" * 32, {"status": "queued", "cid_count": "2", "created_at": "1772000000"})
-    >>> job.status, job.cid_count
-    ('queued', 2)
+    >>> job = read_job("0" * 32, {"status": "queued", "created_at": "1772000000"})
+    >>> job.status, job.key_count
+    ('queued', 0)
     """
 
     job_id: str
     status: JobStatus
     profile: str | None
     owner: str | None
-    cid_count: int
+    key_count: int
     domains: tuple[str, ...]
     progress: dict[str, Any]
     created_at: float
@@ -71,6 +74,8 @@ class Job:
     cancelling: bool
     attempt: int
 
+    cid_count = Renamed("key_count")
+
     @property
     def ended(self) -> bool:
         return self.status in ENDED
@@ -79,15 +84,15 @@ class Job:
         """Return the seconds from the submission until the end, or until *now*."""
         return max(0.0, (self.completed_at or now or time.time()) - self.created_at)
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the answer of ``GET /job/<id>``."""
+    def as_json(self, words: Words = TRACE_WORDS) -> dict[str, Any]:
+        """Return the answer of ``GET /job/<id>``, in the *words* of the routes that give it."""
         return {
             "job_id": self.job_id,
             "status": self.status,
-            "profile": self.profile,
-            "cid_count": self.cid_count,
-            "domains": list(self.domains),
-            "progress": self.progress,
+            **({} if words.stage is None else {"profile": self.profile}),
+            words.key_count: self.key_count,
+            words.many: list(self.domains),
+            "progress": progress_in(self.progress, words),
             "created_at": self.created_at,
             "elapsed_seconds": round(self.elapsed(), 3),
             "error": self.error,
@@ -119,12 +124,12 @@ def read_job(job_id: str, facts: Facts) -> Job:
     )
 
 
-def first_facts(spec: JobSpec, cid_count: int, now: float) -> Facts:
+def first_facts(spec: JobSpec, key_count: int, now: float) -> Facts:
     """Return the facts of a new job; the names up to *error* are those of the first implementation."""
     facts = {
         "status": "queued",
         "profile": spec.profile or "",
-        "cid_count": str(cid_count),
+        "cid_count": str(key_count),
         "domains": ",".join(spec.domains),
         "progress": "",
         "created_at": f"{now:.3f}",

@@ -21,10 +21,9 @@ def growing_ranges(keys: Keys) -> Iterator[list[Any]]:
     return map(list, _cut(flat(keys), accumulate(sizes)))
 
 
-def shares(keys: Keys, count: int) -> Iterator[Iterator[Any]]:
-    """Cut *keys* into *count* ranges of about one size, or fewer; each is to be read before the next."""
-    total = len(keys)
-    return _cut(flat(keys), (total * number // count for number in range(1, count + 1)))
+def shares(keys: Iterator[Any], total: int, count: int) -> Iterator[Iterator[Any]]:
+    """Cut *keys*, *total* of them, into *count* ranges of about one size, or fewer; each is read before the next."""
+    return _cut(keys, (total * number // count for number in range(1, count + 1)))
 
 
 def may_part(before: Any, after: Any) -> bool:

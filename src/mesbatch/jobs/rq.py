@@ -145,6 +145,9 @@ class RQJobs(Jobs):
                     self._old.forget(job_id, facts.get("rq_id", ""))
         return self.listening.jobs()
 
+    def _has_begun(self, facts: Facts) -> bool:
+        return "rq_id" in facts or "children" in facts
+
     def _enqueue(self, job_id: str) -> None:
         with self._answering():
             self.enqueue(job_id, only_if={"queued"})

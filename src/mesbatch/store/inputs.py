@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
 import zlib
@@ -26,12 +27,16 @@ Patiently = Callable[[Callable[[], bytes | None]], bytes | None]
 
 
 class InputHandle(msgspec.Struct, frozen=True):
-    """A handle for one stored input of *size* bytes: *parts* parts of the job's inputs, from number *first* on."""
+    """A handle for one stored input of *size* bytes: *parts* parts of the job's inputs, from number *first* on.
+
+    *digest* is its SHA-256; empty where an older version stored it.
+    """
 
     job_id: str
     first: int
     parts: int
     size: int
+    digest: str = ""
 
 
 def check_inputs(inputs: Mapping[str, Any]) -> None:
@@ -59,15 +64,16 @@ def store_inputs(store: Store, job_id: str, inputs: Mapping[str, Any]) -> dict[s
     handles: dict[str, InputHandle] = {}
     number = total = 0
     for name, value in inputs.items():
-        first, size = number, 0
+        first, size, digest = number, 0, hashlib.sha256()
         for part in _in_parts(pieces_of(name, value)):
             size += len(part)
             total += len(part)
+            digest.update(part)
             _check_size(name, size, total)
             crc = zlib.crc32(part, number - first)  # a part in another's place is damage, too
             store.put_input(job_id, number, b"".join((crc.to_bytes(_CRC_BYTES), part)))
             number += 1
-        handles[name] = InputHandle(job_id, first, number - first, size)
+        handles[name] = InputHandle(job_id, first, number - first, size, digest.hexdigest())
     return handles
 
 

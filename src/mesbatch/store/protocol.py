@@ -106,6 +106,13 @@ class Store(Protocol):
             JobNotFound: there is no such job.
         """
 
+    def claim(self, name: str, job_id: str, instead_of: str | None) -> str:
+        """Give *name*, a SHA-256 in hexadecimal digits, to *job_id* if it belongs to *instead_of*, or to nobody.
+
+        Returns the job that it belongs to afterwards. Of several that ask at once for the same, one gets it. A name is
+        forgotten some time after its job would have expired.
+        """
+
     def job_ids(self) -> Iterator[str]:
         """Give out the ids of the jobs that are there, in no order."""
 

@@ -105,7 +105,7 @@ class ResultReader:
         manifest = self.manifest
         account = manifest.domains.get(domain)
         if account is None:
-            raise InvalidPage(f"there is no domain {domain!r} in this result, only {', '.join(manifest.domains)}")
+            raise InvalidPage(f"there is no {domain!r} in this result, only {', '.join(manifest.domains)}")
         if offset < 0 or limit < 0 or offset > account.rows:
             raise InvalidPage(
                 f"offset={offset:,} and limit={limit:,} of {account.rows:,} rows: neither may be negative, "

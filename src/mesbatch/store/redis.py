@@ -12,6 +12,7 @@ import msgspec
 from mesbatch.errors import ChunkLost, LeaseHeld, StatusConflict
 from mesbatch.store import redis_scripts
 from mesbatch.store.account import Chunk, DomainAccount, Entry, ResultManifest
+from mesbatch.store.claims import check_name
 from mesbatch.store.job_id import check_job_id, new_job_id
 from mesbatch.store.legacy import contract_meta
 from mesbatch.store.lifetimes import HOLD_SECONDS
@@ -98,6 +99,11 @@ class RedisStore:
         token: int | None = None,
     ) -> Facts:
         return self._facts.change(job_id, changes, only_if, token, self._long)
+
+    def claim(self, name: str, job_id: str, instead_of: str | None) -> str:
+        key = self._names.of_claim(check_name(name))
+        answer = self._server.run(redis_scripts.CLAIM, [key], instead_of or "", check_job_id(job_id), 2 * self._long)
+        return str(answer.decode())
 
     def job_ids(self) -> Iterator[str]:
         return self._facts.job_ids()

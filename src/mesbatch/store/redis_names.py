@@ -13,6 +13,7 @@ class RedisNames:
 
     def __init__(self, prefix: str) -> None:
         self._start = f"{prefix}:trace:job:"
+        self._claims = f"{prefix}:trace:claim:"
         self.open_jobs = f"{prefix}:trace:open"  # a set of the jobs that may not have ended
 
     def of(self, job_id: str, *members: str) -> list[str]:
@@ -22,6 +23,9 @@ class RedisNames:
 
     def of_chunk(self, job_id: str, chunk: Chunk) -> str:
         return f"{self._start}{check_job_id(job_id)}:result:{chunk.domain}:{chunk.number}"
+
+    def of_claim(self, name: str) -> str:
+        return f"{self._claims}{name}"
 
     @property
     def every_job(self) -> str:

@@ -23,6 +23,14 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 """
 
+# KEYS: claim. ARGV: the job that it may belong to or '', the job that wants it, milliseconds.
+CLAIM = """
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] then return holder end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+return ARGV[2]
+"""
+
 # KEYS: meta, facts. One step and no MULTI, which a full server refuses. Facts that are no hash are none.
 READ = """
 local ours = redis.pcall('HGETALL', KEYS[2])

@@ -18,6 +18,7 @@ from mesbatch.store.account import Chunk, DomainAccount, Entry, ResultManifest
 from mesbatch.store.protocol import ENDED, Facts, Store
 from mesbatch.store.reader import ResultReader
 from mesbatch.trace import lines
+from mesbatch.trace.words import TRACE_WORDS, Words
 
 POLL_SECONDS = 0.2  # a chunk is seen so late, and the store is asked so often
 PROGRESS_SECONDS = 5.0  # the contract's longest silence
@@ -59,6 +60,7 @@ def stored_lines(
     from_: int = 0,
     poll: float = POLL_SECONDS,
     progress: float = PROGRESS_SECONDS,
+    words: Words = TRACE_WORDS,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> ByteStream:
@@ -78,11 +80,11 @@ def stored_lines(
         ResultExpired: it had a result.
     """
     pace = _Pace(poll, progress, clock, sleep)
-    return ByteStream(cast("Generator[bytes]", _steps(store, job_id, from_, pace, lean=False)), None)
+    return ByteStream(cast("Generator[bytes]", _steps(store, job_id, from_, pace, words, lean=False)), None)
 
 
 def stored_steps(
-    store: Store, job_id: str, *, from_: int = 0, progress: float = PROGRESS_SECONDS
+    store: Store, job_id: str, *, from_: int = 0, progress: float = PROGRESS_SECONDS, words: Words = TRACE_WORDS
 ) -> Generator[bytes | ChunkLine]:
     """Write what `stored_lines` writes in steps that hold no chunk and never sleep, for an event loop.
 
@@ -92,10 +94,12 @@ def stored_steps(
     Raises:
         InvalidPage, JobNotFound, ResultExpired: as `stored_lines`.
     """
-    return _steps(store, job_id, from_, _Pace(0, progress, time.monotonic, _no_sleep), lean=True)
+    return _steps(store, job_id, from_, _Pace(0, progress, time.monotonic, _no_sleep), words, lean=True)
 
 
-def _steps(store: Store, job_id: str, from_: int, pace: _Pace, *, lean: bool) -> Generator[bytes | ChunkLine]:
+def _steps(
+    store: Store, job_id: str, from_: int, pace: _Pace, words: Words, *, lean: bool
+) -> Generator[bytes | ChunkLine]:
     whole = store.whole_result(job_id)
     if whole is not None:
         return _one(lines.full_result(whole))
@@ -105,7 +109,7 @@ def _steps(store: Store, job_id: str, from_: int, pace: _Pace, *, lean: bool) ->
     if from_ < 0 or (manifest is not None and from_ > len(manifest.chunks)):
         end = "" if manifest is None else f", which has {len(manifest.chunks):,} chunks"
         raise InvalidPage(f"from={from_:,}: it must not be negative, nor beyond the end of the result{end}")
-    return _StoredStream(store, job_id, facts, manifest, from_, pace, lean=lean).lines()
+    return _StoredStream(store, job_id, facts, manifest, from_, pace, words, lean=lean).lines()
 
 
 class _Pace:
@@ -137,13 +141,13 @@ class _StoredStream:
 
     def __init__(
         self, store: Store, job_id: str, facts: Facts, manifest: ResultManifest | None, first: int, pace: _Pace,
-        *, lean: bool,
+        words: Words, *, lean: bool,
     ) -> None:  # fmt: skip
         self._store, self._job_id = store, job_id
         self._whole = None if manifest is None else _Whole.of(manifest)
-        self._meta_line = _meta(job_id, facts, manifest)
+        self._meta_line = _meta(job_id, facts, manifest, words)
         self._shape: Shape = manifest.shape if manifest is not None else _shape(facts)
-        self._lean = lean
+        self._lean, self._words = lean, words
         self._reader, self._position, self._pace = ResultReader(store, job_id), first, pace
         self._rows = 0
         self._sent: dict[str, Checksum] = {}
@@ -200,7 +204,7 @@ class _StoredStream:
         if facts.get("status") in ENDED and self._store.manifest(self._job_id) is None:
             raise JobFailed(f"the job ended as {facts['status']}, without a result{_because(facts)}")
         if self._pace.silent_too_long():
-            yield self._said(lines.progress(self._pace.elapsed_seconds, self._rows, _progress(facts)))
+            yield self._said(lines.progress(self._pace.elapsed_seconds, self._rows, _progress(facts), self._words))
         if self._lean:
             yield b""
         self._pace.wait()
@@ -228,13 +232,13 @@ class _StoredStream:
         self._position += 1
         self._rows += chunk.rows
         self._pace.said()
-        head, tail = lines.around_records(chunk.domain, chunk.number, chunk.rows, self._shape)
+        head, tail = lines.around_records(chunk.domain, chunk.number, chunk.rows, self._shape, self._words)
         return ChunkLine(self._reader, chunk, head, tail) if self._lean else b"%b%b%b" % (head, data, tail)
 
     def _start(self, name: str, account: DomainAccount) -> bytes:
         self._sent[name] = Checksum()
         total = None if self._whole is None else self._whole.rows[name]
-        return lines.domain_start(name, total, account.columns)
+        return lines.domain_start(name, total, account.columns, self._words)
 
     def _ends(self, domains: dict[str, DomainAccount]) -> Iterator[bytes]:
         for name, account in domains.items():
@@ -243,7 +247,7 @@ class _StoredStream:
                 if name not in self._sent:
                     yield self._start(name, account)
                 self._vouch(name, account)
-                yield lines.domain_end(name, account.rows, account.status, account.checksum)
+                yield lines.domain_end(name, account.rows, account.status, account.checksum, self._words)
 
     def _vouch(self, name: str, account: DomainAccount) -> None:
         if self._sent[name].hexdigest() != account.checksum:
@@ -260,9 +264,9 @@ class _StoredStream:
         if aggregation is not None:
             yield lines.aggregation(msgspec.Raw(aggregation))
         if manifest.failed_domains:
-            yield lines.warning(manifest.failed_domains, manifest.missing_keys)
+            yield lines.warning(manifest.failed_domains, manifest.missing_keys, self._words)
         accounts = {name: (account.rows, account.checksum) for name, account in manifest.domains.items()}
-        yield lines.complete(accounts, manifest.elapsed_seconds)
+        yield lines.complete(accounts, manifest.elapsed_seconds, self._words)
 
     def _said(self, line: bytes) -> bytes:
         self._pace.said()
@@ -289,15 +293,16 @@ def _no_sleep(seconds: float) -> None:
     """Leave the wait to the caller of the next step."""
 
 
-def _meta(job_id: str, facts: Facts, manifest: ResultManifest | None) -> bytes:
+def _meta(job_id: str, facts: Facts, manifest: ResultManifest | None, words: Words) -> bytes:
     domains = [name for name in facts.get("domains", "").split(",") if name]
-    cid_count = facts.get("cid_count", "")
+    key_count = facts.get("cid_count", "")
     return lines.meta(
         job_id,
         facts.get("profile") or (manifest.profile if manifest is not None else None),
         domains or list(manifest.domains if manifest is not None else ()),
-        int(cid_count) if cid_count.isdigit() else None,
+        int(key_count) if key_count.isdigit() else None,
         manifest.shape if manifest is not None else _shape(facts),
+        words,
     )
 
 

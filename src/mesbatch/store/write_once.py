@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from mesbatch.errors import ChunkLost, LeaseHeld, LeaseLost, StatusConflict
 from mesbatch.store.account import Chunk, Entry, ResultManifest
+from mesbatch.store.claims import Claims
 from mesbatch.store.fact_versions import FactVersions
 from mesbatch.store.job_id import JOB_ID, check_job_id
 from mesbatch.store.leases import StoredLease, StoredLeases
@@ -32,6 +33,7 @@ class WriteOnceStore:
         self._lifetimes = Lifetimes(objects, ttl)
         self._versions = FactVersions(objects, self._lifetimes)
         self._leases = StoredLeases(objects, lease_seconds)
+        self._claims = Claims(objects, ttl)
         self._ended: set[str] = set()  # jobs that need not be looked at again
 
     # -- the job
@@ -63,6 +65,9 @@ class WriteOnceStore:
             self.unlist(job_id)
         return facts
 
+    def claim(self, name: str, job_id: str, instead_of: str | None) -> str:
+        return self._claims.claim(name, job_id, instead_of)
+
     def job_ids(self) -> Iterator[str]:
         return (name for name in self.objects.names("") if JOB_ID.fullmatch(name))
 
@@ -89,6 +94,7 @@ class WriteOnceStore:
             self.delete(job_id)
         for job_id in self.job_ids():
             self._leases.sweep(job_id)
+        self._claims.sweep()
         return len(expired)
 
     # -- its lease

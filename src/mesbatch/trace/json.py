@@ -15,15 +15,15 @@ from mesbatch.manifest import Manifest
 from mesbatch.sink.stream import ByteStream
 from mesbatch.trace.domain import DomainRows, check_ended, failed_at_once
 from mesbatch.trace.ndjson import BATCH_SIZE, TraceRead
-
-FAILURE = "one or more domains failed"  # the first implementation's text, beside its code
+from mesbatch.trace.words import TRACE_WORDS, Words
 
 _encoder = msgspec.json.Encoder(decimal_format=write_decimal)
 
 
 def trace_json(
-    trace_read: TraceRead, *, datetime_separator: DatetimeSeparator = "T", batch_size: int = BATCH_SIZE
-) -> ByteStream:
+    trace_read: TraceRead, *, datetime_separator: DatetimeSeparator = "T", batch_size: int = BATCH_SIZE,
+    words: Words = TRACE_WORDS,
+) -> ByteStream:  # fmt: skip
     """Write ``{"stage":"events","results":{domain:{"data":[...],"count":...}},"aggregation":...}``, piece by piece.
 
     The domains of *trace_read* come one after the other. A domain that failed stands in ``failed_domains``, beside
@@ -33,25 +33,25 @@ def trace_json(
 
     A failure raises while this is read and leaves the object open, so that no client can parse it.
     """
-    return ByteStream(_body(trace_read, datetime_separator, batch_size), trace_read)
+    return ByteStream(_body(trace_read, datetime_separator, batch_size, words), trace_read)
 
 
-def failure_members(failed_domains: Iterable[str]) -> bytes:
+def failure_members(failed_domains: Iterable[str], words: Words = TRACE_WORDS) -> bytes:
     """Write the members of a partial result beside its rows, with a comma before them; nothing for a whole one.
 
     >>> failure_members([]), failure_members(["holds"])[:28]
     (b'', b',"error":"one or more domain')
     """
     failed = list(failed_domains)
-    members = {"error": FAILURE, "code": "EVENTS_PARTIAL_FAILURE", "failed_domains": failed}
+    members = {"error": f"one or more {words.many} failed", "code": words.partial, words.failed: failed}
     return b"," + _encoder.encode(members)[1:-1] if failed else b""
 
 
-def _body(trace_read: TraceRead, separator: DatetimeSeparator, batch_size: int) -> Generator[bytes]:
-    yield b'{"stage":"events","results":{'
+def _body(trace_read: TraceRead, separator: DatetimeSeparator, batch_size: int, words: Words) -> Generator[bytes]:
+    yield words.opening
     yield from _results(trace_read, separator, batch_size)
     failed = [name for name, manifest in trace_read.manifests.items() if not manifest.complete]
-    yield b'},"aggregation":%b%b}' % (_encoder.encode(trace_read.aggregation), failure_members(failed))
+    yield b'},"aggregation":%b%b}' % (_encoder.encode(trace_read.aggregation), failure_members(failed, words))
 
 
 def _results(trace_read: TraceRead, separator: DatetimeSeparator, batch_size: int) -> Iterator[bytes]:

@@ -14,6 +14,7 @@ from mesbatch.manifest import Manifest
 from mesbatch.sink.stream import ByteStream
 from mesbatch.trace import lines
 from mesbatch.trace.domain import DomainRows, check_ended, failed_at_once
+from mesbatch.trace.words import TRACE_WORDS, Words
 
 BATCH_SIZE = 5_000  # rows in a line at most: the clients were written for this TRACE_STREAM_BATCH_SIZE
 
@@ -30,7 +31,7 @@ class TraceRead(Protocol):
     @property
     def domains(self) -> tuple[str, ...]: ...
     @property
-    def cid_count(self) -> int | None: ...
+    def key_count(self) -> int | None: ...
     @property
     def descriptions(self) -> Mapping[str, tuple[Column, ...]]: ...
     @property
@@ -50,13 +51,15 @@ def trace_lines(
     shape: Shape = "objects",
     datetime_separator: DatetimeSeparator = "T",
     batch_size: int = BATCH_SIZE,
+    words: Words = TRACE_WORDS,
     clock: Callable[[], float] = time.monotonic,
 ) -> ByteStream:
     """Write *trace_read* as a stream of lines, one a chunk: ``meta``, the domains, ``complete``.
 
     Each domain has a ``domain_start``, ``records`` lines of at most *batch_size* rows, and a ``domain_end``; lines of
     two domains read at once may alternate. A domain that failed before its first row has none of them and stands in the
-    ``warning``. Holds the batch that is being written, and one line. The manifests get their checksums.
+    ``warning``. *words* name the members. Holds the batch that is being written, and one line. The manifests get their
+    checksums.
 
     Raises nothing while it is read: a failure becomes the last line, ``error``, which never carries SQL, and is logged
     with its traceback. The stream closes *trace_read* when it ends or is closed.
@@ -68,6 +71,7 @@ def trace_lines(
         shape: ``objects`` or ``arrays``, for the rows.
         datetime_separator: The character between date and time.
         batch_size: The most rows of a ``records`` line.
+        words: The names of the members.
         clock: A function that gives seconds.
 
     >>> import json, sqlite3
@@ -78,9 +82,8 @@ def trace_lines(
     >>> [json.loads(line)["type"] for line in trace_lines(trace.read(con, ["a"]))]
     ['meta', 'domain_start', 'records', 'domain_end', 'complete']
     """
-    return ByteStream(
-        _lines(_DomainLines(trace_read, shape, datetime_separator, batch_size), job_id, profile, clock), trace_read
-    )
+    domains = _DomainLines(trace_read, shape, datetime_separator, batch_size, words)
+    return ByteStream(_lines(domains, job_id, profile, clock), trace_read)
 
 
 def _lines(
@@ -102,16 +105,17 @@ class _DomainLines:
     """The lines of a stream, from ``meta`` to ``complete``."""
 
     def __init__(
-        self, trace_read: TraceRead, shape: Shape, datetime_separator: DatetimeSeparator, batch_size: int
-    ) -> None:
-        self._read, self._shape, self._batch_size = trace_read, shape, batch_size
+        self, trace_read: TraceRead, shape: Shape, datetime_separator: DatetimeSeparator, batch_size: int,
+        words: Words,
+    ) -> None:  # fmt: skip
+        self._read, self._shape, self._batch_size, self._words = trace_read, shape, batch_size, words
         self._datetime_separator = datetime_separator
         self._started: dict[str, DomainRows] = {}
         self._lines_of: Counter[str] = Counter()  # by domain: its `records` lines
         self._ended: set[str] = set()
 
     def meta(self, job_id: str | None, profile: str | None) -> bytes:
-        return lines.meta(job_id, profile, self._read.domains, self._read.cid_count, self._shape)
+        return lines.meta(job_id, profile, self._read.domains, self._read.key_count, self._shape, self._words)
 
     def records(self) -> Iterator[bytes]:
         for name, batch in self._read:
@@ -119,7 +123,7 @@ class _DomainLines:
             if name not in self._started:
                 yield self._start(name)
             for count, data in self._started[name].arrays(batch, self._batch_size):
-                yield lines.records(name, self._lines_of[name], count, self._shape, data)
+                yield lines.records(name, self._lines_of[name], count, self._shape, data, self._words)
                 self._lines_of[name] += 1
         yield from self._ends(at_the_end=True)
 
@@ -135,17 +139,17 @@ class _DomainLines:
                 for name, manifest in failed.items()
                 for keys in manifest.failed
             ]
-            yield lines.warning(list(failed), ranges)
+            yield lines.warning(list(failed), ranges, self._words)
 
     def complete(self, elapsed_seconds: float) -> bytes:
         sent = {name: (domain.rows, domain.checksum) for name, domain in self._started.items()}
-        return lines.complete(sent, elapsed_seconds)
+        return lines.complete(sent, elapsed_seconds, self._words)
 
     def _start(self, name: str) -> bytes:
         columns = self._read.descriptions.get(name, ())  # without keys no statement is run
         domain = DomainRows(columns, shape=self._shape, datetime_separator=self._datetime_separator)
         self._started[name] = domain
-        return lines.domain_start(name, None, domain.columns)
+        return lines.domain_start(name, None, domain.columns, self._words)
 
     def _ends(self, *, at_the_end: bool) -> Iterator[bytes]:
         """Write the last line of each domain that has ended since the last look, once all its rows were sent."""
@@ -165,4 +169,4 @@ class _DomainLines:
             yield self._start(name)
         domain = self._started[name]
         manifest.checksum = domain.checksum
-        yield lines.domain_end(name, domain.rows, manifest.status, domain.checksum)
+        yield lines.domain_end(name, domain.rows, manifest.status, domain.checksum, self._words)

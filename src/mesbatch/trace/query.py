@@ -18,7 +18,8 @@ class Query:
     """One domain of a trace.
 
     With a *separator* no index serves the keys, so the SQL has no ``:keys``: it is one scan, and a row is given out,
-    once, if any of its keys was asked for. Another query without ``:keys`` is read without keys.
+    once, if any of its keys was asked for, or with *per_key* once for each of them. Another query without ``:keys`` is
+    read without keys.
 
     Args:
         sql: The statement, with ``IN (:keys)`` once, or without it.
@@ -27,11 +28,13 @@ class Query:
         separator: The text between several keys in one value of *key*, such as the comma of ``"a1,b2"``.
         strategy: The way of keys into statements, as in `read_sql_iter`.
         splittable: True says that the statement may be cut by key although nobody can judge it.
+        per_key: True gives a row once for each key that was asked for, which stands in the column *key*; select the
+            column twice to have the list beside it.
         keyset: Columns of the result of which you swear that they are unique together, and compare by code point where
             they are text. Rows come ordered by them, and a job goes on after the last that is stored.
 
     Raises:
-        KeyColumnError: a *separator* without a *key*.
+        KeyColumnError: a *separator* without a *key*, or *per_key* without a separator.
         StatementError: a *separator* with a *strategy*, or with *splittable*; or a *keyset* with any of these.
 
     >>> query = Query("select * from holds where id in (:keys) and reason = :reason", params={"reason": "dust"})
@@ -46,6 +49,7 @@ class Query:
     strategy: StrategyName = "auto"
     splittable: bool = False
     keyset: Sequence[str] = ()
+    per_key: bool = False
 
     def __post_init__(self) -> None:
         if isinstance(self.keyset, str):
@@ -54,6 +58,8 @@ class Query:
             raise StatementError("keyset= is for a query without keys: no key, separator, strategy or splittable")
         if self.separator is not None and not (self.separator and self.key):
             raise KeyColumnError(f"separator={self.separator!r}: it must not be empty, and key must name its column")
+        if self.per_key and self.separator is None:
+            raise KeyColumnError("per_key=True is for a column that holds several keys: name its separator, too")
         if self.separator is not None and self.strategy != "auto":
             raise StatementError(f"strategy={self.strategy!r}: no keys get into a statement whose rows hold several")
         if self.separator is not None and self.splittable:

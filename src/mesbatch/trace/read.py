@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from threading import Event as Flag
 from typing import Any, Protocol, Self
 from warnings import warn
@@ -18,6 +19,7 @@ from mesbatch.read.part import OnFailure
 from mesbatch.read.reader import BatchReader, read_sql_iter
 from mesbatch.read.request import check_positive
 from mesbatch.read.threads import Ahead, Inline
+from mesbatch.renamed import Renamed
 from mesbatch.source.connect import find_source
 from mesbatch.trace.query import Query as Query
 from mesbatch.trace.query import check_keyed
@@ -130,6 +132,8 @@ class TraceReader(Iterator[tuple[str, Batch]]):
     [('holds', 1)] 2
     """
 
+    cid_count = Renamed("key_count")
+
     def __init__(
         self,
         queries: Mapping[str, Query],
@@ -141,14 +145,14 @@ class TraceReader(Iterator[tuple[str, Batch]]):
         own_keys: Keys | None,
     ) -> None:
         self.domains = tuple(readers)
-        self.cid_count = None if keys is None else len(keys)
+        self.key_count = None if keys is None else len(keys)
         self.keysets = {domain: tuple(queries[domain].keyset) for domain in readers}
         self.manifests: dict[str, Manifest] = {domain: reader.manifest for domain, reader in readers.items()}
         self.descriptions: dict[str, tuple[Column, ...]] = {}
         self.key_columns: dict[str, str | None] = {}
         self.aggregation: dict[str, Any] | None = None
         self._work = _Domains(
-            queries, readers, keys, self.cid_count, on_failure, self.descriptions, self.key_columns, own_keys
+            queries, readers, keys, self.key_count, on_failure, self.descriptions, self.key_columns, own_keys
         )
         self._counting, self._at_once = aggregation, at_once
         self._stream: _Items | None = None
@@ -245,7 +249,7 @@ class _Domains:
     queries: Mapping[str, Query]
     readers: dict[str, BatchReader]
     keys: Keys | None
-    cid_count: int | None
+    key_count: int | None
     on_failure: OnFailure
     descriptions: dict[str, tuple[Column, ...]]
     key_columns: dict[str, str | None]
@@ -271,16 +275,20 @@ class _Domains:
                 self.key_columns[domain] = None if query.separator else reader.key_column
                 wanted = _rows_with_any(self.keys, query, reader.columns)
                 for batch in reader:
-                    kept = wanted(batch)
-                    reader.manifest.rows -= len(batch.rows) - len(kept.rows)
-                    if kept.rows:
-                        yield domain, kept
-                    del batch, kept
+                    if query.separator is None:
+                        yield domain, batch
+                    else:
+                        reader.manifest.rows -= len(batch.rows)
+                        for kept in wanted(batch):
+                            reader.manifest.rows += len(kept.rows)
+                            yield domain, kept
+                            del kept
+                    del batch
         except Exception as error:
             if self.on_failure == "raise":
                 error.add_note(f"while reading domain {domain!r}")
                 raise
-            missing = (self.cid_count or 0) - reader.manifest.keys_read
+            missing = (self.key_count or 0) - reader.manifest.keys_read
             reader.manifest.failed.append(FailedKeys(None, None, missing, f"{type(error).__name__}: {error}"))
 
 
@@ -299,17 +307,30 @@ class _Worker:
         """The readers close themselves."""
 
 
-def _rows_with_any(keys: Keys | None, query: Query, columns: Sequence[str]) -> Callable[[Batch], Batch]:
-    """Make a function that keeps the rows with a key that was asked for; all of them if the SQL has ``:keys``.
+def _rows_with_any(keys: Keys | None, query: Query, columns: Sequence[str]) -> Callable[[Batch], Iterator[Batch]]:
+    """Make a function that keeps the rows with a key that was asked for, in batches no longer than the one it gets.
 
     It looks each key up in the sorted ones, so that nothing more is held.
     """
     if query.separator is None or keys is None:
-        return lambda batch: batch
+        return lambda batch: iter([batch])
     index, separator = find_column(columns, query.key or ""), query.separator
 
-    def wanted(batch: Batch) -> Batch:
-        rows = [row for row in batch.rows if any(key.strip() in keys for key in (row[index] or "").split(separator))]
-        return Batch(batch.columns, rows)
+    def found(row: Row) -> list[str]:
+        """List the keys of *row* that were asked for, each once."""
+        there = dict.fromkeys(key.strip() for key in (row[index] or "").split(separator))
+        return [key for key in there if key in keys]
+
+    def kept(batch: Batch) -> Iterator[Row]:
+        for row in batch.rows:
+            if query.per_key:
+                yield from ((*row[:index], key, *row[index + 1 :]) for key in found(row))
+            elif found(row):
+                yield row
+
+    def wanted(batch: Batch) -> Iterator[Batch]:
+        rows = kept(batch)
+        while some := list(islice(rows, len(batch.rows))):
+            yield Batch(batch.columns, some)
 
     return wanted

@@ -42,7 +42,7 @@ def test_a_refusal_for_now_says_when_to_come_back_and_not_to_all_the_same():
 
 
 def test_a_refusal_for_ever_has_its_figures():
-    found = answer(lambda: rejected(Reject("too many", cid_count=9, limit=5)))
+    found = answer(lambda: rejected(Reject("too many", key_count=9, limit=5)))
     assert (found.status_code, found.mimetype) == (413, "application/problem+json")
     assert (found.json["cid_count"], found.json["limit"], found.json["code"]) == (9, 5, "CID_LIMIT_EXCEEDED")
     assert "Retry-After" not in found.headers

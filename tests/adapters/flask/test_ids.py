@@ -25,7 +25,7 @@ from mesbatch.errors import InvalidKey, InvalidRequest
 from mesbatch.keys.collect import SpooledKeys, flat
 from tests.adapters.flask.application import Application
 
-TOO_MANY = Reject("too many", cid_count=1, limit=1, cid_count_exact=False)
+TOO_MANY = Reject("too many", key_count=1, limit=1, key_count_exact=False)
 
 texts = st.text(st.sampled_from('a,"\\[]{}:é日\n\t '), max_size=12)
 members = st.lists(texts | st.integers(-(2**63), 2**63 - 1), max_size=40)

@@ -76,6 +76,25 @@ def test_padding_is_taken_off_only_where_that_was_asked_for(oracle_pool):
     assert read("select lot, name from lots where lot in (:keys)", source, keys=["L007"]) == [("L007", "lot 7")]
 
 
+def test_a_number_without_precision_is_exact_or_what_the_driver_gives(oracle, oracle_pool):
+    oracle.make_table(
+        "amounts", "lot varchar2(9), q number, p number(12,3)", [("a", 1, 1.5), ("b", 2.5, 2), ("c", None, None)]
+    )
+    sql = "select q, p from amounts where lot in (:keys)"
+
+    def found(source):
+        return [(row, tuple(map(type, row))) for row in read(sql, source, keys=["a", "b", "c"])]
+
+    exact = [((1, 1.5), (Decimal, float)), ((Decimal("2.5"), 2), (Decimal, float)), ((None, None), (type(None),) * 2)]
+    assert found(oracle_pool) == found(OracleSource(oracle_pool)) == exact
+    with oracle_pool.acquire() as con, con.cursor() as cursor:
+        own = [(row, tuple(map(type, row))) for row in cursor.execute("select q, p from amounts order by lot")]
+    assert found(OracleSource(oracle_pool, numbers="driver")) == own
+    assert own[1] == ((2.5, 2), (float, float))
+    with pytest.raises(ValueError, match="numbers must be one of exact, driver; got 'float'"):
+        OracleSource(oracle_pool, numbers="float")
+
+
 @pytest.mark.parametrize("strategy", ["in-list", "array", "temporary-table"])
 def test_keys_of_other_types_find_their_rows(oracle, oracle_pool, strategy):
     moment = datetime(2026, 2, 25, 8, 0, 1)

@@ -6,11 +6,12 @@
 * `rejected`, `problem`: refusals and failures
 * `page`, `stream_job`: the result of a job, also while the job writes it
 * `job_app`: the four routes of jobs
-* `trace_app`: all five routes
+* `trace_app`: all five routes of the trace
+* `result_app`: the same five for any queries, in plain words
 """
 
 from mesbatch.adapters.asgi.answers import AsgiAnswer, job_started, page, problem, rejected, stream_job
-from mesbatch.adapters.asgi.app import job_app, trace_app
+from mesbatch.adapters.asgi.app import job_app, result_app, trace_app
 from mesbatch.adapters.asgi.batches import aiter_batches
 from mesbatch.adapters.asgi.live import stream_arrow, stream_csv, stream_json, stream_ndjson
 from mesbatch.adapters.http.options import Dialect, Limits
@@ -25,6 +26,7 @@ __all__ = [
     "page",
     "problem",
     "rejected",
+    "result_app",
     "stream_arrow",
     "stream_csv",
     "stream_job",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from logging import getLogger
@@ -19,15 +19,18 @@ from mesbatch.adapters.asgi.threads import CALLS, WAITS, Threads
 from mesbatch.adapters.asgi.types import App, Receive, Scope, Send
 from mesbatch.adapters.http.answers import Answer, answer_error, answer_problem
 from mesbatch.adapters.http.body import ReadBody
-from mesbatch.adapters.http.events import EventsRoute
+from mesbatch.adapters.http.events import EventsRequest, EventsRoute
 from mesbatch.adapters.http.ids import KeyType
 from mesbatch.adapters.http.job_routes import JobRoutes
 from mesbatch.adapters.http.options import Dialect, Limits
 from mesbatch.adapters.http.request import HttpRequest, with_inputs
+from mesbatch.adapters.http.results import results_route
+from mesbatch.adapters.http.submission import Submission
 from mesbatch.admission import Admission, AdmissionPolicy, LearnedBytes, Limiter
 from mesbatch.errors import InvalidJobId
 from mesbatch.jobs import Jobs
 from mesbatch.problem import Problem
+from mesbatch.trace.query import Query
 from mesbatch.trace.read import Trace
 
 Principal = Callable[[Scope], str | Awaitable[str]]
@@ -86,15 +89,61 @@ def trace_app(
         InvalidJob: *jobs* does not allow *function*, or one of *inputs* cannot be the name of one.
     """
     events = EventsRoute(
-        trace, Admission(policy, limiter), learned or LearnedBytes(), jobs, function, enqueue, dialect, limits,
-        with_inputs(inputs), key_type,
+        trace.queries, Admission(policy, limiter), learned or LearnedBytes(), jobs, function, enqueue, dialect, limits,
+        key_type, with_inputs(EventsRequest, inputs),
     )  # fmt: skip
+    return _Application(jobs, principal, url_prefix, dialect, limits, {"/events": _submitting(events, url_prefix)})
 
-    def answer(request: HttpRequest, job_id: str) -> Answer:
-        return events.answer(request, lambda new: _urls(f"{request.root}{url_prefix}", new))
 
-    more = {"/events": Route({"POST": answer}, WAITS, limits.max_body)}
-    return _Application(jobs, principal, url_prefix, dialect, limits, more)
+def result_app(
+    queries: Trace | Mapping[str, Query],
+    jobs: Jobs,
+    limiter: Limiter,
+    principal: Principal,
+    *,
+    policy: AdmissionPolicy | None = None,
+    function: str = "results",
+    inputs: Sequence[str] = (),
+    key_type: KeyType | None = None,
+    url_prefix: str = "",
+    enqueue: bool = True,
+    learned: LearnedBytes | None = None,
+    dialect: Dialect = Dialect(),  # noqa: B008
+    limits: Limits = Limits(),  # noqa: B008
+) -> App:
+    """Make an ASGI application of ``POST /results`` and the routes of `job_app`, for any named *queries*.
+
+    It does what `mesbatch.adapters.flask.result_blueprint` does, below the path where a framework mounts it.
+
+    Args:
+        queries: The queries by name, or a trace of them; their names, and whether they have keys, are checked here.
+        jobs: The jobs that requests may become.
+        limiter: The permits that answers hold until their last byte.
+        principal: A function of the scope of a request, also a coroutine function, that names its user; only that user
+            sees its job.
+        policy: The table that decides whether a request is read now, becomes a job or is refused, for the profile
+            ``results``; by default `result_policy`.
+        function: The name, in the allow-list of *jobs*, of the function that reads the queries, now or in a worker. It
+            gets the request's ``params`` as its arguments: the client sets each of its parameters.
+        inputs: Members of the body that are not parsed: the function opens one as ``work.inputs[name]``, where a client
+            sent it, and a job stores it beside its keys.
+        key_type: The type of the keys (date, datetime, UUID, Decimal, int, str) as JSON writes them; by default they
+            are texts and integers.
+        url_prefix: The path before the routes, below that of the mount.
+        enqueue: False makes no new jobs.
+        learned: The bytes per key that earlier reads had.
+        dialect: The style of the answers; its words are always the plain ones.
+        limits: The limits of one request.
+
+    Raises:
+        InvalidJob: *jobs* does not allow *function*, or one of *inputs* cannot be the name of one.
+    """
+    route = results_route(
+        queries, jobs, limiter, policy, function, inputs, key_type, enqueue, learned, dialect, limits
+    )  # fmt: skip
+    return _Application(
+        jobs, principal, url_prefix, route.dialect, limits, {"/results": _submitting(route, url_prefix)}
+    )  # fmt: skip
 
 
 def job_app(
@@ -116,6 +165,13 @@ def job_app(
     ...     return job_app(jobs, lambda scope: "ann", url_prefix="/mes")
     """
     return _Application(jobs, principal, url_prefix, dialect, Limits(), {})
+
+
+def _submitting(submission: Submission, url_prefix: str) -> Route:
+    def answer(request: HttpRequest, job_id: str) -> Answer:
+        return submission.answer(request, lambda new: _urls(f"{request.root}{url_prefix}", new))
+
+    return Route({"POST": answer}, WAITS, submission.limits.max_body)
 
 
 def _urls(prefix: str, job_id: str) -> tuple[str, str]:

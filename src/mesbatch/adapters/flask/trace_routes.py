@@ -10,7 +10,7 @@ from flask import Blueprint, Response
 from mesbatch.adapters.flask.answers import read_request, respond
 from mesbatch.adapters.flask.guarded import OWN_OPTIONS, guarded_blueprint, refuse_other_methods
 from mesbatch.adapters.flask.job_views import add_job_routes, urls_of
-from mesbatch.adapters.http.events import EventsRoute
+from mesbatch.adapters.http.events import EventsRequest, EventsRoute
 from mesbatch.adapters.http.ids import KeyType
 from mesbatch.adapters.http.job_routes import PREFIX
 from mesbatch.adapters.http.options import Dialect, Limits
@@ -64,8 +64,8 @@ def trace_blueprint(
         InvalidJob: *jobs* does not allow *function*, or one of *inputs* cannot be the name of one.
     """
     route = EventsRoute(
-        trace, Admission(policy, limiter), learned or LearnedBytes(), jobs, function, enqueue, dialect, limits,
-        with_inputs(inputs), key_type,
+        trace.queries, Admission(policy, limiter), learned or LearnedBytes(), jobs, function, enqueue, dialect, limits,
+        key_type, with_inputs(EventsRequest, inputs),
     )  # fmt: skip
     blueprint = guarded_blueprint("mesbatch_trace", url_prefix, dialect)
 

@@ -29,6 +29,16 @@ def quality_of(header: str, name: str) -> float:
     return _rate(list(map(_entry, filter(None, map(str.strip, header.split(","))))), name)[0]
 
 
+def preferences(header: str) -> set[str]:
+    """List the preferences of ``Prefer`` (RFC 7240) that have no value.
+
+    >>> sorted(preferences('respond-async, wait=10; foo, Return=minimal'))
+    ['respond-async']
+    """
+    found = (text.partition(";")[0].strip().lower() for text in header.split(","))
+    return {text for text in found if text and "=" not in text}
+
+
 def _entry(text: str) -> tuple[str, float]:
     name, *parameters = text.lower().split(";")
     for parameter in parameters:

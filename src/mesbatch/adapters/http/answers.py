@@ -18,9 +18,10 @@ from mesbatch.adapters.http.request import JSON
 from mesbatch.admission.answer import Reject
 from mesbatch.admission.http import POLL_SECONDS, PROBLEM_TYPE, http_answer
 from mesbatch.jobs import Job
-from mesbatch.problem import Problem, problem_of
+from mesbatch.problem import Problem, problem_of, problem_type
 from mesbatch.sink.stream import ByteStream
 from mesbatch.store.stored_lines import Steps
+from mesbatch.trace.words import TRACE_WORDS, Words
 
 SERVER_ERROR = 500
 
@@ -62,7 +63,7 @@ def answer_error(error: Exception, dialect: Dialect) -> Answer:
 def answer_refusal(decision: Reject, dialect: Dialect) -> Answer:
     """Answer a request that admission refused: 413, or 503 with a ``Retry-After`` that differs between clients."""
     found = http_answer(decision, jitter=random.random())
-    answer = _problem_body(found.problem, found.status, dialect)
+    answer = _problem_body(_in_words(found.problem or {}, dialect.words), found.status, dialect)
     answer.headers.update({name: value for name, value in found.headers.items() if name != "Content-Type"})
     return answer
 
@@ -80,13 +81,22 @@ def answer_json(members: Any, status: int = 200, mimetype: str = JSON) -> Answer
     return Answer(status, {"Content-Type": mimetype, "Cache-Control": "no-store"}, msgspec.json.encode(members))
 
 
-def answer_job(job: Job, status_url: str, stream_url: str) -> Answer:
+def answer_job(job: Job, status_url: str, stream_url: str, words: Words = TRACE_WORDS) -> Answer:
     """Answer 202: the read goes on as *job*, which these URLs show."""
-    told = {"stage": "events", "async": True, "job_id": job.job_id, "status_url": status_url}
-    answer = answer_json(told | {"stream_url": stream_url}, 202)
+    of_trace = {} if words.stage is None else {"stage": words.stage}
+    told = {"async": True, "job_id": job.job_id, "status_url": status_url, "stream_url": stream_url}
+    answer = answer_json(of_trace | told, 202)
     answer.headers["Location"] = status_url
     answer.headers["Retry-After"] = str(ceil(POLL_SECONDS))
     return answer
+
+
+def _in_words(members: Mapping[str, Any], words: Words) -> dict[str, Any]:
+    """Name the members of a refusal for its keys in *words*."""
+    code = words.key_limit if members.get("code") == "KEY_LIMIT_EXCEEDED" else members.get("code", "")
+    names = {"key_count": words.key_count, "key_count_exact": f"{words.key_count}_exact"}
+    found = {names.get(name, name): value for name, value in members.items()}
+    return found | {"code": code, "type": problem_type(code)}
 
 
 def _problem_body(members: Mapping[str, Any] | None, status: int, dialect: Dialect) -> Answer:

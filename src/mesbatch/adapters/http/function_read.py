@@ -24,20 +24,20 @@ class FunctionRead(ReadsInTurn):
     A domain that fails is named and the others go on, as the trace's contract wants, unless *on_failure* is ``raise``.
     An aggregation of the function counts here, with one object for all domains. Where the function concludes, the rows
     are kept on disk as they pass. Every domain that is complete at the end teaches *learned* its bytes per key. The
-    *keys* are closed with it; *inputs* are those that *function* opens.
+    *keys* are closed with it, and None reads without any; *inputs* are those that *function* opens.
 
     Raises:
         Exception: whatever *function* raises; it reads nothing yet.
     """
 
     def __init__(
-        self, function: JobFunction, arguments: Mapping[str, Any], keys: Keys, domains: Sequence[str], max_bytes: int,
-        learned: LearnedBytes, *, one_by_one: bool, on_failure: OnFailure = "partial",
+        self, function: JobFunction, arguments: Mapping[str, Any], keys: Keys | None, domains: Sequence[str],
+        max_bytes: int, learned: LearnedBytes, *, one_by_one: bool, on_failure: OnFailure = "partial",
         inputs: Mapping[str, InputReader] | None = None,
     ) -> None:  # fmt: skip
         self._readers = readers = list[TraceReader]()
         super().__init__(readers)
-        self._keys, self._key_count, self._learned = keys, len(keys), learned
+        self._keys, self._key_count, self._learned = keys, None if keys is None else len(keys), learned
         self._counting: Aggregation | None = None
         self._counted: Mapping[str, Any] | None = None
         self._conclusions: list[Conclusion] = []
@@ -54,14 +54,14 @@ class FunctionRead(ReadsInTurn):
         try:
             parts = [(domain,) for domain in domains] if one_by_one else [tuple(domains)]
             readers.extend(function(replace(self._work, domains=some), **arguments) for some in parts)
-            if self._conclusions:
+            if self._conclusions and keys is not None:
                 self._kept = KeptRows(keys)
         except BaseException:
             self.close()
             raise
 
     @property
-    def cid_count(self) -> int:
+    def key_count(self) -> int | None:
         return self._key_count
 
     @property
@@ -81,16 +81,18 @@ class FunctionRead(ReadsInTurn):
                 self._kept.end(reader)
         if self._counting is not None:
             self._counted = self._counting.result()
-        if self._kept is not None:
+        if self._conclusions:
             conclude = self._conclusions[-1]  # each call of the function names it
-            self._counted = {**(self._counted or {}), **conclude(replace(self._work, rows=self._kept.rows))}
+            work = self._work if self._kept is None else replace(self._work, rows=self._kept.rows)
+            self._counted = {**(self._counted or {}), **conclude(work)}
         self._learn()
 
     def close(self) -> None:
         super().close()
         if self._kept is not None:
             self._kept.close()
-        self._keys.close()
+        if self._keys is not None:
+            self._keys.close()
 
     def _learn(self) -> None:
         for domain, manifest in self.manifests.items():

@@ -25,8 +25,8 @@ Refuse = Callable[[int], Reject | None]
 _ids = msgspec.json.Decoder(list[str | SmallInt])
 
 
-def slice_ids(found: memoryview, key_type: KeyType | None = None) -> Iterator[list[Any]]:
-    """Decode the JSON array *found* in slices of about `SLICE_BYTES`, as values of *key_type*.
+def slice_ids(found: memoryview, key_type: KeyType | None = None, name: str = "container_ids") -> Iterator[list[Any]]:
+    """Decode the JSON array *found*, the member *name* of a body, in slices of about `SLICE_BYTES`, as *key_type*.
 
     Raises:
         InvalidRequest: it is no array, or holds something else than texts and integers of at most 64 bits, or than
@@ -39,23 +39,23 @@ def slice_ids(found: memoryview, key_type: KeyType | None = None) -> Iterator[li
     """
     decoder: msgspec.json.Decoder[Any] = _ids if key_type is None else msgspec.json.Decoder(list[key_type])  # type: ignore[valid-type]
     if bytes(found[:1]) != b"[":
-        raise InvalidRequest("container_ids must be an array")
+        raise InvalidRequest(f"{name} must be an array")
     at, end = 1, len(found) - 1
     while at < end:
         until = _slice_end(found, at, end)
-        if some := _decode(decoder, found[at:until]):
+        if some := _decode(decoder, found[at:until], name):
             yield some
         elif until < end or at > 1:
-            raise InvalidRequest("container_ids is not what this route takes: a member is missing")
+            raise InvalidRequest(f"{name} is not what this route takes: a member is missing")
         at = until + 1
 
 
-def _decode(decoder: msgspec.json.Decoder[Any], members: memoryview) -> list[Any]:
+def _decode(decoder: msgspec.json.Decoder[Any], members: memoryview, name: str) -> list[Any]:
     try:
         found: list[Any] = decoder.decode(b"[%b]" % bytes(members))
         return found
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidRequest(f"container_ids is not what this route takes: {error}") from error
+        raise InvalidRequest(f"{name} is not what this route takes: {error}") from error
 
 
 def _slice_end(found: memoryview, at: int, end: int) -> int:

@@ -25,26 +25,28 @@ class JobRoutes:
 
     def show(self, request: HttpRequest, job_id: str) -> Answer:
         negotiate(request, JSON)
-        return answer_json(self.jobs.get(job_id, owner=name_principal(request.principal)).as_json())
+        return answer_json(self.jobs.get(job_id, owner=name_principal(request.principal)).as_json(self.dialect.words))
 
     def cancel(self, request: HttpRequest, job_id: str) -> Answer:
         negotiate(request, JSON)
-        return answer_json(self.jobs.cancel(job_id, owner=name_principal(request.principal)).as_json(), 202)
+        return answer_json(
+            self.jobs.cancel(job_id, owner=name_principal(request.principal)).as_json(self.dialect.words), 202
+        )
 
     def result(self, request: HttpRequest, job_id: str) -> Answer:
         mimetype = negotiate(request, JSON, *TABLES)
         offset, limit = read_count(request, "offset"), read_count(request, "limit")
         self._check_visible(job_id, name_principal(request.principal))
-        result, domain = ResultReader(self.jobs.store, job_id), request.query.get("domain", "")
+        result, domain = ResultReader(self.jobs.store, job_id), request.query.get(self.dialect.words.one, "")
         if mimetype == JSON:
-            return page_answer(request, result, domain, offset, limit)
-        return table_answer(request, mimetype, result, domain, offset, limit, self.dialect.csv)
+            return page_answer(request, result, domain, offset, limit, self.dialect.words)
+        return table_answer(request, mimetype, result, domain, offset, limit, self.dialect.csv, self.dialect.words)
 
     def follow(self, request: HttpRequest, job_id: str) -> Answer:
         mimetype = negotiate(request, NDJSON)
         first = read_count(request, "from")
         self._check_visible(job_id, name_principal(request.principal))
-        return lines_answer(request, self.jobs.store, job_id, first, mimetype, lean=self.lean)
+        return lines_answer(request, self.jobs.store, job_id, first, mimetype, lean=self.lean, words=self.dialect.words)
 
     def _check_visible(self, job_id: str, owner: str) -> None:
         """Raise `JobNotFound` unless *owner* may see the job, or only a result of the oldest layout is left of it.

@@ -75,7 +75,7 @@ def ndjson_form(profile: str | None, shape: Shape, dialect: Dialect, mimetype: s
     def write(held: HeldRead) -> ByteStream:
         return trace_lines(
             held, profile=profile, shape=shape, datetime_separator=dialect.datetime_separator,
-            batch_size=dialect.batch_size,
+            batch_size=dialect.batch_size, words=dialect.words,
         )  # fmt: skip
 
     return Form(mimetype, write, silence=_progress, failure=_error_line)
@@ -85,7 +85,9 @@ def json_form(dialect: Dialect) -> Form:
     """Describe the classic JSON object of `mesbatch.trace.json`."""
 
     def write(held: HeldRead) -> ByteStream:
-        return trace_json(held, datetime_separator=dialect.datetime_separator, batch_size=dialect.batch_size)
+        return trace_json(
+            held, datetime_separator=dialect.datetime_separator, batch_size=dialect.batch_size, words=dialect.words
+        )
 
     return Form(JSON, write, silence=lambda read, elapsed: b" ", first_silence=True)
 

@@ -9,6 +9,7 @@ from typing import Any
 from mesbatch.codec.rows import DatetimeSeparator
 from mesbatch.sink.csv import CsvStyle
 from mesbatch.trace.ndjson import BATCH_SIZE
+from mesbatch.trace.words import TRACE_WORDS, Words
 from mesbatch.units import MiB
 
 Envelope = Callable[[Mapping[str, Any]], Any]
@@ -24,6 +25,8 @@ class Dialect:
         datetime_separator: The character between date and time.
         batch_size: The most rows of a line.
         csv: The style of answers as CSV.
+        words: The names of members: those of the trace, or `mesbatch.trace.words.PLAIN_WORDS`, as the routes of results
+            always have them.
 
     >>> Dialect(envelope=lambda problem: {"ok": False, "message": problem["detail"]}).batch_size
     5000
@@ -33,6 +36,7 @@ class Dialect:
     datetime_separator: DatetimeSeparator = "T"
     batch_size: int = BATCH_SIZE
     csv: CsvStyle = CsvStyle()  # noqa: RUF009  # frozen
+    words: Words = TRACE_WORDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ class OneDomain:
         self.movable, self.interrupt, self.close = reader.movable, reader.interrupt, reader.close
 
     @property
-    def cid_count(self) -> int | None:
+    def key_count(self) -> int | None:
         return self._reader.manifest.keys or None
 
     @property
@@ -86,8 +86,8 @@ class ReadsInTurn:
         return tuple(domain for read in self._reads for domain in read.domains)
 
     @property
-    def cid_count(self) -> int | None:
-        return self._reads[0].cid_count
+    def key_count(self) -> int | None:
+        return self._reads[0].key_count
 
     @property
     def descriptions(self) -> Mapping[str, tuple[Column, ...]]:
@@ -154,7 +154,7 @@ class HeldRead(ReadsInTurn):
     def progress(self) -> dict[str, int]:
         """Keys done and asked for, as members of a ``progress`` line."""
         done = sum(manifest.keys_read for manifest in self.manifests.values())
-        count = self.cid_count
+        count = self.key_count
         return {"keys": done} | ({} if count is None else {"keys_total": count * len(self.domains)})
 
     def __iter__(self) -> Iterator[tuple[str, Batch]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import msgspec
 
@@ -13,6 +13,7 @@ from mesbatch.codec.rows import Shape
 from mesbatch.errors import InvalidJob, InvalidPage, InvalidRequest, NoPrincipal, NotAcceptable, UnsupportedMediaType
 from mesbatch.jobs.owner import owner_text
 from mesbatch.store.inputs import check_inputs
+from mesbatch.trace.words import Words
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
@@ -46,35 +47,45 @@ class HttpRequest:
         return self.http_version in {"1.0", "0.9"}
 
 
-class EventsRequest(msgspec.Struct):
-    """Body of ``POST /events``, with its ids as they stand in it; unknown members are ignored, as older servers did."""
+class Body(msgspec.Struct):
+    """Members of a request's body; those of `with_inputs` go to the function as they stand in it."""
 
-    profile: str
-    container_ids: msgspec.Raw
-    domains: list[str]
-    params: dict[str, Any] = {}  # msgspec copies it
+    @classmethod
+    def own(cls) -> tuple[str, ...]:
+        """The members that are no inputs."""
+        return cls.__struct_fields__
 
     def inputs(self) -> dict[str, msgspec.Raw]:
-        """The members that go to the function as large inputs, as they stand in the body; none but in `with_inputs`."""
-        names = self.__struct_fields__[len(EventsRequest.__struct_fields__) :]
-        encoded = self.__struct_encode_fields__[len(EventsRequest.__struct_fields__) :]
-        found = ((name, getattr(self, field)) for field, name in zip(names, encoded))
+        """The members that go to the function as large inputs; none but in `with_inputs`."""
+        own = len(self.own())
+        names = zip(self.__struct_fields__[own:], self.__struct_encode_fields__[own:])
+        found = ((name, getattr(self, field)) for field, name in names)
         return {name: raw for name, raw in found if len(memoryview(raw))}
 
 
-def with_inputs(names: Sequence[str]) -> type[EventsRequest]:
-    """Make the body of a route that takes the members *names*, where a client sends them, as large inputs.
+Kind = TypeVar("Kind", bound=Body)
+
+
+def with_inputs(kind: type[Kind], names: Sequence[str]) -> type[Kind]:
+    """Make the *kind* of body that takes the members *names*, too, where a client sends them, as large inputs.
 
     Raises:
         InvalidJob: a name that no input can have, or that another member has.
     """
     check_inputs(dict.fromkeys(names))
-    if taken := [name for name in names if name in EventsRequest.__struct_fields__]:
+    own = kind.__struct_fields__
+    if taken := [name for name in names if name in own]:
         raise InvalidJob(f"{taken[0]!r} is a member of its own, and no input")
     fields = {f"input_{position}": name for position, name in enumerate(names)}
     members = [(field, msgspec.Raw, msgspec.Raw(b"")) for field in fields]
-    made = msgspec.defstruct("EventsRequestWithInputs", members, bases=(EventsRequest,), rename=fields)
-    return cast("type[EventsRequest]", made)
+    made = msgspec.defstruct(
+        f"{kind.__name__}WithInputs",
+        members,
+        bases=(kind,),
+        rename=fields,
+        namespace={"own": classmethod(lambda _: own)},
+    )
+    return cast("type[Kind]", made)
 
 
 def negotiate(request: HttpRequest, *offered: str) -> str:
@@ -117,10 +128,8 @@ def name_principal(principal: Principal) -> str:
         raise NoPrincipal(f"this route is for a user that the application knows: {error}") from error
 
 
-def read_events(
-    request: HttpRequest, max_body: int, known: Collection[str], kind: type[EventsRequest] = EventsRequest
-) -> EventsRequest:
-    """Read the body of the request, of some *kind*; *known* are the domains that it may name.
+def read_body(request: HttpRequest, max_body: int, kind: type[Kind]) -> Kind:
+    """Read the body of the request, of some *kind*.
 
     A body may be compressed by gzip; *max_body* counts its bytes as they come and as they are decompressed.
 
@@ -128,21 +137,24 @@ def read_events(
         UnsupportedMediaType: it is not said to be JSON: a page of another site can send any other type unasked; or it
             is compressed in another way.
         BodyTooLarge: it has more than *max_body* bytes; it was not read, or not to its end.
-        InvalidRequest: it is no JSON object of this kind, or names a domain that is not known.
+        InvalidRequest: it is no JSON object of this kind.
     """
     mimetype = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if mimetype != JSON:
         raise UnsupportedMediaType(f"the body must have Content-Type: {JSON}, got {mimetype[:80] or 'none'}")
     try:
-        events = msgspec.json.decode(request.read_body(max_body), type=kind)
+        return msgspec.json.decode(request.read_body(max_body), type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # a validation error is a decode error
         raise InvalidRequest(f"the body is not what this route takes: {error}") from error
-    if not events.domains:
-        raise InvalidRequest(f"domains is empty; known are {', '.join(known)}")
-    if unknown := [domain for domain in events.domains if domain not in known]:
-        raise InvalidRequest(f"unknown domain {unknown[0]!r:.80}; known are {', '.join(known)}")
-    events.domains = list(dict.fromkeys(events.domains))
-    return events
+
+
+def check_names(names: Sequence[str], known: Collection[str], words: Words) -> tuple[str, ...]:
+    """Give *names*, each once, if all of them are *known*; else raise InvalidRequest."""
+    if not names:
+        raise InvalidRequest(f"{words.many} is empty; known are {', '.join(known)}")
+    if unknown := [name for name in names if name not in known]:
+        raise InvalidRequest(f"unknown {words.one} {unknown[0]!r:.80}; known are {', '.join(known)}")
+    return tuple(dict.fromkeys(names))
 
 
 def read_count(request: HttpRequest, parameter: str) -> int:

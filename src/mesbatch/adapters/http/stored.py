@@ -13,17 +13,21 @@ from mesbatch.store import ResultReader, Store
 from mesbatch.store.account import ResultManifest
 from mesbatch.store.result_json import result_json
 from mesbatch.store.stored_lines import Steps, stored_lines, stored_steps
+from mesbatch.trace.words import TRACE_WORDS, Words
 
 
-def page_answer(request: HttpRequest, result: ResultReader, domain: str, offset: int, limit: int) -> Answer:
+def page_answer(
+    request: HttpRequest, result: ResultReader, domain: str, offset: int, limit: int, words: Words = TRACE_WORDS
+) -> Answer:
     """Answer with rows of *result* as the JSON object; see `mesbatch.adapters.flask.page`."""
-    body = result_json(result, [domain] if domain else None, offset=offset, limit=limit)
+    body = result_json(result, [domain] if domain else None, offset=offset, limit=limit, words=words)
     return stored_answer(request, body, JSON, result.manifest, [domain, offset, limit])
 
 
 def table_answer(
-    request: HttpRequest, mimetype: str, result: ResultReader, domain: str, offset: int, limit: int, style: CsvStyle
-) -> Answer:
+    request: HttpRequest, mimetype: str, result: ResultReader, domain: str, offset: int, limit: int, style: CsvStyle,
+    words: Words = TRACE_WORDS,
+) -> Answer:  # fmt: skip
     """Answer with rows of one *domain* of *result* as CSV or an Arrow stream, converted chunk by chunk.
 
     Raises:
@@ -32,10 +36,10 @@ def table_answer(
     manifest = result.manifest
     names = list(manifest.domains)
     if not domain and len(names) != 1:
-        raise InvalidPage(f"a table is one domain: ask with domain= for one of {', '.join(names)}")
+        raise InvalidPage(f"a table is one {words.one}: ask with {words.one}= for one of {', '.join(names)}")
     name = domain or names[0]
     if name in manifest.failed_domains:
-        raise InvalidPage(f"the domain {name!r} is not whole, and a table has no place to say so; ask for JSON")
+        raise InvalidPage(f"the {words.one} {name!r} is not whole, and a table has no place to say so; ask for JSON")
     if mimetype == CSV:
         from mesbatch.store.result_csv import result_csv
 
@@ -52,13 +56,14 @@ def table_answer(
 
 
 def lines_answer(
-    request: HttpRequest, store: Store, job_id: str, first: int, mimetype: str = NDJSON, *, lean: bool = False
-) -> Answer:
+    request: HttpRequest, store: Store, job_id: str, first: int, mimetype: str = NDJSON, *, lean: bool = False,
+    words: Words = TRACE_WORDS,
+) -> Answer:  # fmt: skip
     """Answer with the NDJSON stream of a job, as bytes or in the *lean* steps of `stored_steps`."""
     body: ByteStream | Steps = (
-        stored_steps(store, job_id, from_=first, progress=SILENCE_SECONDS)
+        stored_steps(store, job_id, from_=first, progress=SILENCE_SECONDS, words=words)
         if lean
-        else stored_lines(store, job_id, from_=first, progress=SILENCE_SECONDS)
+        else stored_lines(store, job_id, from_=first, progress=SILENCE_SECONDS, words=words)
     )
     return stored_answer(request, body, mimetype, manifest_of(store, job_id), [first])
 

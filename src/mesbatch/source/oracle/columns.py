@@ -81,11 +81,13 @@ def _describe(info: Any) -> Column:
 
 
 @cache
-def type_handler(*, inline_lobs: bool, strip_char: bool, texts: Texts = "raise") -> TypeHandler:
+def type_handler(
+    *, inline_lobs: bool, strip_char: bool, texts: Texts = "raise", exact_numbers: bool = True
+) -> TypeHandler:
     """Make the handler that tells the driver how to fetch each column; the same function for the same choice.
 
     *texts* says what becomes of text that is no UTF-8: the driver raises, or it is replaced, given in base64, or comes
-    with its wrong bytes escaped.
+    with its wrong bytes escaped. Without *exact_numbers* every NUMBER comes as the driver gives it by itself.
     """
     converters: dict[Any, Callable[[Any], Any] | None] = dict.fromkeys(TEXTS, in_base64 if texts == "base64" else None)
     if strip_char:
@@ -96,7 +98,7 @@ def type_handler(*, inline_lobs: bool, strip_char: bool, texts: Texts = "raise")
     def handle(cursor: Any, metadata: Any) -> Any:
         kind = metadata.type_code
         if kind is oracledb.DB_TYPE_NUMBER:
-            return None if _is_exact(metadata) else cursor.var(Decimal, arraysize=cursor.arraysize)
+            return None if not exact_numbers or _is_exact(metadata) else cursor.var(Decimal, arraysize=cursor.arraysize)
         if kind in INLINE:  # said in either case: oracledb.defaults.fetch_lobs may say otherwise
             return cursor.var(INLINE[kind] if inline_lobs else kind, arraysize=cursor.arraysize)
         if kind in TEXTS and (errors is not None or converters[kind] is not None):

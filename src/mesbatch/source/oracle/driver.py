@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from socket import SHUT_RDWR, socket
-from typing import Any
+from typing import Any, Literal
 
 from mesbatch.batch import Column
 from mesbatch.errors import (
@@ -30,6 +30,7 @@ from mesbatch.source.oracle.rows import ARRAY_ROWS, OracleRows, array_rows, rows
 from mesbatch.source.oracle.texts import CheckedTexts, NamedFailures, find_refusal, naming
 from mesbatch.source.session import Params, Rows, Session, Source
 
+Numbers = Literal["exact", "driver"]
 NLS_SORT = "SELECT value FROM nls_session_parameters WHERE parameter = 'NLS_SORT'"
 
 
@@ -40,6 +41,7 @@ class FetchModes:
     lobs: LobPolicy = "whole"
     lob_limit: int | None = None
     strip_char: bool = False
+    numbers: Numbers = "exact"
 
 
 class OracleDriver(DbapiDriver):
@@ -163,7 +165,10 @@ class OracleDriver(DbapiDriver):
         cursor = session.connection.cursor()
         modes = self._modes
         cursor.outputtypehandler = type_handler(
-            inline_lobs=modes.lobs == "inline", strip_char=modes.strip_char, texts=texts
+            inline_lobs=modes.lobs == "inline",
+            strip_char=modes.strip_char,
+            texts=texts,
+            exact_numbers=modes.numbers == "exact" or session.columnar,  # Arrow has the declared types
         )
         cursor.arraysize = ARRAY_ROWS  # the driver's own arrays do not grow later
         return cursor

@@ -10,7 +10,7 @@ from mesbatch.errors import UnknownSource
 from mesbatch.source.connect import find_source
 from mesbatch.source.databases import modules_of
 from mesbatch.source.oracle import errors as oracle_errors
-from mesbatch.source.oracle.driver import FetchModes, OracleDriver, pool_source
+from mesbatch.source.oracle.driver import FetchModes, Numbers, OracleDriver, pool_source
 from mesbatch.source.oracle.lobs import Loan, LobPolicy
 from mesbatch.source.session import Session, Source
 
@@ -37,6 +37,8 @@ class OracleSource:
         lobs: The treatment of CLOB and BLOB columns: ``whole``, ``inline``, ``slices``, ``omit`` or ``refuse``.
         lob_limit: The largest LOB, in bytes of a BLOB and characters of a CLOB; by default the reader's ``max_bytes``.
         strip_char: True takes off the blanks that pad CHAR values.
+        numbers: ``exact`` gives a NUMBER as an int or float where that holds every value of its column, and else as a
+            Decimal; ``driver`` gives what the driver gives by itself. Arrow has the declared types either way.
         call_timeout: Seconds for one round trip on our own connections; the read's ``timeout`` bounds all of them
             together.
 
@@ -54,11 +56,14 @@ class OracleSource:
     lobs: LobPolicy = "whole"
     lob_limit: int | None = None
     strip_char: bool = False
+    numbers: Numbers = "exact"
     call_timeout: float | None = None
 
     def __post_init__(self) -> None:
         if self.lobs not in get_args(LobPolicy):
             raise ValueError(f"lobs must be one of {', '.join(get_args(LobPolicy))}; got {self.lobs!r}")
+        if self.numbers not in get_args(Numbers):
+            raise ValueError(f"numbers must be one of {', '.join(get_args(Numbers))}; got {self.numbers!r}")
         for name in ("lob_limit", "call_timeout"):
             value = getattr(self, name)
             if value is not None and not value > 0:
@@ -96,7 +101,7 @@ class OracleSource:
         if not isinstance(session.driver, OracleDriver):
             session.close()
             raise UnknownSource(f"OracleSource reads Oracle; {source.label} is {session.driver.dialect}")
-        modes = FetchModes(self.lobs, self.lob_limit, self.strip_char)
+        modes = FetchModes(self.lobs, self.lob_limit, self.strip_char, self.numbers)
         connection = session.connection
         if not session.owned:
             session.driver = OracleDriver(connection, modes)

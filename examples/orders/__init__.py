@@ -1,0 +1,1 @@
+"""A dashboard of orders by dates: no trace, no container ids."""
