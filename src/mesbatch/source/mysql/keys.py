@@ -150,7 +150,7 @@ class MysqlKeys(KeyForms):
                     cursor.execute(f"INSERT IGNORE INTO {table} VALUES {places}", tuple(some))
         return table
 
-    def table_keys(self, query: KeyedQuery, table: str) -> str:
+    def table_keys(self, query: KeyedQuery, table: str, first: Any) -> str:
         return f"SELECT mesbatch_key FROM {table}"
 
     def table_removals(self, table: str) -> tuple[str, ...]:
