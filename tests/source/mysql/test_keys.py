@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
 
@@ -179,9 +180,17 @@ def test_numbers_that_are_equal_in_some_lists_only_are_refused(
 
 def test_years_and_floats_that_are_equal_in_every_list_are_found(rig, mysql_admin, new_name):
     mysql_admin(f"create table {new_name} (k year, n bigint, d double)")
-    mysql_admin(f"insert into {new_name} values (0, 7, 9007199254740992), (2020, 8, 8)")
-    for key in (0, 2020):
-        keys = [key, *range(3_000, 4_100)]
-        assert read(f"select k from {new_name} where k in (:keys)", rig.url, keys=keys)[0] == [(key,)]
+    mysql_admin(f"insert into {new_name} values (1901, 7, 9007199254740992), (2020, 8, 8)")
+    keys = [0, 2020, *range(3_000, 4_100)]
+    assert read(f"select k from {new_name} where k in (:keys)", rig.url, keys=keys)[0] == [(2020,)]
     assert read(f"select n from {new_name} where n in (:keys)", rig.url, keys=[7.0, 7.5])[0] == [(7,)]
     assert read(f"select d from {new_name} where d in (:keys)", rig.url, keys=[2.0**53, 7.5])[0] == [(2.0**53,)]
+
+
+@pytest.mark.parametrize("more", [0, 1_100])
+@pytest.mark.parametrize("kind", ["uuid", "varchar(40) character set utf8mb4 collate utf8mb4_nopad_bin"])
+def test_uuids_are_keys_of_a_column_that_is_not_in_the_result(rig, mysql_admin, new_name, kind, more):
+    mysql_admin(f"create table {new_name} (k {kind})")
+    mysql_admin(f"insert into {new_name} values ('{UUID(int=7)}'), ('{UUID(int=8)}')")
+    keys = [UUID(int=n) for n in (7, *range(100, 100 + more))]
+    assert read(f"select count(*) from {new_name} where k in (:keys)", rig.url, keys=keys)[0] == [(1,)]

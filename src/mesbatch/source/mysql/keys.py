@@ -11,6 +11,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from itertools import islice
 from typing import Any
+from uuid import UUID
 
 from mesbatch.errors import InvalidKey, NotSplittable, StatementError
 from mesbatch.source.key_forms import (
@@ -111,7 +112,7 @@ class MysqlKeys(KeyForms):
         if isinstance(keys[0], datetime) and any(key.tzinfo is not None for key in keys):
             raise InvalidKey("MySQL keeps no time zones: pass times without one, in the zone of the session")
         _check_numbers(query, keys)
-        return keys
+        return [str(key) for key in keys] if isinstance(keys[0], UUID) else keys  # not every driver writes them
 
     def array(self, session: Session, query: KeyedQuery, keys: list[Any]) -> KeyText:
         """A JSON array where its values can have the column's type and collation, else a list of literals, which take
