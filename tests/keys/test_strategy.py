@@ -209,3 +209,24 @@ def test_an_adbc_connection_has_no_temporary_tables(postgres_url):
         with pytest.raises(StatementError, match="'temporary-table' is not known"):
             next(read_sql_iter(sql, con, keys=["pg_class"], strategy="temporary-table"))
         assert list(read_sql_iter(sql, con, keys=["pg_class"], strategy="array"))  # nothing was begun
+
+
+@pytest.mark.parametrize("kind", ["int8", "numeric", "float8"])
+@pytest.mark.parametrize("strategy", ["auto", "in-list", "array"])
+def test_whole_numbers_of_more_than_64_bits_are_keys_by_adbc(postgres_url, kind, strategy):
+    """Arrow's integers have 64 bits."""
+    adbc = pytest.importorskip("adbc_driver_postgresql.dbapi", reason="no driver of adbc: the extra is not installed")
+    rows = [1, 2**62] if kind == "int8" else [1, 2**62, 2**63, -(2**70)]
+    table = f"(values {', '.join(f'({row}::{kind})' for row in rows)}) t (k)"
+    with adbc.connect(postgres_url) as con:
+        for keys in ([2**63, 1], [-(2**70), 1, 2**62], [2**200]):
+            expected = [row for row in rows if row in keys]
+            with read_sql_iter(
+                f"select k from {table} where k in (:keys)", con, keys=keys, strategy=strategy
+            ) as reader:
+                assert sorted(int(k) for batch in reader for (k,) in batch.rows) == sorted(expected)
+            if strategy == "in-list":
+                continue
+            counting = f"select count(*) from {table} where k in (:keys)"
+            with read_sql_iter(counting, con, keys=keys, strategy=strategy) as reader:
+                assert [row for batch in reader for row in batch.rows] == [(len(expected),)]

@@ -77,6 +77,7 @@ _ACCEPTED: list[tuple[Callable[[pa.DataType], bool], frozenset[type]]] = [
     (_types.is_duration, frozenset({timedelta})),
     (_types.is_list, frozenset({list})),
     (_types.is_struct, frozenset({dict})),
+    (_types.is_map, frozenset({dict})),
 ]
 
 

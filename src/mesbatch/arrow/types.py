@@ -151,22 +151,29 @@ _NAMES = {pa.bool_(): "bool_", pa.float64(): "float64", pa.float32(): "float32",
 
 
 def _duckdb_type(column: Column) -> pa.DataType | None:
-    """By its name; a nested type or an enum is left to its values."""
+    """By its name; a structure, a union and what contains them are left to their values."""
     name = column.type or ""
     if name == "decimal":
         return decimal_type(column.precision or 18, column.scale or 0)
     if (array := _DUCKDB_ARRAY.fullmatch(name)) is not None:
         item = _duckdb_type(Column(column.name, array[1]))
         return None if item is None else pa.list_(item)
+    if (members := _DUCKDB_MAP.fullmatch(name)) is not None:
+        # A structure or a list as a key is none that Python's dictionaries take: DuckDB gives another value then.
+        key, item = (_duckdb_type(Column(column.name, member)) for member in members.groups())
+        return None if key is None or item is None or pa.types.is_nested(key) else pa.map_(key, item)
     if (decimal := _DUCKDB_DECIMAL.fullmatch(name)) is not None:
         return decimal_type(int(decimal[1]), int(decimal[2]))
-    return pa.string() if name.startswith("enum(") else DUCKDB.get(name)
+    return pa.string() if _DUCKDB_ENUM.fullmatch(name) else DUCKDB.get(name)
 
 
 _DECIMAL = re.compile(r"decimal(128|256)\((\d+)(?:, *(\d+))?\)")
 _LIST = re.compile(r"list<(?:item: )?(.+)>")
 _ZONED = re.compile(r"timestamp\[(s|ms|us|ns), *(?:tz=)?([\w/+:-]+)\]")
-_DUCKDB_ARRAY = re.compile(r"(.+)\[\d*\]")
+_DUCKDB_ARRAY = re.compile(r"(.+)\[\d*\]", re.DOTALL)
+_ENUM = r"enum\((?:'(?:[^']|'')*'(?:, )?)*\)"
+_DUCKDB_ENUM = re.compile(_ENUM)
+_DUCKDB_MAP = re.compile(rf"map\(((?:{_ENUM}|decimal\(\d+,\d+\)|[^(),'])+), (.+)\)", re.DOTALL)
 _DUCKDB_DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
 
 

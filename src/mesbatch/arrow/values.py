@@ -120,6 +120,8 @@ def _make(values: Sequence[Any], type_: pa.DataType, forms: Mapping[type, Form],
         values = _converted(values, accepted, forms)
     if pa.types.is_list(type_):
         return _make_lists(values, type_, asked=asked)
+    if pa.types.is_map(type_):
+        return _make_maps(values, type_, asked=asked)
     if pa.types.is_timestamp(type_) or pa.types.is_time(type_):
         _check_zones(values, aware=pa.types.is_timestamp(type_) and type_.tz is not None)
     try:
@@ -160,15 +162,37 @@ def _converted(values: Sequence[Any], accepted: frozenset[type], forms: Mapping[
 
 
 def _make_lists(values: Sequence[list[Any] | None], type_: pa.DataType, *, asked: bool) -> pa.Array:
+    offsets, (items,) = _make_items(values, [(type_.value_type, values)], asked=asked)
+    return pa.ListArray.from_arrays(offsets, items, type=type_, mask=_missing(values))
+
+
+def _make_maps(values: Sequence[dict[Any, Any] | None], type_: pa.DataType, *, asked: bool) -> pa.Array:
+    items = [None if value is None else value.values() for value in values]
+    offsets, members = _make_items(values, [(type_.key_type, values), (type_.item_type, items)], asked=asked)
+    return pa.MapArray.from_arrays(offsets, *members, type=type_, mask=_missing(values))
+
+
+def _make_items(
+    values: Sequence[Any], members: Sequence[tuple[pa.DataType, Sequence[Any]]], *, asked: bool
+) -> tuple[pa.Array, list[pa.Array]]:
+    """Make the items of nested *values* one array for each of *members*, a type and what it has of each value.
+
+    With them come the offsets at which the values begin.
+    """
     offsets = [0, *accumulate(len(value or ()) for value in values)]
-    forms = forms_for(type_.value_type, declared=True, asked=asked, nested=True)
-    try:
-        items = _make([item for value in values for item in value or ()], type_.value_type, forms, asked=asked)
-    except Misfit as misfit:
-        row = bisect_right(offsets, misfit.position) - 1
-        raise Misfit(row, values[row]) from misfit
-    missing = pa.array([value is None for value in values])
-    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), items, type=type_, mask=missing)
+    arrays = []
+    for type_, parts in members:
+        forms = forms_for(type_, declared=True, asked=asked, nested=True)
+        try:
+            arrays.append(_make([item for part in parts for item in part or ()], type_, forms, asked=asked))
+        except Misfit as misfit:
+            row = bisect_right(offsets, misfit.position) - 1
+            raise Misfit(row, values[row]) from misfit
+    return pa.array(offsets, pa.int32()), arrays
+
+
+def _missing(values: Sequence[Any]) -> pa.Array:
+    return pa.array([value is None for value in values])
 
 
 def _is_finite(value: Any) -> bool:
@@ -189,7 +213,7 @@ def _check_zones(values: Sequence[Any], *, aware: bool) -> None:
 
 
 def _check_members(values: Sequence[Any], array: pa.Array) -> None:
-    """Refuse what a dictionary holds beside the members of the type, which pyarrow would leave out."""
+    """Refuse a dictionary with other members than the type's: pyarrow would leave some out, and make others up."""
     for position, (value, made) in enumerate(zip(values, array.to_pylist())):
         if not _holds(made, value):
             raise Misfit(position, value)
@@ -197,7 +221,7 @@ def _check_members(values: Sequence[Any], array: pa.Array) -> None:
 
 def _holds(made: Any, value: Any) -> bool:
     if isinstance(value, dict) and isinstance(made, dict):
-        return value.keys() <= made.keys() and all(_holds(made[name], item) for name, item in value.items())
+        return value.keys() == made.keys() and all(_holds(made[name], item) for name, item in value.items())
     if isinstance(value, list | tuple) and isinstance(made, list | tuple):
         return len(made) == len(value) and all(map(_holds, made, value))
     return True

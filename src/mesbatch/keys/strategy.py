@@ -113,7 +113,7 @@ class TemporaryTable:
     def start(self, session: Session, query: KeyedQuery, part: Part, max_bytes: int) -> Rows:
         table = session.driver.keys.fill_table(session, query, part.lists(), part.first)
         try:
-            text = KeyText(session.driver.keys.table_keys(query, table), [])
+            text = KeyText(session.driver.keys.table_keys(query, table, part.first), [])
             rows = session.execute(*_in_order(session, query, text), max_bytes)
         except BaseException:
             _drop(session, table)

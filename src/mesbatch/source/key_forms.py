@@ -136,8 +136,8 @@ class KeyForms:
         """
         raise self.lacks("temporary-table", session)
 
-    def table_keys(self, query: KeyedQuery, table: str) -> str:
-        """The SELECT of all keys of a temporary table."""
+    def table_keys(self, query: KeyedQuery, table: str, first: Any) -> str:
+        """The SELECT of all keys of a temporary table, of which *first* is the first."""
         return f"SELECT key FROM {table}"
 
     def table_removals(self, table: str) -> tuple[str, ...]:

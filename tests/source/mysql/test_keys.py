@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from decimal import Decimal
+from uuid import UUID
 
 import pytest
 
@@ -151,3 +153,48 @@ def test_a_limited_statement_is_ordered_by_its_key_and_not_by_a_text(rig, mysql_
     mysql_admin(f"insert into {new_name} values (1, 'c'), (2, 'A'), (3, 'b'), (4, 'a')")
     rows, _ = read(f"select * from {new_name} where k in (:keys) limit 100", rig.url, keys=["a", "B", "c"])
     assert [k.lower() for _, k in rows] == ["a", "a", "b", "c"]
+
+
+@pytest.mark.parametrize("strategy", ["auto", "in-list", "array"])
+@pytest.mark.parametrize("more", [0, 1_100])
+@pytest.mark.parametrize(
+    ("declared", "values", "keys", "further"),
+    [
+        ("year", [2020, 1999], [20], range(3_000, 4_100)),
+        ("year", [2020, 1999], [99.0], [float(n) for n in range(3_000, 4_100)]),
+        ("year", [2020, 1999], [Decimal(20)], [Decimal(n) for n in range(3_000, 4_100)]),
+        ("bigint unsigned", [2**53 + 1], [2.0**53], [n + 0.5 for n in range(1_100)]),
+        ("bigint", [-(2**53) - 1], [-(2.0**53)], [n + 0.5 for n in range(1_100)]),
+        ("decimal(30)", [2**53 + 1], [2.0**53], [n + 0.5 for n in range(1_100)]),
+    ],
+)  # fmt: skip
+def test_numbers_that_are_equal_in_some_lists_only_are_refused(
+    rig, mysql_admin, new_name, declared, values, keys, further, more, strategy
+):
+    mysql_admin(f"create table {new_name} (k {declared})")
+    mysql_admin(f"insert into {new_name} values {', '.join(f'({value})' for value in values)}")
+    with pytest.raises(InvalidKey, match=r"pass years of four digits|pass int or Decimal"):
+        read(
+            f"select k from {new_name} where k in (:keys)",
+            rig.url,
+            keys=[*keys, *list(further)[:more]],
+            strategy=strategy,
+        )
+
+
+def test_years_and_floats_that_are_equal_in_every_list_are_found(rig, mysql_admin, new_name):
+    mysql_admin(f"create table {new_name} (k year, n bigint, d double)")
+    mysql_admin(f"insert into {new_name} values (1901, 7, 9007199254740992), (2020, 8, 8)")
+    keys = [0, 2020, *range(3_000, 4_100)]
+    assert read(f"select k from {new_name} where k in (:keys)", rig.url, keys=keys)[0] == [(2020,)]
+    assert read(f"select n from {new_name} where n in (:keys)", rig.url, keys=[7.0, 7.5])[0] == [(7,)]
+    assert read(f"select d from {new_name} where d in (:keys)", rig.url, keys=[2.0**53, 7.5])[0] == [(2.0**53,)]
+
+
+@pytest.mark.parametrize("more", [0, 1_100])
+@pytest.mark.parametrize("kind", ["uuid", "varchar(40) character set utf8mb4 collate utf8mb4_nopad_bin"])
+def test_uuids_are_keys_of_a_column_that_is_not_in_the_result(rig, mysql_admin, new_name, kind, more):
+    mysql_admin(f"create table {new_name} (k {kind})")
+    mysql_admin(f"insert into {new_name} values ('{UUID(int=7)}'), ('{UUID(int=8)}')")
+    keys = [UUID(int=n) for n in (7, *range(100, 100 + more))]
+    assert read(f"select count(*) from {new_name} where k in (:keys)", rig.url, keys=keys)[0] == [(1,)]

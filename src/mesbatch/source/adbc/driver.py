@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -37,8 +38,22 @@ class _PostgresKeys(PostgresKeys):
 
     strategies = PostgresKeys.strategies - {"temporary-table"}
 
+    def bound(self, query: KeyedQuery, keys: list[Any]) -> list[Any]:
+        """Whole numbers of more than 64 bits, which Arrow's integers have not, as decimals."""
+        fitting = super().bound(query, keys)
+        return fitting if _are_short(fitting) else [Decimal(key) for key in fitting]
+
+    def as_array(self, keys: list[Any]) -> Any:
+        """As one bind; whole numbers of more than 64 bits as PostgreSQL's own literal."""
+        return super().as_array(keys) if _are_short(keys) else f"{{{','.join(map(str, keys))}}}"
+
     def fill_table(self, session: Session, query: KeyedQuery, lists: Iterable[list[Any]], first: Any) -> str:
         raise self.lacks("temporary-table", session)
+
+
+def _are_short(keys: list[Any]) -> bool:
+    """True where none of *keys*, which ascend, is a whole number of more than 64 bits."""
+    return not isinstance(keys[0], int) or (keys[0] >= -(2**63) and keys[-1] < 2**63)
 
 
 def make_driver(connection: Any) -> AdbcDriver:

@@ -12,6 +12,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from itertools import islice
 from typing import Any
+from uuid import UUID
 
 from mesbatch.errors import ColumnNameError, InvalidKey, NotSplittable, StatementError
 from mesbatch.source.key_forms import (
@@ -46,6 +47,7 @@ READERS: dict[str, Callable[[str], Any]] = {
 LONGEST = 768  # characters of utf8mb4 in InnoDB's longest index, of 3,072 bytes
 KEYS_PER_INSERT = 1_000
 ALL_ROWS = 2**64 - 1
+MOST_EXACT = 2**53  # a whole number beyond it has no double of its own
 JSON_TABLE_SINCE = {True: (10, 6), False: (8, 0, 4)}  # MariaDB, MySQL
 
 
@@ -119,7 +121,8 @@ class MysqlKeys(KeyForms):
     def bound(self, query: KeyedQuery, keys: list[Any]) -> list[Any]:
         if isinstance(keys[0], datetime) and any(key.tzinfo is not None for key in keys):
             raise InvalidKey("MySQL keeps no time zones: pass times without one, in the zone of the session")
-        return keys
+        _check_numbers(query, keys)
+        return [str(key) for key in keys] if isinstance(keys[0], UUID) else keys  # not every driver writes them
 
     def array(self, session: Session, query: KeyedQuery, keys: list[Any]) -> KeyText:
         """A JSON array where its values can have the column's type and collation, else a list of literals, which take
@@ -160,7 +163,7 @@ class MysqlKeys(KeyForms):
                     cursor.execute(f"INSERT IGNORE INTO {table} VALUES {places}", tuple(some))
         return table
 
-    def table_keys(self, query: KeyedQuery, table: str) -> str:
+    def table_keys(self, query: KeyedQuery, table: str, first: Any) -> str:
         return f"SELECT mesbatch_key FROM {table}"
 
     def table_removals(self, table: str) -> tuple[str, ...]:
@@ -200,6 +203,25 @@ def column_of(kind: str | None, collation: str) -> MysqlColumn:
 
 def _collation(query: KeyedQuery) -> str:
     return query.column.collation if isinstance(query.column, MysqlColumn) else ""
+
+
+def _check_numbers(query: KeyedQuery, keys: list[Any]) -> None:
+    """Refuse numbers that are equal to the column's in one list and not in another.
+
+    A year of two digits stands for one of four where the server reads constants, and not in a list that it makes a
+    table of. A float alone is compared as the whole number that it is, and among fractions all are compared as doubles.
+
+    Raises:
+        InvalidKey: there are some.
+    """
+    kind, first, last = query.column.type, keys[0], keys[-1]
+    if kind == "year" and (short := next((key for key in keys if 0 < key < 100), None)) is not None:
+        raise InvalidKey(f"MySQL reads {short!r} as a year of this century or the last: pass years of four digits")
+    if isinstance(first, float) and kind in ("integer", "decimal") and not -MOST_EXACT < first <= last < MOST_EXACT:
+        raise InvalidKey(
+            f"one of the keys from {first!r} to {last!r} is a float of 2**53 or more, which equals several numbers of "
+            f"their column, of type {kind}: pass int or Decimal"
+        )
 
 
 def _has_array(query: KeyedQuery, key_type: type | None) -> bool:

@@ -8,7 +8,7 @@ from itertools import count
 from typing import Any
 
 from mesbatch.batch import Column, Row
-from mesbatch.errors import ConnectionClosed, ConnectionLost, DatabaseBusy, SnapshotTooOld
+from mesbatch.errors import ConnectionClosed, ConnectionLost, DatabaseBusy, ReadInterrupted, SnapshotTooOld
 from mesbatch.source.dbapi import DbapiDriver
 from mesbatch.source.postgres.text_values import ReadRows
 from mesbatch.source.session import Params, Rows, Session
@@ -46,7 +46,15 @@ class ServerDriver(DbapiDriver):
         if snapshot is None:
             ((exported,),) = self.fetch_all(session, "SELECT pg_export_snapshot()", None)
             return str(exported)
-        self.run(session, f"SET TRANSACTION SNAPSHOT '{snapshot}'")
+        try:
+            self.run(session, f"SET TRANSACTION SNAPSHOT '{snapshot}'")
+        except Exception as error:
+            if self.meaning_of(error) is not None:
+                raise
+            raise ReadInterrupted(
+                f"the snapshot that all of this read is to see is gone, with the connection that exported it: {error}; "
+                "read again"
+            ) from error
         return snapshot
 
     def is_transient(self, error: BaseException) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
-from mesbatch.errors import InvalidKey
+from mesbatch.errors import InvalidKey, NotSplittable
 from mesbatch.source.key_forms import (
     KEYS_PER_LIST,
     FilterColumn,
@@ -23,6 +23,7 @@ from mesbatch.source.session import Session
 
 AFFINITIES = {0x42: "text", 0x43: "numeric", 0x44: "integer", 0x45: "real"}  # P5 of a comparison; else none
 AFFINITY_MASK = 0x47
+MOST_EXACT = 2**53  # whole numbers up to here are exact in a real column
 
 
 class SqliteKeys(KeyForms):
@@ -56,39 +57,51 @@ class SqliteKeys(KeyForms):
 
     def best(self, session: Session, query: KeyedQuery, keys: KeysOfRead, *, in_parts: bool) -> StrategyName:
         """A table takes 0.8 of the time of sorted lists, whatever its share of the rows: no text, no binds."""
-        if session.owned and not in_parts and len(keys) > KEYS_PER_LIST and _is_kept(keys, str | int | float):
+        is_kept = _is_kept(keys, str | int | float) and _is_comparable(query, keys.first(), keys.last())
+        if session.owned and not in_parts and len(keys) > KEYS_PER_LIST and is_kept:
             return "temporary-table"
         return "in-list"
 
     def best_whole(self, session: Session, query: KeyedQuery, keys: KeysOfRead) -> StrategyName:
         """An array where JSON holds the keys exactly, else a list as long as SQLite takes."""
+        if len(keys) and not _is_comparable(query, keys.first(), keys.last()):
+            return "in-list"
         if session.owned and keys.on_disk:
             return "temporary-table"
         return "array" if _is_kept(keys, str | int | float) else "in-list"
 
     def array(self, session: Session, query: KeyedQuery, keys: list[Any]) -> KeyText:
         (bind,) = query.statement.placeholders(1)
-        return KeyText(f"SELECT value FROM json_each({bind})", [_as_json(keys)])
+        _check_comparable(query, keys)
+        return KeyText(f"SELECT {_operand(query, 'value', keys[0])} FROM json_each({bind})", [_as_json(keys)])
 
     def fill_table(self, session: Session, query: KeyedQuery, lists: Iterable[list[Any]], first: Any) -> str:
         table = new_table_name()
         if session.owned:
             session.driver.run(session, "PRAGMA temp.cache_size=-500")  # a quarter of the usual: filled, read in order
         session.driver.run(session, f"CREATE TEMP TABLE {table} (key PRIMARY KEY) WITHOUT ROWID")
+        try:
+            self._insert(session, query, table, lists)
+        except BaseException:
+            with suppress(Exception):
+                session.driver.run(session, self.table_removals(table)[0])
+            raise
+        return table
+
+    def _insert(self, session: Session, query: KeyedQuery, table: str, lists: Iterable[list[Any]]) -> None:
         # INSERT behind a WITH: sqlite3 sees no change in it, and so opens no transaction on the caller's connection.
         insert = (
             f"WITH arrived (key) AS (SELECT value FROM json_each(?)) INSERT OR IGNORE INTO {table} "
             "SELECT key FROM arrived"
         )
         for keys in lists:
+            _check_comparable(query, keys)
             cursor = session.connection.cursor()
             cursor.execute(insert, (_as_json(keys),))
             cursor.close()
-        return table
 
-    def table_keys(self, query: KeyedQuery, table: str) -> str:
-        """The keys as an expression, where a column without type would compare numbers otherwise than binds do."""
-        return f"SELECT {'key' if query.column.type else '+key'} FROM {table}"
+    def table_keys(self, query: KeyedQuery, table: str, first: Any) -> str:
+        return f"SELECT {_operand(query, 'key', first)} FROM {table}"
 
     def table_removals(self, table: str) -> tuple[str, ...]:
         """While another cursor of the caller's connection is open the table stays, empty, as long as the connection."""
@@ -110,6 +123,35 @@ def _comparisons(session: Session, query: KeyedQuery, ending: str) -> Counter[tu
 def _is_kept(keys: KeysOfRead, types: Any) -> bool:
     """True for keys that come back from a table or a JSON text as they went in."""
     return keys.key_type is not None and issubclass(keys.key_type, types)
+
+
+def _operand(query: KeyedQuery, name: str, key: Any) -> str:
+    """The column *name* of keys such as *key* as an operand that is compared with the filter's column as binds are.
+
+    Between two columns SQLite turns no number into text, as it does for a bind beside a column of text. An expression
+    takes the affinity of the filter's column as a bind does, but in a list it would be rounded for a real column, where
+    a bind is not: see `_is_comparable`. Texts need none (https://www.sqlite.org/datatype3.html#comparisons).
+    """
+    return name if query.column.type or isinstance(key, str) else f"+{name}"
+
+
+def _is_comparable(query: KeyedQuery, first: Any, last: Any) -> bool:
+    """True where keys from *first* to *last* are compared outside of the statement's own list as in it."""
+    return bool(query.column.type) or not isinstance(first, int) or (first >= -MOST_EXACT and last <= MOST_EXACT)
+
+
+def _check_comparable(query: KeyedQuery, keys: list[Any]) -> None:
+    """Refuse whole numbers that a real column would round, where it is not known whether the filter's column is one.
+
+    Raises:
+        NotSplittable: there are some.
+    """
+    if keys and not _is_comparable(query, keys[0], keys[-1]):
+        raise NotSplittable(
+            f"the filter's column is not known, and one of the keys from {keys[0]} to {keys[-1]} is beyond 2**53, "
+            "which a real column would round: they must stand in one list, as strategy='auto' writes them, up to "
+            "32,766; if a column of the result is the filter's own, name it with key="
+        )
 
 
 def _as_json(keys: list[Any]) -> str:
