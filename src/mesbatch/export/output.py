@@ -119,6 +119,8 @@ class Output:
         elif manifest := files.read_manifest():
             self.plan, self.parts = manifest.plan, whole_parts(files, manifest.parts)
             self.complete = len(self.parts) == len(manifest.parts)
+            if self.complete:
+                files.place.remove(files.journal)  # which a run that ended behind its manifest left
         elif journal := files.read_journal():
             self.plan, self.parts = journal[0], whole_parts(files, journal[1])
         elif any(name not in (files.manifest, files.journal) for name in there):

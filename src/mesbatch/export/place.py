@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
 
+from mesbatch.sink.outlet import write_all
+
 
 class PartFile(Protocol):
     """A new file, which gets its name when it is whole."""
@@ -79,7 +81,7 @@ class LocalPlace:
     def write(self, name: str, data: bytes) -> None:
         file = self.create(name)
         try:
-            file.write(data)
+            write_all(file, memoryview(data))
             file.keep()
         except BaseException:
             file.drop()

@@ -1,0 +1,52 @@
+"""Every operation of every scenario fails; a sample for each commit, all of them with ``-m long``."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+import pytest
+
+from tests.faults import disk, exports, reads, wires
+from tests.faults.sweep import count_points, drawn, inject
+
+SCENARIOS = {scenario.name: scenario for scenario in (*reads.SCENARIOS, *exports.SCENARIOS)}
+SAMPLE = 8  # operations of each mode of each scenario
+
+
+@pytest.fixture
+def faulty(monkeypatch):
+    """Let operations count, and let nothing wait long for what will not come."""
+    monkeypatch.setattr("mesbatch.read.part.PAUSES", (0.0, 0.0))
+    with monkeypatch.context() as patch:
+        disk.install(patch)
+        wires.install(patch)
+        yield monkeypatch
+
+
+@pytest.fixture
+def scenario(request, tmp_path, faulty):
+    made = SCENARIOS[request.param]()
+    with ExitStack() as opened:
+        opened.enter_context(made.opened(tmp_path, request.getfixturevalue))
+        yield made
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, indirect=True)
+def test_a_sample_of_failures(scenario, record_property):
+    total = 0
+    for mode in scenario.modes:
+        count = count_points(scenario, mode)
+        total += inject(scenario, mode, drawn(f"{scenario.name} {mode}", count, SAMPLE))
+    record_property("injected", total)
+    assert total
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1_800)
+@pytest.mark.parametrize("scenario", SCENARIOS, indirect=True)
+def test_every_failure(scenario, record_property):
+    total = 0
+    for mode in scenario.modes:
+        total += inject(scenario, mode, range(1, count_points(scenario, mode) + 1))
+    record_property("injected", total)
+    assert total
