@@ -50,6 +50,9 @@ class Scenario(ABC):
         if error is None:
             assert came == self.truth, f"no error, and {came!r:.300} instead of the truth"
 
+    def end(self) -> None:  # noqa: B027
+        """Close what stays open between two uses."""
+
     def left(self) -> list[str]:
         """Name what is still there, such as connections of a server."""
         return []

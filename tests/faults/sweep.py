@@ -9,8 +9,9 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Iterable
-from contextlib import suppress
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,7 @@ def count_points(scenario: Scenario, mode: str) -> int:
         came = scenario.act()
     scenario.check(came, None)
     assert came == scenario.truth, f"{scenario.name}: undisturbed, it gave {came!r:.300}"
+    scenario.end()
     _remove(folder)
     return points.calls
 
@@ -62,22 +64,23 @@ def inject(scenario: Scenario, mode: str, numbers: Iterable[int]) -> int:
     injected = 0
     for at in numbers:
         folder = _folder(scenario)
-        scenario.begin(folder)
         before = _descriptors()
-        came, error = _act(scenario, at, mode)
-        failed = points.failed
+        scenario.begin(folder)
         try:
-            _judge(scenario, came, error, mode)
-            del came, error
+            with _burying() if mode == "dead" else nullcontext():
+                came, error = _act(scenario, at, mode)
+                _judge(scenario, came, error, mode)
+                del came, error
             again = scenario.again()
             assert again == scenario.truth, f"the next one gave {again!r:.300}"
+            scenario.end()
             if mode != "dead":  # its descriptors would have ended with the process
                 _nothing_left(scenario, before)
         except Exception as broken:
-            raise Broken(f"{scenario.name}: {mode}, {_told(failed, at)}: {broken}") from broken
+            raise Broken(f"{scenario.name}: {mode}, {_told(points.failed, at)}: {broken}") from broken
         finally:
             _remove(folder)
-        injected += failed is not None
+        injected += points.failed is not None
     return injected
 
 
@@ -97,6 +100,15 @@ def _judge(scenario: Scenario, came: Any, error: BaseException | None, mode: str
     scenario.check(came, error)
     if error is not None:
         error.__traceback__ = None  # which holds the frames, and so the readers in them
+
+
+@contextmanager
+def _burying() -> Iterator[None]:
+    """Collect what a dead process would have left to the kernel."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        yield
+        gc.collect()
 
 
 def _nothing_left(scenario: Scenario, before: list[str]) -> None:

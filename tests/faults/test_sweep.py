@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.faults import disk, exports, reads, wires
+from tests.faults import disk, exports, jobs, reads, wires
 from tests.faults.sweep import count_points, drawn, inject
 
-SCENARIOS = {scenario.name: scenario for scenario in (*reads.SCENARIOS, *exports.SCENARIOS)}
+SCENARIOS = {scenario.name: scenario for scenario in (*reads.SCENARIOS, *exports.SCENARIOS, *jobs.SCENARIOS)}
+MEMORY = Path("/dev/shm")
 SAMPLE = 8  # operations of each mode of each scenario
 
 
@@ -25,9 +28,11 @@ def faulty(monkeypatch):
 
 @pytest.fixture
 def scenario(request, tmp_path, faulty):
+    """Open a scenario in a folder in memory, where that can be had: some sync a thousand small files."""
     made = SCENARIOS[request.param]()
     with ExitStack() as opened:
-        opened.enter_context(made.opened(tmp_path, request.getfixturevalue))
+        folder = opened.enter_context(TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else tmp_path))
+        opened.enter_context(made.opened(Path(folder), request.getfixturevalue))
         yield made
 
 
