@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -98,6 +100,42 @@ def test_a_permit_is_free_although_nobody_could_be_told(path, monkeypatch):
     hidden.rename(path)
 
     assert limiter.in_flight.permits == 0
+
+
+def refuse_once(monkeypatch, name, at):
+    """Let the *at*-th call of a function of the permits' file be refused by the kernel, and only that one."""
+    real, calls = getattr(permit_file, name), []
+
+    def refusing(*arguments):
+        calls.append(arguments)
+        if len(calls) == at:
+            raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+        return real(*arguments)
+
+    monkeypatch.setattr(permit_file, name, refusing)
+
+
+@pytest.mark.parametrize("at", [1, 2])
+def test_a_lock_that_the_kernel_does_not_take_off_holds_no_permit_for_ever(path, monkeypatch, at):
+    limiter = MachineLimiter(path, 1, 100)
+    permit = limiter.permit(1)
+    with monkeypatch.context() as patch, suppress(LimiterUnavailable):
+        refuse_once(patch, "_unlock", at)
+        permit.release()
+    assert limiter.in_flight == InFlight(0, 0, 0)
+    MachineLimiter(path, 1, 100).permit(1, timeout=0).release()
+
+
+@pytest.mark.parametrize("name", ["_unlock", "_lock"])
+@pytest.mark.parametrize("at", [1, 2])
+def test_a_permit_that_could_not_be_given_out_is_held_by_nobody(path, monkeypatch, name, at):
+    limiter = MachineLimiter(path, 1, 100)
+    with monkeypatch.context() as patch:
+        refuse_once(patch, name, at)
+        with suppress(LimiterUnavailable):
+            limiter.permit(1, timeout=0).release()
+    assert limiter.in_flight == InFlight(0, 0, 0)
+    limiter.permit(1, timeout=0).release()
 
 
 def test_a_file_that_was_replaced_lets_nobody_through_while_a_permit_is_held(path):

@@ -8,10 +8,10 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.faults import disk, exports, jobs, reads, wires
+from tests.faults import disk, exports, jobs, reads, web, wires
 from tests.faults.sweep import count_points, drawn, inject
 
-SCENARIOS = {scenario.name: scenario for scenario in (*reads.SCENARIOS, *exports.SCENARIOS, *jobs.SCENARIOS)}
+SCENARIOS = {scenario.name: scenario for scenario in (*reads.SCENARIOS, *exports.SCENARIOS, *jobs.SCENARIOS, *web.SCENARIOS)}
 MEMORY = Path("/dev/shm")
 SAMPLE = 8  # operations of each mode of each scenario
 

@@ -93,6 +93,9 @@ class PermitFile:
                     raise self._unavailable(f"another process did not finish in {MUTEX_SECONDS} s")
                 time.sleep(PAUSE_SECONDS)
             try:
+                for index in sorted(self._kept):
+                    _unlock(self._table, _offset(index), RECORD.size)
+                    self._kept.discard(index)
                 yield
             finally:
                 _unlock(self._table, 0, 1)
@@ -122,8 +125,8 @@ class PermitFile:
         """Write a new claim into a record that is not *used*, lock it, and return its number."""
         index = next(index for index in count() if index not in used)
         self._write_header(claim.ticket, self.header.changes)
-        _lock(self._table, _offset(index), RECORD.size)
         try:
+            _lock(self._table, _offset(index), RECORD.size)
             self.write(index, claim)
         except OSError:
             self.drop(index)
@@ -135,8 +138,14 @@ class PermitFile:
         os.pwrite(self._table, record, _offset(index))
 
     def drop(self, index: int) -> None:
-        """Give up a claim of this process: without its lock the record is free, even if everything else fails."""
-        _unlock(self._table, _offset(index), RECORD.size)
+        """Give up a claim of this process: without its lock the record is free, even if everything else fails.
+
+        Where the kernel refuses, which may need memory to cut a lock in two, the next `exclusive` tries again.
+        """
+        try:
+            _unlock(self._table, _offset(index), RECORD.size)
+        except OSError:
+            self._kept.add(index)
 
     def note_change(self) -> None:
         """Make every process that waits look again."""
@@ -149,6 +158,7 @@ class PermitFile:
 
     def _open(self) -> None:
         self._threads = Lock()
+        self._kept = set[int]()  # records that are free, and still locked
         try:  # twice, because a lock cannot be seen through the descriptor that holds it
             self._descriptors = (self._open_once(), self._open_once())
         except OSError as error:
