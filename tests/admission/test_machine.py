@@ -63,6 +63,32 @@ def test_a_child_that_was_forked_has_no_permit_of_its_parent_and_cannot_free_it(
         assert limiter.in_flight.permits == 1
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+def test_a_forked_child_that_dies_holds_no_permit_although_other_limiters_have_lost_their_file(tmp_path, monkeypatch):
+    limiters = []
+    for name in "abcdef":
+        (tmp_path / name).mkdir()
+        limiters.append(MachineLimiter(tmp_path / name / "permits", 1, 100))
+    lost, closed, limiter = limiters[:3], limiters[3], limiters[4]
+    for gone in lost:
+        gone._file.path.unlink()
+        gone._file.path.parent.rmdir()
+    closed.close()
+    monkeypatch.setattr("mesbatch.admission.limiter._ALL", limiters)  # in this order
+    child = os.fork()
+    if not child:
+        try:
+            with suppress(LimiterUnavailable):
+                closed.permit(1)
+                os._exit(1)
+            limiter.permit(1)
+            os.kill(os.getpid(), signal.SIGKILL)
+        finally:
+            os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert limiter.in_flight == InFlight(0, 0, 0)
+
+
 def test_permits_are_shared_by_limiters_of_one_file_in_one_process(path):
     first, second = MachineLimiter(path, 1, 100), MachineLimiter(path, 1, 100)
     with first.permit(1):

@@ -87,3 +87,15 @@ def test_a_full_disk_is_our_error(tmp_path, url, monkeypatch):
     monkeypatch.setattr(UnfinishedFile, "write", full)
     with pytest.raises(ExportError, match="no space left"):
         export("select * from lots", url, f"{tmp_path}/parts/", format="csv")
+
+
+@pytest.mark.parametrize("out", ["lots.csv", "parts/"])
+def test_an_export_that_was_killed_before_its_journal_had_a_name_can_be_gone_on_with(tmp_path, url, out):
+    folder = tmp_path / "out" / out.rstrip("/") if out.endswith("/") else tmp_path / "out"
+    folder.mkdir(parents=True)
+    journal = "journal.ndjson" if out.endswith("/") else f"{out}.journal.ndjson"
+    (folder / f"{journal}.unfinished").write_bytes(b'{"vers')
+    target = f"{tmp_path}/out/{out}"
+    assert export("select * from lots", url, target, format="csv", resume=True).rows == len(ROWS)
+    assert verify(target).rows == len(ROWS)
+    assert not list(Path(tmp_path, "out").rglob("*.unfinished"))

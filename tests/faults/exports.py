@@ -88,6 +88,7 @@ class ObjectExport(Export):
     """An export to an object store, which is a server of our own."""
 
     modes = Scenario.modes
+    forks = False  # the client's threads, in Rust, are not there in a forked process
     numbers = count()
 
     @property

@@ -278,6 +278,7 @@ class Submission(JobRun):
 
 def _named(base: type[JobRun], kind: type[Stores], name: str, **more: Any) -> type[JobRun]:
     where = {Stores: "a directory", Redises: "Redis", Objects: "an object store"}[kind]
+    more["forks"] = kind is not Objects  # which is in this process's memory
     return type(base.__name__, (base,), {"name": f"{name} in {where}", "kind": kind, **more})
 
 

@@ -165,8 +165,11 @@ class Partial(Keyed):
         return read_sql_iter(KEYED, self.place.con, keys=KEYS, strategy="in-list", batch_size=5, on_failure="partial")
 
     def check(self, came: Any, error: BaseException | None) -> None:
-        rows, manifest = self.rows, self.reader.manifest
+        rows = self.rows
         assert len(rows) == len(set(rows))
+        if self.reader is None:
+            return  # it ran, and was killed, in another process
+        manifest = self.reader.manifest
         named = {key for gap in manifest.failed for key in KEYS if gap.first <= key <= gap.last}
         assert manifest.status == ("failed" if error else "partial" if named else "complete")
         if error is None:

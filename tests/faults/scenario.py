@@ -25,6 +25,7 @@ class Scenario(ABC):
     name: ClassVar[str]
     modes: ClassVar[tuple[str, ...]] = ("once", "for ever", "late")
     refusals: ClassVar[tuple[type[BaseException], ...]] = ()  # beside `REFUSALS`
+    forks: ClassVar[bool] = True  # whether it can be run in a forked process, to be killed there
     folder: Path
     truth: Any
 

@@ -6,6 +6,7 @@ import gc
 import os
 import random
 import shutil
+import signal
 import subprocess
 import threading
 import time
@@ -21,6 +22,7 @@ from tests.faults.scenario import REFUSALS, Scenario
 from tests.rig.threads import threads_of_reads
 
 ROOT = Path(__file__).parents[2]
+KILL_SECONDS = 60.0
 LEAVE_SECONDS = 5.0  # for threads and connections of a server to end
 
 
@@ -82,6 +84,45 @@ def inject(scenario: Scenario, mode: str, numbers: Iterable[int]) -> int:
             _remove(folder)
         injected += points.failed is not None
     return injected
+
+
+def kill(scenario: Scenario, numbers: Iterable[int]) -> int:
+    """Run *scenario* in a forked process once for each of *numbers*, killed at that operation; return the kills."""
+    killed = 0
+    for at in numbers:
+        folder = _folder(scenario)
+        before = _descriptors()
+        scenario.begin(folder)
+        try:
+            killed += _killed(scenario, at)
+            scenario.check(None, Dead())
+            again = scenario.again()
+            assert again == scenario.truth, f"the next one gave {again!r:.300}"
+            scenario.end()
+            _nothing_left(scenario, before)
+        except Exception as broken:
+            raise Broken(f"{scenario.name}: killed at operation {at}: {broken}") from broken
+        finally:
+            _remove(folder)
+    return killed
+
+
+def _killed(scenario: Scenario, at: int) -> bool:
+    process = os.fork()
+    if not process:
+        try:
+            with points.arm(at, "kill"):
+                scenario.act()
+        finally:
+            os._exit(0)
+    until = time.monotonic() + KILL_SECONDS
+    while not (ended := os.waitpid(process, os.WNOHANG))[0]:
+        if time.monotonic() > until:
+            os.kill(process, signal.SIGKILL)
+            os.waitpid(process, 0)
+            raise AssertionError(f"the process did not end within {KILL_SECONDS} s")
+        time.sleep(0.001)
+    return os.WIFSIGNALED(ended[1])
 
 
 def _act(scenario: Scenario, at: int, mode: str) -> tuple[Any, BaseException | None]:

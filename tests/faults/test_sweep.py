@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from tests.faults import disk, exports, jobs, reads, web, wires
-from tests.faults.sweep import count_points, drawn, inject
+from tests.faults.sweep import count_points, drawn, inject, kill
 
 SCENARIOS = {scenario.name: scenario for scenario in (*reads.SCENARIOS, *exports.SCENARIOS, *jobs.SCENARIOS, *web.SCENARIOS)}
 MEMORY = Path("/dev/shm")
@@ -44,6 +44,15 @@ def test_a_sample_of_failures(scenario, record_property):
         total += inject(scenario, mode, drawn(f"{scenario.name} {mode}", count, SAMPLE))
     record_property("injected", total)
     assert total
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+@pytest.mark.parametrize("kills", [1, pytest.param(5, marks=pytest.mark.long)])
+@pytest.mark.parametrize("scenario", [name for name in SCENARIOS if SCENARIOS[name].forks], indirect=True)
+def test_kills(scenario, kills, record_property):
+    assert kills * len(SCENARIOS) <= 300
+    count = count_points(scenario, "once")
+    record_property("injected", kill(scenario, drawn(f"{scenario.name} kill", count, kills)))
 
 
 @pytest.mark.long

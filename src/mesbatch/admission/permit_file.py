@@ -46,6 +46,7 @@ class PermitFile:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
+        self._closed = False
         self._descriptors: tuple[int, int] | None = None
         self._threads = Lock()
         if not hasattr(fcntl, "F_OFD_SETLK"):
@@ -54,6 +55,10 @@ class PermitFile:
 
     def close(self) -> None:
         """Close the file, which drops every claim of this process; may be called twice."""
+        self._closed = True
+        self._close()
+
+    def _close(self) -> None:
         descriptors, self._descriptors = self._descriptors, None
         if descriptors is not None:
             os.close(descriptors[0])
@@ -69,9 +74,9 @@ class PermitFile:
         Only for a process without claims: those of others stay in the old file, where they count until they end.
         """
         with self._threads:
-            if self._descriptors is None or self._is_in_place():
+            if self._closed or (self._descriptors is not None and self._is_in_place()):
                 return
-            old = self._descriptors
+            old = self._descriptors or ()
             try:
                 self._descriptors = (self._open_once(), self._open_once())
             except OSError as error:
@@ -152,9 +157,12 @@ class PermitFile:
         self._write_header(self.header.ticket, self.header.changes + 1)
 
     def forget(self) -> None:
-        """Drop all claims in a forked process: they are its parent's, and it may not keep them alive."""
-        self.close()
-        self._open()
+        """Drop all claims in a forked process: they are its parent's, and it may not keep them alive.
+
+        The file is opened again by `reopen`, when it is needed: a failure here would be nobody's.
+        """
+        self._close()
+        self._threads, self._kept = Lock(), set()
 
     def _open(self) -> None:
         self._threads = Lock()

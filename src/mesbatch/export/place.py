@@ -7,6 +7,8 @@ from typing import Any, BinaryIO, Protocol, cast
 
 from mesbatch.sink.outlet import write_all
 
+UNFINISHED = ".unfinished"  # the end of a local file's name until it is whole
+
 
 class PartFile(Protocol):
     """A new file, which gets its name when it is whole."""
@@ -107,7 +109,7 @@ class UnfinishedFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path, self._unfinished = path, path.with_name(f"{path.name}.unfinished")
+        self._path, self._unfinished = path, path.with_name(f"{path.name}{UNFINISHED}")
         self._file = cast("Any", self._unfinished.open("wb", buffering=0))
 
     def write(self, data: Any, /) -> Any:
