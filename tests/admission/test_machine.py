@@ -81,8 +81,8 @@ def test_a_forked_child_that_dies_holds_no_permit_although_other_limiters_have_l
             with suppress(LimiterUnavailable):
                 closed.permit(1)
                 os._exit(1)
-            limiter.permit(1)
-            os.kill(os.getpid(), signal.SIGKILL)
+            with limiter.permit(1):
+                os.kill(os.getpid(), signal.SIGKILL)
         finally:
             os._exit(2)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
