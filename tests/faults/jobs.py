@@ -34,8 +34,9 @@ ATTEMPTS = 6  # of workers, one after the other: each finds the job that the one
 
 
 def refused_to_remove() -> bool:
-    """Return whether the storage itself refused to remove something, which then waits for a sweep."""
-    return points.failed is not None and "remove" in points.failed.family
+    """Return whether a removal failed: what cannot be removed waits for a sweep, or expires."""
+    failed = points.failed
+    return failed is not None and ("remove" in failed.family or bool(failed.functions & {"remove_shards", "remove"}))
 
 
 class Stores:

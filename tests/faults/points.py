@@ -21,11 +21,12 @@ class Dead(BaseException):
 
 
 class Failure(NamedTuple):
-    """The point that failed."""
+    """The point that failed, and the *functions* that led to it."""
 
     number: int
     family: str
     name: str
+    functions: frozenset[str]
 
 
 class Points:
@@ -81,7 +82,7 @@ class Points:
             self.seen[f"{family}: {name}"] += 1
             first = self.calls == self.at
             if first:
-                self.failed = Failure(self.calls, family, name)
+                self.failed = Failure(self.calls, family, name, _functions())
             elif self.failed is None or not (
                 self.mode == "dead" or (self.mode == "for ever" and family == self.failed.family)
             ):
@@ -100,6 +101,14 @@ class Points:
                 real()
             raise error()
         return real()
+
+
+def _functions() -> frozenset[str]:
+    found, frame = set(), sys._getframe()
+    while frame is not None:
+        found.add(frame.f_code.co_name)
+        frame = frame.f_back  # type: ignore[assignment]
+    return frozenset(found)
 
 
 points = Points()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +21,8 @@ SAMPLE = 8  # operations of each mode of each scenario
 def faulty(monkeypatch):
     """Let operations count, and let nothing wait long for what will not come."""
     monkeypatch.setattr("mesbatch.read.part.PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(logging.getLogger("mesbatch"), "disabled", True)  # `_logger.exception`, thousands of times
+    monkeypatch.setattr(logging.getLogger("mesbatch"), "propagate", False)
     with monkeypatch.context() as patch:
         disk.install(patch)
         wires.install(patch)
