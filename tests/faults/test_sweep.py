@@ -12,7 +12,9 @@ import pytest
 from tests.faults import disk, exports, jobs, reads, web, wires
 from tests.faults.sweep import count_points, drawn, inject, kill
 
-SCENARIOS = {scenario.name: scenario for scenario in (*reads.SCENARIOS, *exports.SCENARIOS, *jobs.SCENARIOS, *web.SCENARIOS)}
+SCENARIOS = {
+    scenario.name: scenario for scenario in (*reads.SCENARIOS, *exports.SCENARIOS, *jobs.SCENARIOS, *web.SCENARIOS)
+}
 MEMORY = Path("/dev/shm")
 SAMPLE = 8  # operations of each mode of each scenario
 
@@ -21,12 +23,12 @@ SAMPLE = 8  # operations of each mode of each scenario
 def faulty(monkeypatch):
     """Let operations count, and let nothing wait long for what will not come."""
     monkeypatch.setattr("mesbatch.read.part.PAUSES", (0.0, 0.0))
-    monkeypatch.setattr(logging.getLogger("mesbatch"), "disabled", True)  # `_logger.exception`, thousands of times
-    monkeypatch.setattr(logging.getLogger("mesbatch"), "propagate", False)
+    logging.disable()  # thousands of tracebacks
     with monkeypatch.context() as patch:
         disk.install(patch)
         wires.install(patch)
         yield monkeypatch
+    logging.disable(logging.NOTSET)
 
 
 @pytest.fixture

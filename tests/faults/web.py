@@ -210,7 +210,7 @@ class MachinePermits(Scenario):
     """Permits of all processes of a machine: two at most, and a third caller is told to wait."""
 
     name = "permits of the machine"
-    truth: Any = ["one", "two", "busy"]
+    truth: Any = ("one", "two", "busy")
 
     def begin(self, folder: Path) -> None:
         self.limiter: Any = MachineLimiter(folder / "permits", 2, 64 * MiB)
@@ -226,7 +226,7 @@ class MachinePermits(Scenario):
                         came.append("three")
                 except LimiterBusy:
                     came.append("busy")
-        return came
+        return tuple(came)
 
     def left(self) -> list[str]:
         if self.limiter is None:

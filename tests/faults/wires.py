@@ -151,6 +151,6 @@ def install(monkeypatch: Any) -> None:
     for name in ("connect", "send", "sendall", "recv", "recv_into"):
         monkeypatch.setattr(socket.socket, name, _on_socket(name))
     monkeypatch.setattr(subprocess, "Popen", FaultyPopen)
-    for module, install_it in (("psycopg", _install_psycopg), ("obstore", _install_obstore)):
+    for install_it in (_install_psycopg, _install_obstore):
         with suppress(ModuleNotFoundError):
             install_it(monkeypatch)
