@@ -1,4 +1,7 @@
-"""The table of faults, and the page of the manual that is made from it: ``python -m tests.faults.page > docs/faults.md``."""
+"""The table of faults, and the page of the manual that is made from it.
+
+``python -m tests.faults.page > docs/faults.md`` writes the page.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +17,13 @@ HEAD = """\
 This page is made from the tests: each row names a fault, what happens then, and the tests that make it happen, below
 `tests/` of the source. A test compares the page with them.
 
-Beside these, one tool (`tests/faults/sweep.py`) makes *every* operation fail, as SQLite's own tests do. It runs a use of
-mesbatch once and counts each point at which mesbatch touches a database, a file, a socket, an object store, a lock, the
-clock or a process. Then operation 1, 2, 3 ... fails: once; with all later ones of its kind; after it was done, so that
-only the answer is lost; by a write of half its bytes; by SIGKILL. Each time the same laws are asked: the rows are those
-of the database, or an error says that they are not; no descriptor, thread, permit, connection or key of a store is left;
-the next use works. Pull requests run a sample that the hash of the commit draws; `pytest -m long tests/faults` runs all,
-and prints how many there were.
+Beside these, one tool (`tests/faults/sweep.py`) makes *every* operation fail, as SQLite's own tests do. It runs a use
+of mesbatch once and counts each point at which mesbatch touches a database, a file, a socket, an object store, a lock,
+the clock or a process. Then operation 1, 2, 3 ... fails: once; with all later ones of its kind; after it was done, so
+that only the answer is lost; by a write of half its bytes; by SIGKILL. Each time the same laws are asked: the rows are
+those of the database, or an error says that they are not; no descriptor, thread, permit, connection or key of a store
+is left; the next use works. Every run of the tests has a sample, which the hash of the commit draws;
+`pytest -m long tests/faults` runs all, and prints how many there were.
 
 The uses are
 {uses}

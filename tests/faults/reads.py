@@ -189,13 +189,13 @@ class Traced(Reading):
                 found[domain] += map(tuple, batch.rows)
         return {domain: sorted(rows, key=lambda row: (row[1], row[0])) for domain, rows in found.items()}
 
-    truth: Any = {"a": ROWS, "b": ROWS}
+    truth: ClassVar[Any] = {"a": ROWS, "b": ROWS}
 
 
 class TraceLines(Reading):
     """The stream of a trace, as its clients read it."""
 
-    truth: Any = {"a": ROWS, "b": ROWS}
+    truth: ClassVar[Any] = {"a": ROWS, "b": ROWS}
 
     def act(self) -> Any:
         trace = Trace({"a": Query(KEYED), "b": Query(KEYED)})
@@ -220,7 +220,7 @@ class Spilled(Reading):
     """Groups that do not fit in memory."""
 
     modes = (*Scenario.modes, "short")
-    truth: Any = {key: [row for row in ROWS if row[1] == key] for key in KEYS}
+    truth: ClassVar[Any] = {key: [row for row in ROWS if row[1] == key] for key in KEYS}
 
     def begin(self, folder: Path) -> None:
         super().begin(folder)
@@ -240,7 +240,7 @@ class Spilled(Reading):
 class Lines(Reading):
     """Groups as lines of bytes."""
 
-    truth: Any = [[n, k, v] for n, k, v in ROWS]
+    truth: ClassVar[Any] = [[n, k, v] for n, k, v in ROWS]
 
     def act(self) -> Any:
         self.rows = []

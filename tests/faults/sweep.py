@@ -166,9 +166,9 @@ def _nothing_left(scenario: Scenario, before: list[str]) -> None:
 def _descriptors() -> list[str]:
     """List what the descriptors of this process are open on."""
     found = []
-    for name in os.listdir("/proc/self/fd"):
+    for path in Path("/proc/self/fd").iterdir():
         with suppress(OSError):
-            target = os.readlink(f"/proc/self/fd/{name}")
+            target = str(path.readlink())
             found.append(target if not target.startswith(("socket:", "pipe:")) else target.partition(":")[0])
     return sorted(found)
 

@@ -121,6 +121,7 @@ class Application(Scenario):
 class Client(Application):
     """A client that follows a job over HTTP; the server is in the same process, and fails as well."""
 
+    forks = False  # most of its operations are the server's
     name = "a client of a job over HTTP"
 
     @contextmanager
@@ -146,6 +147,7 @@ class Client(Application):
 class StoreClient(Client):
     """A client that follows a job in its store."""
 
+    forks = True
     name = "a client of a job in its store"
 
     def act(self) -> Any:

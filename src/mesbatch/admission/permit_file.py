@@ -162,7 +162,8 @@ class PermitFile:
         The file is opened again by `reopen`, when it is needed: a failure here would be nobody's.
         """
         self._close()
-        self._threads, self._kept = Lock(), set()
+        self._threads = Lock()
+        self._kept.clear()
 
     def _open(self) -> None:
         self._threads = Lock()
