@@ -29,11 +29,16 @@ def failure(family: str) -> OSError:
     return OSError(number, os.strerror(number))
 
 
+def closing_of(found: Any) -> None:
+    found.close()
+
+
 def _plain(family: str, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
     def operation(*arguments: Any, **options: Any) -> Any:
         if not points.watch():
             return real(*arguments, **options)
-        return points.call(family, f"os.{name}", lambda: failure(family), lambda: real(*arguments, **options))
+        undo = {"scandir": closing_of, "dup": os.close}.get(name)
+        return points.call(family, f"os.{name}", lambda: failure(family), lambda: real(*arguments, **options), undo)
 
     return operation
 

@@ -94,11 +94,19 @@ class Points:
             raise Dead(f"{family}: {name}, operation {self.calls}")
         return True
 
-    def call(self, family: str, name: str, error: Callable[[], BaseException], real: Callable[[], Any]) -> Any:
-        """Make the operation *real*, or fail in its place with *error*; in mode ``late`` fail after it."""
+    def call(
+        self, family: str, name: str, error: Callable[[], BaseException], real: Callable[[], Any],
+        undo: Callable[[Any], object] | None = None,
+    ) -> Any:  # fmt: skip
+        """Make the operation *real*, or fail in its place with *error*; in mode ``late`` fail after it.
+
+        *undo* closes a result that nobody gets.
+        """
         if self.due(family, name):
             if self.mode == "late":
-                real()
+                result = real()
+                if undo is not None:
+                    undo(result)
             raise error()
         return real()
 
