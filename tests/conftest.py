@@ -16,7 +16,7 @@ from tests.rig.postgres import PrivatePostgres, RigUnavailable
 if TYPE_CHECKING:
     import psycopg
 
-pytest_plugins = ["mesbatch.testing.plugin", "tests.rig.required", "tests.oracle.fixtures"]
+pytest_plugins = ["mesbatch.testing.plugin", "tests.rig.required", "tests.rig.tally", "tests.oracle.fixtures"]
 
 # A law that talks to a real database has no deadline; its fixtures are made once for all examples.
 settings.register_profile(

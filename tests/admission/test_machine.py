@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -61,6 +63,32 @@ def test_a_child_that_was_forked_has_no_permit_of_its_parent_and_cannot_free_it(
         assert limiter.in_flight.permits == 1
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+def test_a_forked_child_that_dies_holds_no_permit_although_other_limiters_have_lost_their_file(tmp_path, monkeypatch):
+    limiters = []
+    for name in "abcdef":
+        (tmp_path / name).mkdir()
+        limiters.append(MachineLimiter(tmp_path / name / "permits", 1, 100))
+    lost, closed, limiter = limiters[:3], limiters[3], limiters[4]
+    for gone in lost:
+        gone._file.path.unlink()
+        gone._file.path.parent.rmdir()
+    closed.close()
+    monkeypatch.setattr("mesbatch.admission.limiter._ALL", limiters)  # in this order
+    child = os.fork()
+    if not child:
+        try:
+            with suppress(LimiterUnavailable):
+                closed.permit(1)
+                os._exit(1)
+            with limiter.permit(1):
+                os.kill(os.getpid(), signal.SIGKILL)
+        finally:
+            os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert limiter.in_flight == InFlight(0, 0, 0)
+
+
 def test_permits_are_shared_by_limiters_of_one_file_in_one_process(path):
     first, second = MachineLimiter(path, 1, 100), MachineLimiter(path, 1, 100)
     with first.permit(1):
@@ -98,6 +126,42 @@ def test_a_permit_is_free_although_nobody_could_be_told(path, monkeypatch):
     hidden.rename(path)
 
     assert limiter.in_flight.permits == 0
+
+
+def refuse_once(monkeypatch, name, at):
+    """Let the *at*-th call of a function of the permits' file be refused by the kernel, and only that one."""
+    real, calls = getattr(permit_file, name), []
+
+    def refusing(*arguments):
+        calls.append(arguments)
+        if len(calls) == at:
+            raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+        return real(*arguments)
+
+    monkeypatch.setattr(permit_file, name, refusing)
+
+
+@pytest.mark.parametrize("at", [1, 2])
+def test_a_lock_that_the_kernel_does_not_take_off_holds_no_permit_for_ever(path, monkeypatch, at):
+    limiter = MachineLimiter(path, 1, 100)
+    permit = limiter.permit(1)
+    with monkeypatch.context() as patch, suppress(LimiterUnavailable):
+        refuse_once(patch, "_unlock", at)
+        permit.release()
+    assert limiter.in_flight == InFlight(0, 0, 0)
+    MachineLimiter(path, 1, 100).permit(1, timeout=0).release()
+
+
+@pytest.mark.parametrize("name", ["_unlock", "_lock"])
+@pytest.mark.parametrize("at", [1, 2])
+def test_a_permit_that_could_not_be_given_out_is_held_by_nobody(path, monkeypatch, name, at):
+    limiter = MachineLimiter(path, 1, 100)
+    with monkeypatch.context() as patch:
+        refuse_once(patch, name, at)
+        with suppress(LimiterUnavailable):
+            limiter.permit(1, timeout=0).release()
+    assert limiter.in_flight == InFlight(0, 0, 0)
+    limiter.permit(1, timeout=0).release()
 
 
 def test_a_file_that_was_replaced_lets_nobody_through_while_a_permit_is_held(path):

@@ -174,3 +174,21 @@ def let_begin(limiter: RedisLimiter, claims: dict[int, Claim], limit: Limit) -> 
         assert limiter._begin(number)
         claims[number] = replace(claim, holding=True)
     assert {number: limiter._begin(number) for number in claims} == {n: one.holding for n, one in claims.items()}
+
+
+@pytest.mark.parametrize("operation", ["join", "look"])
+def test_a_lease_is_counted_from_the_sending_and_not_from_the_answer(monkeypatch, operation):
+    """The server begins a lease before its answer is on the way: a slow answer makes it shorter, never longer."""
+    limiter, now = RedisLimiter("redis://127.0.0.1:1/0", "slow", 1, 100, lease=10.0), [1_000.0]
+    monkeypatch.setattr("mesbatch.admission.redis.time.monotonic", lambda: now[0])
+    monkeypatch.setattr(limiter, "_keep_renewing", lambda: None)
+
+    def answer(asked, *_):
+        now[0] += 4.0 if asked == operation else 0.0
+        return 1, 1
+
+    monkeypatch.setattr(limiter, "_call", answer)
+    number = limiter._join(1, "")
+    if operation == "look":
+        limiter._renew(limiter._own[number])
+    assert limiter._own[number].until == 1_010.0

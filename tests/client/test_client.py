@@ -20,6 +20,7 @@ from mesbatch.jobs.job import ending
 from mesbatch.jobs.run import run_job
 from mesbatch.sink.stream import ByteStream
 from mesbatch.store import DirectoryStore, new_job_id
+from mesbatch.store.stored_lines import stored_lines
 from tests.client.web import Web
 from tests.jobs.functions import DOMAINS, FUNCTIONS, KEYS, expected, make_database
 
@@ -346,3 +347,22 @@ def test_a_wait_gives_up_a_server_that_stays_away_and_one_that_refuses(monkeypat
         JobClient(server.url).wait("a" * 32)
     with Once(200, "x", [], [(403, {"error": "no"})]) as server, pytest.raises(RequestRefused, match="403"):
         JobClient(server.url).wait("a" * 32)
+
+
+@pytest.mark.parametrize("last", [None, "domain_end"])
+def test_a_stream_that_ends_before_its_last_line_is_not_whole(web, database, monkeypatch, last):
+    """The server ends the answer as it should, between two lines, and never says ``complete``."""
+    job_id = submitted(web, database)
+    real = stored_lines
+
+    def without_end(*arguments, **options):
+        with real(*arguments, **options) as lines:
+            kept = [line for line in lines if b'"type":"complete"' not in line]
+        return ByteStream(iter_of(kept[:-1] if last is None else kept), None)
+
+    def iter_of(lines):
+        yield from lines
+
+    monkeypatch.setattr("tests.client.web.stored_lines", without_end)
+    with pytest.raises(ReadInterrupted, match="without its last line"):
+        rows_of(JobClient(web.url).follow(job_id, patience=0.1))

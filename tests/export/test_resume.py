@@ -216,3 +216,25 @@ def test_verify_finds_every_change(tmp_path, path, change, small_parts):
 
         with pytest.raises((CorruptChunk, ExportError)):
             verify(out)
+
+
+def test_an_output_that_is_mended_is_not_whole_until_it_is(tmp_path, path, small_parts):
+    """The manifest of before is gone as soon as a part is written again."""
+    parts = f"{tmp_path}/parts/"
+    export(**arguments(path, parts, keyed=True), format="ndjson")
+    damaged = tmp_path / "parts" / "part-00002.ndjson"
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+
+    def stop(event):
+        raise KeyError("stop")
+
+    with pytest.raises(KeyError):
+        export(**arguments(path, parts, keyed=True), format="ndjson", resume=True, on_event=stop)
+    seen = []
+
+    def look(event):
+        seen.append((tmp_path / "parts" / "manifest.json").exists())
+
+    export(**arguments(path, parts, keyed=True), format="ndjson", resume=True, on_event=look)
+    assert seen[-1] is False
+    assert verify(tmp_path / "parts").rows == ROWS

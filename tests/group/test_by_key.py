@@ -350,3 +350,13 @@ def test_neighbours_are_grouped_in_flat_memory():
         lots(*((f"{number:03}{row:05}", f"{row:0700}") for row in range(ROWS_PER_BATCH))) for number in range(60)
     )
     assert peak_nbytes(lambda: sum(1 for _ in iter_groups(ordered, "LOT"))) < 2 * MiB
+
+
+def test_keys_that_are_no_number_are_those_of_a_dict_over_several_batches_and_on_disk():
+    nan, other = float("nan"), float("nan")  # each is a key of its own, as in a dict
+    batches = [Batch(("k", "n"), [(nan, 1), (1.0, 2)]), Batch(("k", "n"), [(other, 3), (nan, 4), (1.0, 5)])]
+    for max_bytes in (1_000_000, 50):
+        with group_by_key(batches, "k", max_bytes=max_bytes) as groups:
+            found = [[row[1] for row in rows] for _, rows in groups.items()]
+            assert [row[1] for row in groups[nan]] == [1, 4]
+        assert found == [[1, 4], [2, 5], [3]]

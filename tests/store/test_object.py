@@ -68,3 +68,17 @@ def test_a_storage_that_does_not_answer_is_our_error():
     with pytest.raises(StoreUnavailable, match="cannot list") as raised:
         ObjectStore(nobody).facts("0" * 32)
     assert "\n" not in str(raised.value)
+
+
+def test_a_look_at_the_clock_that_fails_leaves_no_object(store, monkeypatch):
+    job_id = new_job(store)
+
+    def refuse(*_):
+        raise StoreUnavailable("no answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store.objects, "modified", refuse)
+        with pytest.raises(StoreUnavailable):
+            store.objects.now()
+    assert store.objects.names("clock") == []
+    assert list(store.job_ids()) == [job_id]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mesbatch.errors import InvalidPage, JobNotFound, LeaseHeld, ResultExpired
+from mesbatch.errors import InvalidPage, JobNotFound, LeaseHeld, ResultExpired, StoreUnavailable
 from mesbatch.store import MissingKeys, ResultReader, new_job_id
 from mesbatch.store.stored_lines import stored_lines
 from tests.rig.until import until
@@ -324,3 +324,21 @@ def test_a_stream_that_is_left_lets_the_result_go(rig, taken):
     stream.close()
     if hasattr(store, "objects"):
         assert store.objects.names(f"{job_id}/held") == []
+
+
+def test_a_hold_that_cannot_be_given_back_adds_no_line_and_closes_in_peace(store, monkeypatch):
+    job_id = new_job(store)
+    writer = writer_of(store, job_id)
+    for n in range(3):
+        publish(writer, "a", rows_of(n))
+    writer.end("a")
+    finish(writer)
+
+    def refuse(*_):
+        raise StoreUnavailable("no answer")
+
+    monkeypatch.setattr(store, "let_go", refuse)
+    assert [line["type"] for line in lines_of(store, job_id)][-2:] == ["domain_end", "complete"]
+    with stored_lines(store, job_id, **FAST) as cut:  # by its client, in the middle
+        next(cut), next(cut)
+    assert len(json.loads(b"".join(ResultReader(store, job_id).page("a").data))) == 3

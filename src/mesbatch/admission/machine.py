@@ -68,16 +68,22 @@ class MachineLimiter(Limiter):
 
     def _join(self, nbytes: int, principal: str) -> int | None:
         self._reopen()
-        with self._file.exclusive():
-            used, header = self._file.claims(), self._file.header
-            claim = draw_claim(used.values(), self.limit, header.ticket + 1, digest(principal), nbytes)
-            claims = [*used.values(), claim]
-            holding = next_claim(claims, self.limit) == claim
-            if not holding and count_claims(claims).waiting > self.limit.waiting:
-                return None
-            index = self._file.add(replace(claim, holding=holding), used)
-            self._own[claim.ticket] = _OwnClaim(index, holding, header.changes)
-            return claim.ticket
+        index = None
+        try:
+            with self._file.exclusive():
+                used, header = self._file.claims(), self._file.header
+                claim = draw_claim(used.values(), self.limit, header.ticket + 1, digest(principal), nbytes)
+                claims = [*used.values(), claim]
+                holding = next_claim(claims, self.limit) == claim
+                if not holding and count_claims(claims).waiting > self.limit.waiting:
+                    return None
+                index = self._file.add(replace(claim, holding=holding), used)
+        except BaseException:
+            if index is not None:  # the end of the exclusive block failed, and nobody will get this permit
+                self._file.drop(index)
+            raise
+        self._own[claim.ticket] = _OwnClaim(index, holding, header.changes)
+        return claim.ticket
 
     def _begin(self, ticket: int) -> bool:
         own = self._own[ticket]

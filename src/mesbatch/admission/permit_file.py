@@ -46,6 +46,7 @@ class PermitFile:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
+        self._closed = False
         self._descriptors: tuple[int, int] | None = None
         self._threads = Lock()
         if not hasattr(fcntl, "F_OFD_SETLK"):
@@ -54,6 +55,10 @@ class PermitFile:
 
     def close(self) -> None:
         """Close the file, which drops every claim of this process; may be called twice."""
+        self._closed = True
+        self._close()
+
+    def _close(self) -> None:
         descriptors, self._descriptors = self._descriptors, None
         if descriptors is not None:
             os.close(descriptors[0])
@@ -69,9 +74,9 @@ class PermitFile:
         Only for a process without claims: those of others stay in the old file, where they count until they end.
         """
         with self._threads:
-            if self._descriptors is None or self._is_in_place():
+            if self._closed or (self._descriptors is not None and self._is_in_place()):
                 return
-            old = self._descriptors
+            old = self._descriptors or ()
             try:
                 self._descriptors = (self._open_once(), self._open_once())
             except OSError as error:
@@ -93,6 +98,9 @@ class PermitFile:
                     raise self._unavailable(f"another process did not finish in {MUTEX_SECONDS} s")
                 time.sleep(PAUSE_SECONDS)
             try:
+                for index in sorted(self._kept):
+                    _unlock(self._table, _offset(index), RECORD.size)
+                    self._kept.discard(index)
                 yield
             finally:
                 _unlock(self._table, 0, 1)
@@ -122,8 +130,8 @@ class PermitFile:
         """Write a new claim into a record that is not *used*, lock it, and return its number."""
         index = next(index for index in count() if index not in used)
         self._write_header(claim.ticket, self.header.changes)
-        _lock(self._table, _offset(index), RECORD.size)
         try:
+            _lock(self._table, _offset(index), RECORD.size)
             self.write(index, claim)
         except OSError:
             self.drop(index)
@@ -135,20 +143,31 @@ class PermitFile:
         os.pwrite(self._table, record, _offset(index))
 
     def drop(self, index: int) -> None:
-        """Give up a claim of this process: without its lock the record is free, even if everything else fails."""
-        _unlock(self._table, _offset(index), RECORD.size)
+        """Give up a claim of this process: without its lock the record is free, even if everything else fails.
+
+        Where the kernel refuses, which may need memory to cut a lock in two, the next `exclusive` tries again.
+        """
+        try:
+            _unlock(self._table, _offset(index), RECORD.size)
+        except OSError:
+            self._kept.add(index)
 
     def note_change(self) -> None:
         """Make every process that waits look again."""
         self._write_header(self.header.ticket, self.header.changes + 1)
 
     def forget(self) -> None:
-        """Drop all claims in a forked process: they are its parent's, and it may not keep them alive."""
-        self.close()
-        self._open()
+        """Drop all claims in a forked process: they are its parent's, and it may not keep them alive.
+
+        The file is opened again by `reopen`, when it is needed: a failure here would be nobody's.
+        """
+        self._close()
+        self._threads = Lock()
+        self._kept.clear()
 
     def _open(self) -> None:
         self._threads = Lock()
+        self._kept = set[int]()  # records that are free, and still locked
         try:  # twice, because a lock cannot be seen through the descriptor that holds it
             self._descriptors = (self._open_once(), self._open_once())
         except OSError as error:

@@ -136,12 +136,13 @@ class JobStream:
         while True:
             try:
                 with closing(self._open(self.position)) as lines:
-                    greeting = {"meta", "progress"}
+                    living = {"records"}
                     for line in lines:
                         kind, records, last = self._take(line)
-                        if kind not in greeting:
+                        if kind in living:
                             alive, pause = time.monotonic(), FIRST_PAUSE
-                        greeting.discard(kind)
+                        if kind == "progress":  # the first one greets; other lines come again with each new try
+                            living.add(kind)
                         if records is not None:
                             yield records
                             alive = time.monotonic()

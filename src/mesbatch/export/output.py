@@ -12,6 +12,7 @@ from mesbatch.errors import ExportError, InvalidExport, OutputExists
 from mesbatch.export.find import find_files
 from mesbatch.export.formats import find_form
 from mesbatch.export.journal import JOURNAL_NAME, VERSION, ExportPart, ExportPlan, Journal, OutputFiles, whole_parts
+from mesbatch.export.place import UNFINISHED
 from mesbatch.export.target import Device, JoinedParts, Pipe, SeparateParts, Target, WholeFile
 from mesbatch.keys.resume import ResumePoint
 
@@ -119,9 +120,11 @@ class Output:
         elif manifest := files.read_manifest():
             self.plan, self.parts = manifest.plan, whole_parts(files, manifest.parts)
             self.complete = len(self.parts) == len(manifest.parts)
+            if self.complete:
+                files.place.remove(files.journal)  # which a run that ended behind its manifest left
         elif journal := files.read_journal():
             self.plan, self.parts = journal[0], whole_parts(files, journal[1])
-        elif any(name not in (files.manifest, files.journal) for name in there):
+        elif any(name.removesuffix(UNFINISHED) not in (files.manifest, files.journal) for name in there):
             first = f"{files.place.label}{there[0]}"
             raise OutputExists(f"{first} exists and has no {JOURNAL_NAME}: it cannot be gone on with; use --force")
 
@@ -135,7 +138,7 @@ def _files_there(files: OutputFiles) -> list[str]:
 def _remove(files: OutputFiles, there: list[str]) -> None:
     """Remove an output, but no file of somebody else."""
     ours = {files.manifest, files.journal, files.name}
-    ours |= {f"{name}.unfinished" for name in ours}
+    ours |= {f"{name}{UNFINISHED}" for name in ours}
     others = [name for name in there if name not in ours and not name.startswith("part-")]
     if others:
         raise OutputExists(f"{files.label} holds {others[0]!r}, which is none of ours: nothing was removed")

@@ -5,6 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
 
+from mesbatch.sink.outlet import write_all
+
+UNFINISHED = ".unfinished"  # the end of a local file's name until it is whole
+
 
 class PartFile(Protocol):
     """A new file, which gets its name when it is whole."""
@@ -79,7 +83,7 @@ class LocalPlace:
     def write(self, name: str, data: bytes) -> None:
         file = self.create(name)
         try:
-            file.write(data)
+            write_all(file, memoryview(data))
             file.keep()
         except BaseException:
             file.drop()
@@ -105,7 +109,7 @@ class UnfinishedFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path, self._unfinished = path, path.with_name(f"{path.name}.unfinished")
+        self._path, self._unfinished = path, path.with_name(f"{path.name}{UNFINISHED}")
         self._file = cast("Any", self._unfinished.open("wb", buffering=0))
 
     def write(self, data: Any, /) -> Any:

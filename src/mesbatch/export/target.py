@@ -45,7 +45,11 @@ class JoinedParts:
         self._name = path.name
         self._file = cast("BinaryIO", path.open("r+b" if whole else "wb", buffering=0))
         self._size = sum(part.nbytes for part in whole)
-        self._cut()
+        try:
+            self._cut()
+        except BaseException:
+            self._file.close()
+            raise
 
     def begin(self, number: int) -> Writable:
         return self._file
@@ -58,8 +62,8 @@ class JoinedParts:
 
     def drop(self) -> None:
         if not self._file.closed:
-            self._cut()
-            self._file.close()
+            with self._file:
+                self._cut()
 
     def finish(self) -> None:
         self._file.close()

@@ -68,5 +68,5 @@ def _check_nothing_more(files: OutputFiles, manifest: ExportManifest) -> None:
         return
     sizes = {part.name: part.nbytes for part in manifest.parts}
     for name in files.place.names():
-        if name != files.manifest and files.place.size(name) != sizes.get(name):
+        if name not in (files.manifest, files.journal) and files.place.size(name) != sizes.get(name):
             raise CorruptChunk(f"{files.label}{name} is none of the {len(sizes):,} parts, or longer than it was")

@@ -14,6 +14,13 @@ class Writable(Protocol):
     def flush(self) -> object: ...
 
 
+def write_all(file: Writable, left: memoryview) -> None:
+    """Write all of *left*: a file without a buffer may take less, before it says that the disk is full."""
+    while left:
+        written = file.write(left)
+        left = left[len(left) if written is None else written :]
+
+
 class Outlet:
     """A wrapper that writes through to *file*, or to nowhere if that is None, and counts the bytes in *nbytes*.
 
@@ -29,7 +36,7 @@ class Outlet:
 
     def write(self, data: Any) -> int:
         if self._file is not None:
-            self._write_through(self._file, memoryview(data).cast("B"))
+            write_all(self._file, memoryview(data).cast("B"))
         self.nbytes += len(data)
         return len(data)
 
@@ -46,13 +53,6 @@ class Outlet:
     def shut(self) -> None:
         """Drop the bytes that are still written."""
         self._file = None
-
-    @staticmethod
-    def _write_through(file: Writable, left: memoryview) -> None:
-        """Write all of *left*: a file without a buffer may take less, before it says that the disk is full."""
-        while left:
-            written = file.write(left)
-            left = left[len(left) if written is None else written :]
 
 
 class CheckedOutlet(Outlet):

@@ -88,10 +88,13 @@ class StoredObjects:
         here = time.monotonic()
         if self._looked is None or here - self._looked > CLOCK_SECONDS:
             probe = f"clock/{new_job_id()}"
-            self.replace(probe, b"")
-            self._ahead = (self.modified(probe) or 0.0) - time.monotonic()
+            try:
+                self.replace(probe, b"")
+                self._ahead = (self.modified(probe) or 0.0) - time.monotonic()
+            finally:  # a look that failed may have written it nevertheless, and nobody sweeps it
+                with typed(f"cannot remove {probe}"), suppress(FileNotFoundError):
+                    obstore.delete(self._storage, probe)
             self._looked = here
-            self.remove(probe)
         return time.monotonic() + self._ahead
 
     def remove(self, name: str) -> None:

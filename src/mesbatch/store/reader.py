@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
 import msgspec
 
-from mesbatch.errors import ChunkLost, CorruptChunk, InvalidPage, JobNotComplete, ResultExpired
+from mesbatch.errors import ChunkLost, CorruptChunk, InvalidPage, JobNotComplete, ResultExpired, StoreError
 from mesbatch.keys.collect import Keys
 from mesbatch.sink.stream import ByteStream
 from mesbatch.store.account import Chunk, ResultManifest
@@ -184,7 +184,8 @@ class ResultReader:
             hold.renew()
             yield hold
         finally:
-            self._store.let_go(self._job_id, hold.reader)
+            with suppress(StoreError):  # the rows are out; the hold runs out by itself
+                self._store.let_go(self._job_id, hold.reader)
 
     def _array(self, chunks: list[Chunk], offset: int, end: int) -> Generator[bytes]:
         ends = list(accumulate(chunk.rows for chunk in chunks))

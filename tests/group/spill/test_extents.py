@@ -120,3 +120,13 @@ def test_closing_twice_is_harmless(file, descriptor):
     file.close()
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(descriptor)
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 1_000])
+def test_a_write_that_takes_a_part_is_gone_on_with(file, monkeypatch, at_once):
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, memoryview(data)[:at_once]))
+    pieces = [(0, b"a" * 400), (1, b"b" * 300)]
+    place = append(file, 3, pieces)
+    file.flush()
+    assert file.read(*place).pieces() == [b"a" * 400, b"b" * 300]

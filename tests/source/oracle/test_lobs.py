@@ -137,3 +137,17 @@ def test_keys_bring_their_lobs(oracle_pool):
     sql = "select id, body, bin from docs where id in (:keys)"
     for strategy in ("in-list", "array", "temporary-table"):
         assert read(sql, oracle_pool, keys=[3, 5, 1_000], strategy=strategy) == [DOCS[2], DOCS[4]]
+
+
+@pytest.mark.parametrize("size", [0, 1, SLICE - 1, SLICE, SLICE + 1, 2 * SLICE, 2 * SLICE + 1])
+def test_the_slices_of_a_lob_are_the_whole_lob_whatever_its_size(size):
+    class Lob:
+        def size(self):
+            return size
+
+        def read(self, offset, amount):
+            return b"x" * min(amount, size - offset + 1)
+
+    pieces = list(LobSlices(Lob()))
+    assert sum(map(len, pieces)) == size
+    assert all(pieces)

@@ -8,7 +8,7 @@ import oracledb
 import pytest
 
 from mesbatch import OracleSource, read_sql_iter
-from mesbatch.errors import ConnectionLost, DatabaseBusy, StatementError, UnknownSource
+from mesbatch.errors import ConnectionClosed, ConnectionLost, DatabaseBusy, StatementError, UnknownSource
 from mesbatch.source.oracle.errors import MEANINGS, meaning_of
 
 
@@ -104,3 +104,8 @@ def test_a_code_means_the_same_wherever_it_stands(code):
 
     assert meaning_of(oracledb.DatabaseError(Told())) is MEANINGS[code]
     assert meaning_of(oracledb.DatabaseError()) is meaning_of(ValueError("x")) is None
+
+
+@pytest.mark.parametrize("code", ["ORA-00028", "ORA-03113", "ORA-03114", "ORA-03135", "DPY-4011", "DPY-1001"])
+def test_a_session_that_is_gone_is_lost(code):
+    assert issubclass(MEANINGS[code], (ConnectionLost, ConnectionClosed))

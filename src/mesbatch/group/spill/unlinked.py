@@ -27,6 +27,8 @@ def open_unlinked(directory: str | os.PathLike[str] | None = None) -> int:
     >>> os.close(open_unlinked())
     """
     path = Path(gettempdir()).resolve() if directory is None else Path(directory)
+    if not hasattr(os, "O_DIRECTORY"):
+        raise SpillError(errno.ENOSYS, "no groups on disk on this system: use iter_groups or fold, or a POSIX system")
     try:
         folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
