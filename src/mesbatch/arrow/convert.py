@@ -142,7 +142,7 @@ class Converter:
         elif field.declared:
             reason = "the column's declared type"
         else:
-            reason = "which the first batch decided since the database declares no type"
+            reason = "which the first batch decided, as nothing else told its type"
         raise SchemaChanged(
             f"{place}: {value!r:.60} does not fit {field.wanted or field.base or 'the rows before it'}, {reason}: "
             f"{_way_out(field, value)}"

@@ -86,6 +86,8 @@ def arrow_type(column: Column, dialect: str) -> pa.DataType | None:
             return _sqlite_type(column.type)
         case "duckdb":
             return _duckdb_type(column)
+        case "mysql":
+            return _mysql_type(column)
     return None
 
 
@@ -148,6 +150,13 @@ def as_code(type_: pa.DataType) -> str:
 
 
 _NAMES = {pa.bool_(): "bool_", pa.float64(): "float64", pa.float32(): "float32", pa.date32(): "date32"}
+
+
+def _mysql_type(column: Column) -> pa.DataType | None:
+    """Find the type of numbers that are wider than what their values would tell."""
+    if column.type == "decimal" and (column.precision or 0) > LARGEST_DECIMAL128:
+        return decimal_type(column.precision or 0, column.scale or 0)
+    return pa.uint64() if column.type == "bigint unsigned" else None
 
 
 def _duckdb_type(column: Column) -> pa.DataType | None:
