@@ -17,9 +17,7 @@ LONG = Decimal("12345678901234567890123456789012345.1234567890123456789012345678
 
 
 def test_wide_numbers_are_as_wide_as_declared(rig, mysql_admin, new_name):  # noqa: F811
-    mysql_admin(
-        f"create table {new_name} (n int, u bigint unsigned, d decimal(65, 30), i decimal(65), s decimal(9))"
-    )
+    mysql_admin(f"create table {new_name} (n int, u bigint unsigned, d decimal(65, 30), i decimal(65), s decimal(9))")
     for n in (1, 2):
         mysql_admin(f"insert into {new_name} values ({n}, {n}, {n}, {n}, 5)")
     mysql_admin(f"insert into {new_name} values (3, {2**64 - 1}, {LONG}, {10**65 - 1}, null)")
