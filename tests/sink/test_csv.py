@@ -5,6 +5,7 @@ import io
 import json
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import islice
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -133,3 +134,12 @@ def test_documents_are_json_with_all_their_digits():
 def test_an_offset_of_no_whole_minute_moves_no_instant():
     moment = datetime(1900, 1, 1, 8, 5, 43, tzinfo=ZoneInfo("Asia/Shanghai"))
     assert CsvEncoder([Column("V", "timestamptz")]).encode_lines([(moment,)]) == b"1900-01-01T00:00:00Z\r\n"
+
+
+@pytest.mark.parametrize("sizes", [[1], [500], [501, 3], [1_201, 0, 7]])
+def test_the_lines_of_batches_are_those_of_their_rows_whatever_their_sizes(sizes):
+    numbers = iter(range(10_000))
+    batches = [Batch(("n", "t"), [(n, f"lot {n}") for n in islice(numbers, size)]) for size in sizes]
+    chunks = list(csv_lines(batches))
+    assert b"".join(chunks) == b"n,t\r\n" + b"".join(b"%d,lot %d\r\n" % (n, n) for n in range(sum(sizes)))
+    assert max(chunk.count(b"\r\n") for chunk in chunks) <= 500
