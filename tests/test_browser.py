@@ -14,7 +14,8 @@ def test_the_wheel_has_the_modules_that_the_package_of_npm_describes():
     included = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
     modules = {path: place for path, place in included.items() if path.startswith("frontend/")}
     assert modules == {f"frontend/{name}": f"mesbatch/frontend/{name}" for name in MODULES}
-    assert json.loads((ROOT / "frontend/package.json").read_text())["files"] == list(MODULES)
+    files = [name for module in MODULES for name in (module, f"{module.removesuffix('.js')}.d.ts")]
+    assert json.loads((ROOT / "frontend/package.json").read_text())["files"] == files
 
 
 def test_every_module_is_found():

@@ -195,9 +195,10 @@ class JobRun(Scenario):
                 self.store.delete(job_id)
 
     def left(self) -> list[str]:
-        if refused_to_remove():
+        """List what is left of jobs; the claim of a submission, by which a second one finds the first, expires."""
+        if refused_to_remove() or self.stores is None:
             return []
-        return self.stores.names() if self.stores is not None else []
+        return [name for name in self.stores.names() if "claims/" not in name and ":claim:" not in name]
 
 
 class Waiting(LocalJobs):

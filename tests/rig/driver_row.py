@@ -86,6 +86,7 @@ def connecting(name: str, url: str) -> Callable[[], Any]:
 
 def cells(name: str, url: str, *, large: bool) -> Iterator[tuple[str, str]]:
     """The names of the columns, and what was found."""
+    began = _connection_mark(url) if "://" in url else ""
     if name in SQLALCHEMY:
         import sqlalchemy
 
@@ -102,7 +103,7 @@ def cells(name: str, url: str, *, large: bool) -> Iterator[tuple[str, str]]:
     yield "parameters", _parameters(con)
     yield "leaving early", _leaving(con)
     yield "timeout", _timeout(connect, f"select count(*) from {numbers.format(500_000_000)}")
-    yield "killed", _killed(connect, url)
+    yield "killed", _killed(connect, url, began)
     yield "`consistent`", _option(connect, consistent=True)
     yield "`parallel=2`", _option(connect, parallel=2)
 
@@ -178,27 +179,40 @@ def _timeout(con: Any, slow: str) -> str:
     return "no"
 
 
-def _killed(con: Any, url: str) -> str:
-    """End all connections but our own in the middle of a read in parts."""
+def _killed(con: Any, url: str, began: str) -> str:
+    """End all connections since the mark *began* in the middle of a read in parts."""
     if "://" not in url:
         return "-"  # there is no server
     keys, rows = LOTS[:STORED], []
     try:
         with read_sql_iter(_keyed("lot"), con, keys=keys, strategy="in-list", batch_size=50) as reader:
             rows += next(reader).rows
-            _end_connections(url)
+            _end_connections(url, began)
             rows += [row for batch in reader for row in batch.rows]
     except MesbatchError as error:
         return f"`{type(error).__name__}`"
     return "goes on" if [row[1] for row in rows] == keys else "wrong"
 
 
-def _end_connections(url: str) -> None:
+def _connection_mark(url: str) -> str:
+    """Tell the server's connections from those that come later: other tests have theirs on it."""
     if url.startswith("mysql"):
-        admin = connecting("pymysql", url)()
-        with admin, admin.cursor() as cursor:
-            cursor.execute("select id from information_schema.processlist where command <> 'Daemon'")
-            for (number,) in [one for one in cursor.fetchall() if one[0] != admin.thread_id()]:
+        with connecting("pymysql", url)() as admin:
+            return str(admin.thread_id())
+    import psycopg
+
+    with psycopg.connect(url, autocommit=True) as connection:
+        return str(connection.execute("select clock_timestamp()").fetchone()[0])
+
+
+def _end_connections(url: str, began: str) -> None:
+    """End all connections that are younger than the mark *began*."""
+    if url.startswith("mysql"):
+        with connecting("pymysql", url)() as admin, admin.cursor() as cursor:
+            cursor.execute(
+                "select id from information_schema.processlist where id > %s and id <> connection_id()", (int(began),)
+            )
+            for (number,) in cursor.fetchall():
                 cursor.execute(f"kill connection {number}")
         return
     import psycopg
@@ -206,7 +220,8 @@ def _end_connections(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(
             "select pg_terminate_backend(pid) from pg_stat_activity "
-            "where pid <> pg_backend_pid() and backend_type = 'client backend'"
+            "where pid <> pg_backend_pid() and backend_type = 'client backend' and backend_start > %s::timestamptz",
+            [began],
         )
 
 
