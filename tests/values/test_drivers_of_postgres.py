@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+pytest.importorskip("pyarrow", reason="no pyarrow: the extra arrow is not installed")
+
 from mesbatch import read_sql_iter
 from mesbatch.errors import UnencodableValue
 from tests.values import postgres
