@@ -19,14 +19,14 @@ from mesbatch.adapters.asgi.threads import CALLS, WAITS, Threads
 from mesbatch.adapters.asgi.types import App, Receive, Scope, Send
 from mesbatch.adapters.http.answers import Answer, answer_error, answer_problem
 from mesbatch.adapters.http.body import ReadBody
-from mesbatch.adapters.http.events import EventsRequest, EventsRoute
+from mesbatch.adapters.http.events import events_route
 from mesbatch.adapters.http.ids import KeyType
 from mesbatch.adapters.http.job_routes import JobRoutes
 from mesbatch.adapters.http.options import Dialect, Limits
-from mesbatch.adapters.http.request import HttpRequest, with_inputs
+from mesbatch.adapters.http.request import HttpRequest
 from mesbatch.adapters.http.results import results_route
 from mesbatch.adapters.http.submission import Submission
-from mesbatch.admission import Admission, AdmissionPolicy, LearnedBytes, Limiter
+from mesbatch.admission import AdmissionPolicy, LearnedBytes, Limiter
 from mesbatch.errors import InvalidJobId
 from mesbatch.jobs import Jobs
 from mesbatch.problem import Problem
@@ -88,9 +88,8 @@ def trace_app(
     Raises:
         InvalidJob: *jobs* does not allow *function*, or one of *inputs* cannot be the name of one.
     """
-    events = EventsRoute(
-        trace.queries, Admission(policy, limiter), learned or LearnedBytes(), jobs, function, enqueue, dialect, limits,
-        key_type, with_inputs(EventsRequest, inputs),
+    events = events_route(
+        trace, policy, limiter, jobs, function, inputs, key_type, enqueue, learned, dialect, limits
     )  # fmt: skip
     return _Application(jobs, principal, url_prefix, dialect, limits, {"/events": _submitting(events, url_prefix)})
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from flask import Blueprint, Response
+from flask import Blueprint
 
-from mesbatch.adapters.flask.answers import read_request, respond
-from mesbatch.adapters.flask.guarded import OWN_OPTIONS, guarded_blueprint, refuse_other_methods
-from mesbatch.adapters.flask.job_views import add_job_routes, urls_of
+from mesbatch.adapters.flask.submission_routes import submission_blueprint
 from mesbatch.adapters.http.ids import KeyType
 from mesbatch.adapters.http.options import Dialect, Limits
 from mesbatch.adapters.http.request import Principal
@@ -71,12 +68,4 @@ def result_blueprint(
     route = results_route(
         queries, jobs, limiter, policy, function, inputs, key_type, enqueue, learned, dialect, limits
     )  # fmt: skip
-    blueprint = guarded_blueprint("mesbatch_results", url_prefix, route.dialect)
-
-    def results(**variables: Any) -> Response:
-        return respond(route.answer(read_request(principal), urls_of), route.dialect)
-
-    blueprint.add_url_rule("/results", "results", results, methods=["POST"], **OWN_OPTIONS)
-    refuse_other_methods(blueprint, "/results", "POST")
-    add_job_routes(blueprint, jobs, principal, route.dialect)
-    return blueprint
+    return submission_blueprint("mesbatch_results", url_prefix, "results", route, principal)

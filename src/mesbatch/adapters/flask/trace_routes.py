@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from flask import Blueprint, Response
+from flask import Blueprint
 
-from mesbatch.adapters.flask.answers import read_request, respond
-from mesbatch.adapters.flask.guarded import OWN_OPTIONS, guarded_blueprint, refuse_other_methods
-from mesbatch.adapters.flask.job_views import add_job_routes, urls_of
-from mesbatch.adapters.http.events import EventsRequest, EventsRoute
+from mesbatch.adapters.flask.submission_routes import submission_blueprint
+from mesbatch.adapters.http.events import events_route
 from mesbatch.adapters.http.ids import KeyType
 from mesbatch.adapters.http.job_routes import PREFIX
 from mesbatch.adapters.http.options import Dialect, Limits
-from mesbatch.adapters.http.request import Principal, with_inputs
-from mesbatch.admission import Admission, AdmissionPolicy, LearnedBytes, Limiter
+from mesbatch.adapters.http.request import Principal
+from mesbatch.admission import AdmissionPolicy, LearnedBytes, Limiter
 from mesbatch.jobs import Jobs
 from mesbatch.trace.read import Trace
 
@@ -63,16 +60,7 @@ def trace_blueprint(
     Raises:
         InvalidJob: *jobs* does not allow *function*, or one of *inputs* cannot be the name of one.
     """
-    route = EventsRoute(
-        trace.queries, Admission(policy, limiter), learned or LearnedBytes(), jobs, function, enqueue, dialect, limits,
-        key_type, with_inputs(EventsRequest, inputs),
+    route = events_route(
+        trace, policy, limiter, jobs, function, inputs, key_type, enqueue, learned, dialect, limits
     )  # fmt: skip
-    blueprint = guarded_blueprint("mesbatch_trace", url_prefix, dialect)
-
-    def events(**variables: Any) -> Response:
-        return respond(route.answer(read_request(principal), urls_of), dialect)
-
-    blueprint.add_url_rule("/events", "events", events, methods=["POST"], **OWN_OPTIONS)
-    refuse_other_methods(blueprint, "/events", "POST")
-    add_job_routes(blueprint, jobs, principal, dialect)
-    return blueprint
+    return submission_blueprint("mesbatch_trace", url_prefix, "events", route, principal)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from inspect import signature
 from typing import Any
 
 import msgspec
 
-from mesbatch.adapters.http.request import Body, HttpRequest, check_names, read_body
+from mesbatch.adapters.http.ids import KeyType
+from mesbatch.adapters.http.options import Dialect, Limits
+from mesbatch.adapters.http.request import Body, HttpRequest, check_names, read_body, with_inputs
 from mesbatch.adapters.http.submission import Asked, Submission
-from mesbatch.admission import Reject
+from mesbatch.admission import Admission, AdmissionPolicy, LearnedBytes, Limiter, Reject
 from mesbatch.codec.rows import Shape
 from mesbatch.errors import InvalidRequest
+from mesbatch.jobs import Jobs
+from mesbatch.trace.read import Trace
 
 
 class EventsRequest(Body):
@@ -45,3 +50,14 @@ class EventsRoute(Submission):
         """Give the request's profile to a function that has a parameter for it."""
         parameters = signature(self.jobs.functions[self.function]).parameters
         return {"profile": events.profile} if "profile" in parameters else {}
+
+
+def events_route(
+    trace: Trace, policy: AdmissionPolicy, limiter: Limiter, jobs: Jobs, function: str, inputs: Sequence[str],
+    key_type: KeyType | None, enqueue: bool, learned: LearnedBytes | None, dialect: Dialect, limits: Limits,
+) -> EventsRoute:  # fmt: skip
+    """Make the route from the arguments of `trace_blueprint` and `trace_app`."""
+    return EventsRoute(
+        trace.queries, Admission(policy, limiter), learned or LearnedBytes(), jobs, function, enqueue, dialect, limits,
+        key_type, with_inputs(EventsRequest, inputs),
+    )  # fmt: skip
