@@ -11,7 +11,6 @@ from typing import Any
 from mesbatch.errors import KeyMismatch
 from mesbatch.keys.resume import as_asked
 
-NEAR = 16  # keys among which a row's key is looked for first: most keys have rows
 SPARSE = 4  # times as many keys as were found are looked at together; where fewer have rows, each is looked for
 
 first_of_run = itemgetter(0)
@@ -78,9 +77,7 @@ class KeyWalk:
         if keys[at : at + 1] == [key]:
             return True
         while True:
-            at = bisect_left(keys, key, at, min(len(keys), at + NEAR))
-            if at < len(keys) and keys[at] < key:
-                at = bisect_left(keys, key, at)
+            at = bisect_left(keys, key, at)
             if at < len(keys):
                 self._at = at
                 return bool(keys[at] == key)
