@@ -14,6 +14,7 @@ from psycopg.types.json import JsonbLoader, JsonLoader
 from psycopg.types.string import TextLoader
 
 from mesbatch.source.documents import read_any_document, read_document
+from mesbatch.source.postgres.oids import TEXT_IN_ARROW
 from mesbatch.source.session import OnInvalidText, Session
 from mesbatch.source.texts import decode_text
 
@@ -22,8 +23,6 @@ Buffer = Any  # of psycopg: bytes, bytearray or memoryview
 # Types that neither the standard library nor JSON nor Arrow has: text as PostgreSQL writes it, whatever reads them.
 AS_TEXT = ("record", *(f"{kind}{form}" for kind in ("int4", "int8", "num", "date", "ts", "tstz")
                        for form in ("range", "multirange")))  # fmt: skip
-# Those that Arrow has as text only; Python's own values would be written a little otherwise.
-TEXT_IN_ARROW = ("json", "jsonb", "timetz")
 
 TEXTS = ("text", "varchar", "bpchar", "name", '"char"')
 OTHERS = 0  # the loader of all types that have none

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+# Those that Arrow has as text only; Python's own values would be written a little otherwise.
+TEXT_IN_ARROW = ("json", "jsonb", "timetz")
+
 # pg_type.oid and pg_type.typarray: https://github.com/postgres/postgres/blob/master/src/include/catalog/pg_type.dat
 TYPES: dict[str, tuple[int, int]] = {
     '"char"': (18, 1002),

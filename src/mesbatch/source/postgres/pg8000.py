@@ -48,9 +48,6 @@ class Pg8000Driver(DeclaringDriver):
         with _as_texts(cursor._c):
             return super().fetch_from(cursor, sql)
 
-    def take_texts(self, cursor: Any) -> None:
-        """Nothing: the conversions belong to the connection, and are changed for a fetch only."""
-
     def numbered(self, session: Session, sql: str, params: Params, mark: str) -> tuple[str, int]:
         text, values = convert_paramstyle(self.paramstyle, sql, params)
         return text, list(values).index(mark) + 1

@@ -44,8 +44,9 @@ class Psycopg2Driver(DeclaringDriver):
         """A cursor of tuples, whatever class the caller's connection makes."""
         return session.connection.cursor(cursor_factory=extensions.cursor)
 
-    def take_texts(self, cursor: Any) -> None:
+    def fetch_from(self, cursor: Any, sql: str) -> list[Any]:
         extensions.register_type(_as_text(), cursor)
+        return super().fetch_from(cursor, sql)
 
     def describe(self, cursor: Any) -> tuple[Column, ...]:
         names = describe(cursor.description)

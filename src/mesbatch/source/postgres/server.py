@@ -106,7 +106,6 @@ class DeclaringDriver(ServerDriver):
             else:  # without a transaction around it the server must keep the whole result
                 hold = " WITH HOLD"
         cursor = self.open_cursor(session)
-        self.take_texts(cursor)
         try:
             self.start(cursor, f"DECLARE {name} NO SCROLL CURSOR{hold} FOR {sql}", params)
             return ReadRows(DeclaredRows(self, cursor, name, ending), columnar=session.columnar)
@@ -134,17 +133,13 @@ class DeclaringDriver(ServerDriver):
         cursor.execute(sql) if params is None else cursor.execute(sql, params)
 
     def fetch_from(self, cursor: Any, sql: str) -> list[Any]:
-        """The rows of *sql*, a FETCH, as the driver makes them."""
+        """The rows of *sql*, a FETCH, whose values are the server's text unless they are plain ones."""
         cursor.execute(sql)
         return list(cursor.fetchall())
 
     def open_cursor(self, session: Session) -> Any:
         """A cursor that gives tuples."""
         return session.connection.cursor()
-
-    @abstractmethod
-    def take_texts(self, cursor: Any) -> None:
-        """Make *cursor* give the server's text of all values but plain ones, where `fetch_from` does not."""
 
     @abstractmethod
     def describe(self, cursor: Any) -> tuple[Column, ...]:

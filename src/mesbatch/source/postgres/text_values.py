@@ -16,7 +16,7 @@ from uuid import UUID
 
 from mesbatch.batch import Column, Row
 from mesbatch.source.documents import read_any_document, read_document
-from mesbatch.source.postgres.oids import TYPES
+from mesbatch.source.postgres.oids import TEXT_IN_ARROW, TYPES
 from mesbatch.source.refusal import refuse
 from mesbatch.source.session import Rows
 
@@ -32,7 +32,6 @@ PLAIN: dict[str, Read] = {
 }
 PLAIN_OIDS = frozenset(TYPES[name][0] for name in PLAIN)
 AS_TEXT_OIDS = frozenset(oid for oids in TYPES.values() for oid in oids) - PLAIN_OIDS
-TEXT_IN_ARROW = ("json", "jsonb", "timetz")  # Python's own values would be written a little otherwise
 
 _is_date = re.compile(r"\d{4}-\d\d-\d\d").fullmatch
 _is_datetime = re.compile(r"\d{4}-\d\d-\d\d ([01]\d|2[0-3]):\d\d:\d\d(\.\d{1,6})?").fullmatch
