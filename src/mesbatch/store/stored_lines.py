@@ -279,7 +279,7 @@ def _one(line: bytes) -> Generator[bytes | ChunkLine]:
 
 @dataclass(frozen=True, slots=True)
 class _Whole:
-    """What a stream must know of a whole result: its number of chunks, and the rows of each domain."""
+    """Facts of a whole result that a stream needs: its number of chunks, and the rows of each domain."""
 
     chunks: int
     rows: dict[str, int]

@@ -1,1 +1,1 @@
-"""What all web adapters share, without a framework: requests, answers, bodies that are read now, the trace's routes."""
+"""The common part of all web adapters, without a framework: requests, answers, live bodies, the routes of the trace."""

@@ -179,7 +179,7 @@ def live_pieces(body: ReadBody) -> Generator[bytes]:
 
 
 class Signs:
-    """What is sent for each look at *body*: its pieces, signs of life between them, and a last word of a failure."""
+    """The bytes sent for each look at *body*: its pieces, signs of life between them, and a last word of a failure."""
 
     def __init__(self, body: ReadBody) -> None:
         self._body, self._form, self._started = body, body.form, time.monotonic()

@@ -27,7 +27,7 @@ OUTPUTS = {"inet": "textin(inet_out({}))", "oid": "{}::int8"}
 
 @dataclass(frozen=True)
 class Plan:
-    """How a statement is read: as *sql*, whose batches have the types of *schema* and come from *columns*."""
+    """The way to read a statement: as *sql*, whose batches have the types of *schema* and come from *columns*."""
 
     sql: str
     columns: tuple[Column, ...]
