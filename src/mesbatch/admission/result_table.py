@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from mesbatch.admission.answer import Accept, Enqueue, Reject
 from mesbatch.admission.check import check_count
-from mesbatch.admission.load import Lack, Pressure
+from mesbatch.admission.load import Lack
 from mesbatch.admission.policy import AdmissionPolicy
 from mesbatch.admission.rule import Rule
-from mesbatch.admission.trace_table import ASYNC_THRESHOLD, BUSY_SECONDS, CACHE_LIMIT, CID_LIMIT, CRITICAL_SECONDS
+from mesbatch.admission.trace_table import (
+    ASYNC_THRESHOLD,
+    CACHE_LIMIT,
+    CID_LIMIT,
+    NO_ROOM,
+    SHORTAGE_RULES,
+    TOO_LARGE,
+)
 from mesbatch.errors import PolicyError
 
 RESULTS = "results"  # the one profile of this policy
 KEY_LIMIT = CID_LIMIT
 
-_TOO_LARGE = Reject("the answer is too large to be held in memory")
-_NO_ROOM = Reject("not enough memory at the moment", retry_after=BUSY_SECONDS)
-
 _MEMORY_RULES = (
     Rule("answer-has-no-room", Enqueue(), lack=Lack.ANSWER_NOW, worker=True),
-    Rule("answer-has-no-room-without-worker", _NO_ROOM, lack=Lack.ANSWER_NOW, worker=False),
-    Rule("answer-too-large", _TOO_LARGE, lack=Lack.ANSWER_EVER, worker=False),
-    Rule("buffers-have-no-room", Enqueue(), lack=Lack.BUFFERS_NOW, worker=True),
-    Rule("buffers-have-no-room-without-worker", _NO_ROOM, lack=Lack.BUFFERS_NOW, worker=False),
-    Rule("memory-high", Enqueue(), pressure=Pressure.HIGH, worker=True),
-    Rule("memory-high-without-worker", _NO_ROOM, pressure=Pressure.HIGH, worker=False),
-    Rule("memory-critical", Reject("memory is almost used up", CRITICAL_SECONDS), pressure=Pressure.CRITICAL),
+    Rule("answer-has-no-room-without-worker", NO_ROOM, lack=Lack.ANSWER_NOW, worker=False),
+    Rule("answer-too-large", TOO_LARGE, lack=Lack.ANSWER_EVER, worker=False),
+    *SHORTAGE_RULES,
 )
 
 

@@ -21,19 +21,22 @@ STREAMED_WARNING = "a large answer: it is streamed, and takes a while"
 
 _STREAMED = Accept(release=True, streamed=True, warning=STREAMED_WARNING)
 _TOO_MANY_KEYS = Reject("too many container ids for one request")
-_TOO_LARGE = Reject("the answer is too large to be held in memory")
-_NO_ROOM = Reject("not enough memory at the moment", retry_after=BUSY_SECONDS)
+TOO_LARGE = Reject("the answer is too large to be held in memory")
+NO_ROOM = Reject("not enough memory at the moment", retry_after=BUSY_SECONDS)
 
+SHORTAGE_RULES = (  # of every profile
+    Rule("buffers-have-no-room", Enqueue(), lack=Lack.BUFFERS_NOW, worker=True),
+    Rule("buffers-have-no-room-without-worker", NO_ROOM, lack=Lack.BUFFERS_NOW, worker=False),
+    Rule("memory-high", Enqueue(), pressure=Pressure.HIGH, worker=True),
+    Rule("memory-high-without-worker", NO_ROOM, pressure=Pressure.HIGH, worker=False),
+    Rule("memory-critical", Reject("memory is almost used up", CRITICAL_SECONDS), pressure=Pressure.CRITICAL),
+)
 MEMORY_RULES = (
     Rule("answer-has-no-room", Enqueue(), lack=Lack.ANSWER_NOW, worker=True),
     Rule("answer-streamed", _STREAMED, frozenset({COMPLETE_PROFILE}), lack=Lack.ANSWER_NOW, worker=False),
-    Rule("answer-has-no-room-without-worker", _NO_ROOM, QUERY_PROFILES, lack=Lack.ANSWER_NOW, worker=False),
-    Rule("answer-too-large", _TOO_LARGE, QUERY_PROFILES, lack=Lack.ANSWER_EVER, worker=False),
-    Rule("buffers-have-no-room", Enqueue(), lack=Lack.BUFFERS_NOW, worker=True),
-    Rule("buffers-have-no-room-without-worker", _NO_ROOM, lack=Lack.BUFFERS_NOW, worker=False),
-    Rule("memory-high", Enqueue(), pressure=Pressure.HIGH, worker=True),
-    Rule("memory-high-without-worker", _NO_ROOM, pressure=Pressure.HIGH, worker=False),
-    Rule("memory-critical", Reject("memory is almost used up", CRITICAL_SECONDS), pressure=Pressure.CRITICAL),
+    Rule("answer-has-no-room-without-worker", NO_ROOM, QUERY_PROFILES, lack=Lack.ANSWER_NOW, worker=False),
+    Rule("answer-too-large", TOO_LARGE, QUERY_PROFILES, lack=Lack.ANSWER_EVER, worker=False),
+    *SHORTAGE_RULES,
 )
 
 
