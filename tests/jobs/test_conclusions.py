@@ -19,29 +19,16 @@ from mesbatch.jobs.stop import Stop
 from mesbatch.store import DirectoryStore, ResultReader
 from tests.jobs.functions import expected
 from tests.jobs.rig import (
-    LocalRig,
-    RqRig,
     horse_of,
     is_alive,
     kill,
     rows_of,
-    running,
     spec,
     until,
     wait_for_end,
 )
 
 FOUND_SECONDS = 20.0
-
-
-@pytest.fixture(params=["local", "rq"])
-def rig(request, tmp_path):
-    if request.param == "local":
-        yield from running(LocalRig(tmp_path))
-        return
-    for module in ("redis", "rq"):
-        pytest.importorskip(module)
-    yield from running(RqRig(tmp_path, request.getfixturevalue("valkey")))
 
 
 def assert_concluded(rig, job_id, database):

@@ -14,14 +14,11 @@ from mesbatch.errors import ChunkLost, JobNotComplete, JobNotFound, StatusConfli
 from mesbatch.units import MiB
 from tests.jobs.functions import KEYS, expected
 from tests.jobs.rig import (
-    LocalRig,
-    RqRig,
     horse_of,
     is_alive,
     kill,
     published,
     rows_of,
-    running,
     spec,
     until,
     wait_for_end,
@@ -30,16 +27,6 @@ from tests.jobs.rig import (
 
 NAP = 0.0002  # seconds a row: a job takes about 2 s
 FOUND_SECONDS = 20.0  # a dead worker, by the next, however busy this machine is
-
-
-@pytest.fixture(params=["local", "rq"])
-def rig(request, tmp_path):
-    if request.param == "local":
-        yield from running(LocalRig(tmp_path))
-        return
-    for module in ("redis", "rq"):
-        pytest.importorskip(module)
-    yield from running(RqRig(tmp_path, request.getfixturevalue("valkey")))
 
 
 def assert_whole(rig, job_id, database):

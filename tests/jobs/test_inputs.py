@@ -10,7 +10,6 @@ from mesbatch.errors import InvalidJob
 from tests.jobs.functions import KEYS, expected
 from tests.jobs.rig import (
     LocalRig,
-    RqRig,
     horse_of,
     is_alive,
     kill,
@@ -24,16 +23,6 @@ from tests.jobs.rig import (
 
 WEIGHTS = {key: number for number, key in enumerate([*KEYS, "padding" + "x" * 3_000_000])}  # three parts
 FOUND_SECONDS = 20.0
-
-
-@pytest.fixture(params=["local", "rq"])
-def rig(request, tmp_path):
-    if request.param == "local":
-        yield from running(LocalRig(tmp_path))
-        return
-    for module in ("redis", "rq"):
-        pytest.importorskip(module)
-    yield from running(RqRig(tmp_path, request.getfixturevalue("valkey")))
 
 
 def assert_weighed(rig, job_id, database):

@@ -22,13 +22,10 @@ from mesbatch.jobs.stop import Stop
 from mesbatch.store import DirectoryStore, Lease, ResultReader
 from tests.jobs.functions import DOMAINS
 from tests.jobs.rig import (
-    LocalRig,
-    RqRig,
     horse_of,
     is_alive,
     kill,
     published,
-    running,
     spec,
     until,
     wait_for_end,
@@ -37,16 +34,6 @@ from tests.jobs.rig import (
 
 FOUND_SECONDS = 20.0
 KEYSETS = [["cid", "n"], []]
-
-
-@pytest.fixture(params=["local", "rq"])
-def rig(request, tmp_path):
-    if request.param == "local":
-        yield from running(LocalRig(tmp_path))
-        return
-    for module in ("redis", "rq"):
-        pytest.importorskip(module)
-    yield from running(RqRig(tmp_path, request.getfixturevalue("valkey")))
 
 
 def ranged(database, keyset, nap=0.0, **more):

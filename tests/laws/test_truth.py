@@ -57,6 +57,20 @@ class Sqlite:
         self.admin.close()
 
 
+def failing_at(monkeypatch, rows_of, fail_at, end):
+    """Call *end* with the rows before their *fail_at*-th fetch, over all that are of the class *rows_of*."""
+    fetch, left = rows_of.fetch, [fail_at]
+
+    def failing(rows, size):
+        if left[0] is not None:
+            left[0] -= 1
+            if left[0] == 0:
+                end(rows)
+        return fetch(rows, size)
+
+    monkeypatch.setattr(rows_of, "fetch", failing)
+
+
 class Postgres:
     """A schema of a server; the connection of a read is ended by the server before the fetch that is to fail."""
 
@@ -85,16 +99,10 @@ class Postgres:
     def connecting(self, monkeypatch, fail_at):
         from mesbatch.source.postgres.stream import StreamedRows
 
-        fetch, left = StreamedRows.fetch, [fail_at]
+        def end(rows):
+            self.admin.execute("select pg_terminate_backend(%s)", [rows.cursor.connection.info.backend_pid])
 
-        def failing(rows, size):
-            if left[0] is not None:
-                left[0] -= 1
-                if left[0] == 0:
-                    self.admin.execute("select pg_terminate_backend(%s)", [rows.cursor.connection.info.backend_pid])
-            return fetch(rows, size)
-
-        monkeypatch.setattr(StreamedRows, "fetch", failing)
+        failing_at(monkeypatch, StreamedRows, fail_at, end)
         return self.url
 
     def close(self):
@@ -132,20 +140,12 @@ class Mariadb:
     def connecting(self, monkeypatch, fail_at):
         from mesbatch.source.mysql.rows import UnbufferedRows
 
-        fetch, left = UnbufferedRows.fetch, [fail_at]
+        def end(rows):
+            others = "select id from information_schema.processlist where id <> connection_id() and db is not null"
+            for (number,) in self._run(others):
+                self._run(f"kill connection {number}")
 
-        def failing(rows, size):
-            if left[0] is not None:
-                left[0] -= 1
-                if left[0] == 0:
-                    others = (
-                        "select id from information_schema.processlist where id <> connection_id() and db is not null"
-                    )
-                    for (number,) in self._run(others):
-                        self._run(f"kill connection {number}")
-            return fetch(rows, size)
-
-        monkeypatch.setattr(UnbufferedRows, "fetch", failing)
+        failing_at(monkeypatch, UnbufferedRows, fail_at, end)
         return self.url
 
     def close(self):

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.rig.postgres import RigUnavailable
-from tests.rig.site import ROOT, free_port
+from tests.rig.site import ROOT, ended, free_port
 
 START_SECONDS = 20.0
 
@@ -51,15 +51,9 @@ def nginx(folder: Path, upstream: int, settings: str) -> Iterator[int]:
     (folder / "nginx.conf").write_text(AROUND.format(folder=folder, user=user))
     command = [binary, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")]
     process = subprocess.Popen(command)
-    try:
+    with ended(process):
         _await(port, process, folder)
         yield port
-    finally:
-        process.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(10)
-        process.kill()
-        process.wait()
 
 
 def _await(port: int, process: subprocess.Popen[bytes], folder: Path) -> None:

@@ -123,6 +123,19 @@ def free_port() -> int:
 
 
 @contextmanager
+def ended(process: subprocess.Popen[Any]) -> Iterator[None]:
+    """End *process* on leaving, by force where it does not end by itself."""
+    try:
+        yield
+    finally:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(10)
+        process.kill()
+        process.wait()
+
+
+@contextmanager
 def gunicorn(
     setting: Setting, app: str = "examples.dashboard.after:app", popen: Popen = subprocess.Popen, *options: str
 ) -> Iterator[Site]:
@@ -130,15 +143,9 @@ def gunicorn(
     port = free_port()
     command = [sys.executable, *GUNICORN, "--bind", f"127.0.0.1:{port}", *options, app]
     process = popen(command, env=setting.environment(), cwd=ROOT)
-    try:
+    with ended(process):
         await_answer(port, process)
         yield Site(port, process)
-    finally:
-        process.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(10)
-        process.kill()
-        process.wait()
 
 
 @contextmanager

@@ -5,9 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
-from tests.rig.site import ROOT, Popen, Setting, Site, await_answer, free_port
+from tests.rig.site import ROOT, Popen, Setting, Site, await_answer, ended, free_port
 
 
 class OneProcess(Site):
@@ -23,12 +23,6 @@ def uvicorn(setting: Setting, app: str, popen: Popen = subprocess.Popen, *option
     port = free_port()
     command = [sys.executable, "-m", "uvicorn", app, "--port", str(port), "--log-level", "error", *options]
     process = popen(command, env=setting.environment(), cwd=ROOT)
-    try:
+    with ended(process):
         await_answer(port, process)
         yield OneProcess(port, process)
-    finally:
-        process.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(10)
-        process.kill()
-        process.wait()
