@@ -38,13 +38,24 @@ def choose(
 
     Raises:
         NotSplittable: the statement must serve all keys at once, and the strategy cannot.
+        StatementError: the database does not have the strategy.
     """
+    strategy, query = _choose(
+        session, examined, keys, name, order, whole=whole, in_parts=order == "any" or parallel > 1
+    )
+    if strategy.name not in session.driver.keys.strategies:
+        raise session.driver.keys.lacks(strategy.name, session)
+    return strategy, query
+
+
+def _choose(
+    session: Session, examined: Examined, keys: Keys, name: StrategyName, order: Order, *, whole: bool, in_parts: bool
+) -> tuple[Strategy, KeyedQuery]:
     query = examined.query
     if examined.one_statement is not None:
         strategy = _one_statement(session, examined, keys, name)
         is_ordered = order == "key" and not query.column.by_code_point and query.key is not None
         return strategy, query if is_ordered else replace(query, key=None)
-    in_parts = order == "any" or parallel > 1
     best = session.driver.keys.best(session, query, keys, in_parts=in_parts) if name == "auto" else name
     strategy = STRATEGIES[best]()
     if whole and strategy.keys_per_part is not None:

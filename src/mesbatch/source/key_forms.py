@@ -123,18 +123,18 @@ class KeyForms:
 
     def array(self, session: Session, query: KeyedQuery, keys: list[Any]) -> KeyText:
         """All of *keys* in one bind, or in few."""
-        raise self.lacks("array", session)
+        raise NotImplementedError
 
     def look_up(self, session: Session, query: KeyedQuery, keys: list[Any]) -> KeyText:
         """The statement once for each of *keys*, in their order."""
-        raise self.lacks("look-up", session)
+        raise NotImplementedError
 
     def fill_table(self, session: Session, query: KeyedQuery, lists: Iterable[list[Any]], first: Any) -> str:
         """Make a temporary table whose column *key* holds the keys of *lists*, of which *first* is the first; its name.
 
         The transaction of the caller's own connection goes on.
         """
-        raise self.lacks("temporary-table", session)
+        raise NotImplementedError
 
     def table_keys(self, query: KeyedQuery, table: str, first: Any) -> str:
         """The SELECT of all keys of a temporary table, of which *first* is the first."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -46,9 +46,6 @@ class _PostgresKeys(PostgresKeys):
     def as_array(self, keys: list[Any]) -> Any:
         """As one bind; whole numbers of more than 64 bits as PostgreSQL's own literal."""
         return super().as_array(keys) if _are_short(keys) else f"{{{','.join(map(str, keys))}}}"
-
-    def fill_table(self, session: Session, query: KeyedQuery, lists: Iterable[list[Any]], first: Any) -> str:
-        raise self.lacks("temporary-table", session)
 
 
 def _are_short(keys: list[Any]) -> bool:
