@@ -12,14 +12,19 @@ import pytest
 
 pytest.importorskip("psycopg", reason="no postgres driver: psycopg is not installed")
 pytest.importorskip("starlette", reason="no web framework: starlette is not installed")
+pytest.importorskip("uvicorn", reason="no web server: uvicorn is not installed")
 
 from mesbatch.store import DirectoryStore, ResultWriter, new_job_id
 from mesbatch.units import KiB, MiB
-from tests.adapters.conftest import serve
 from tests.adapters.test_faults import memory_of
+from tests.rig.cgroup import MemoryCage
+from tests.rig.postgres import RigUnavailable
+from tests.rig.site import Setting
+from tests.rig.uvicorn import uvicorn
 
 CLIENTS = 500
 EACH = 256 * KiB
+CAGE = 384 * MiB
 COLUMNS = [{"name": f"COLUMN_{n}", "type": "varchar"} for n in range(14)]
 
 
@@ -48,10 +53,23 @@ def slow_client(site, job_id: str, first: int, accept_encoding: str) -> socket.s
     return connection
 
 
+@pytest.fixture
+def cage():
+    try:
+        with MemoryCage(CAGE) as cage:
+            yield cage
+    except RigUnavailable as error:
+        pytest.skip(str(error))
+
+
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("encoding", ["identity", "gzip", "zstd"])
-def test_500_slow_clients_of_a_finished_stream_cost_a_quarter_of_a_mib_each(encoding, lots_database, tmp_path):
-    with serve("asgi", lots_database, tmp_path) as site, ExitStack() as stack:
+def test_500_slow_clients_of_a_finished_stream_cost_a_quarter_of_a_mib_each(encoding, cage, lots_database, tmp_path):
+    setting = Setting(lots_database, tmp_path)
+    with (
+        uvicorn(setting, "tests.adapters.served:make_asgi", cage.popen, "--factory") as site,
+        ExitStack() as stack,
+    ):
         job_id = store_large_result(tmp_path)
         whole = len(site.get(f"/job/{job_id}/stream", Accept_Encoding=encoding).body)
         before, waits = memory_of(site), []
@@ -66,3 +84,4 @@ def test_500_slow_clients_of_a_finished_stream_cost_a_quarter_of_a_mib_each(enco
         told = f"{encoding}: {each / KiB:.0f} KiB each, {memory_of(site) / MiB:.0f} MiB in all; a whole answer has "
         print(f"{told}{whole / MiB:.0f} MiB; another route was answered in {max(waits) * 1e3:.0f} ms at most")
         assert each <= EACH
+        assert not cage.kills()
