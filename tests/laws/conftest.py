@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,3 +40,12 @@ def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         opened = SqliteDatabase(str(tmp_path_factory.mktemp("law") / "law.db"), module)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def oracle_stand_in(tmp_path: Path) -> Iterator[Any]:
+    pytest.importorskip("oracledb", reason="no driver of oracle: oracledb is not installed")
+    from tests.oracle.rig import OracleServer
+
+    with OracleServer(tmp_path / "oracle.db") as server:
+        yield server

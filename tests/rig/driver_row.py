@@ -102,7 +102,7 @@ def cells(name: str, url: str, *, large: bool) -> Iterator[tuple[str, str]]:
     yield "keys", _keys(con)
     yield "parameters", _parameters(con)
     yield "leaving early", _leaving(con)
-    yield "timeout", _timeout(connect, f"select count(*) from {numbers.format(500_000_000)}")
+    yield "timeout", _timeout(connect, f"select count(*) from {numbers.format(30_000_000)}")
     yield "killed", _killed(connect, url, began)
     yield "`consistent`", _option(connect, consistent=True)
     yield "`parallel=2`", _option(connect, parallel=2)

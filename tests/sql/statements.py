@@ -203,6 +203,19 @@ def selects(draw: st.DrawFn, *, witness: bool = False) -> str:
 
 
 @st.composite
+def sound_selects(draw: st.DrawFn) -> str:
+    """One SELECT that may be read in parts: its output `found` is the column of the keys."""
+    source, columns = draw(st.sampled_from(SOURCES))
+    key = draw(st.sampled_from(columns))
+    more = draw(st.lists(st.sampled_from([*columns, "1", "'a'"]), max_size=2))
+    items = [f"{key} as found", *(f"{item} as more_{number}" for number, item in enumerate(more))]
+    items += draw(st.sampled_from([[], [f"row_number() over (partition by {key} order by 1) as n"]]))
+    terms = [f"{key} in (:keys)", *draw(st.lists(st.sampled_from(OTHER_CONDITIONS[:5]), max_size=1))]
+    order = draw(st.sampled_from(["", "", " order by 1", " order by 1 desc"]))
+    return f"select {', '.join(draw(st.permutations(items)))} from {source} where {' and '.join(terms)}{order}"
+
+
+@st.composite
 def statements(draw: st.DrawFn, *, witness: bool = False) -> str:
     """A SELECT, alone or within up to two others; with *witness* an output of that name is the column left of IN."""
     sql = draw(selects(witness=witness))

@@ -167,7 +167,7 @@ class KeyForms:
             terms = f", {order.terms}" if order.terms else ""
             return f"{order.before}\nORDER BY {term}{collation}{terms} {order.after}"
         self.check_wrapping(query)
-        if order.terms and query.names:
+        if query.names and (order.terms or _is_repeated(key.name, query)):
             return self.numbered(sql, query, collation)
         return f"SELECT * FROM (\n{sql}\n) mesbatch_rows ORDER BY {term}{collation}"
 
@@ -189,6 +189,11 @@ class KeyForms:
     def extends_order(self, collation: str) -> bool:
         """True where a key with *collation* may stand before the terms of the statement's own ORDER BY."""
         return True
+
+
+def _is_repeated(name: str, query: KeyedQuery) -> bool:
+    """True where two columns have *name*, which then orders nothing; databases differ in whether its case counts."""
+    return [one.casefold() for one in query.names].count(name.casefold()) > 1
 
 
 def _numbered(sql: str, query: KeyedQuery, collation: str) -> str:
