@@ -39,7 +39,7 @@ class Sqlite:
 
     def __init__(self, path, collation):
         self.path = path
-        self.admin = sqlite3.connect(path)
+        self.admin = without_automatic_indexes(sqlite3.connect(path))
         for name, columns in TABLES.items():
             text = ", ".join(column.replace(" text", f" text {collation}") for column in columns)
             self.admin.execute(f"create table {name} ({text})")
@@ -54,10 +54,17 @@ class Sqlite:
         return self.admin.execute(sql.format(", ".join("?" * len(keys))), keys).fetchall()
 
     def connecting(self, monkeypatch, fail_at):
-        return Faults(self.path, fail_at=fail_at)
+        connect = Faults(self.path, fail_at=fail_at)
+        return lambda: without_automatic_indexes(connect())
 
     def close(self):
         self.admin.close()
+
+
+def without_automatic_indexes(con):
+    """SQLite 3.40 finds no 'a ' by 'a' in an index that it makes by itself, though RTRIM says that they are equal."""
+    con.execute("pragma automatic_index = off")
+    return con
 
 
 def failing_at(monkeypatch, rows_of, fail_at, end):
