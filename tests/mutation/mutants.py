@@ -1,43 +1,17 @@
-"""Mutation testing: a small change of the code that no test notices is a test that is missing.
-
-``python -m tests.mutation sql keys --mutants 30 --seed 1``, or ``tox -e mutation``. Each mutant is one change of a copy
-of ``src``, for which the tests of its package are run until one fails. It is our own, because mutants are drawn by a
-seed from a whole package, and tests start processes that must import the changed code as well: a path does that.
-"""
+"""Small changes of the code of a package, drawn by a seed."""
 
 from __future__ import annotations
 
-import argparse
 import ast
 import copy
-import os
 import random
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "src/mesbatch"
-SECONDS = 300  # for the tests of one mutant: more is a loop without an end, which they noticed
 
-# The tests that are run for a package, the quick ones first.
-TESTS = {
-    "read": ["tests/read", "tests/laws"],
-    "sql": ["tests/sql"],
-    "keys": ["tests/keys", "tests/read/test_reader.py", "tests/laws/test_reading.py"],
-    "group/spill": ["tests/group"],
-    "sink": ["tests/sink"],
-    "store": ["tests/store"],
-    "jobs": ["tests/jobs"],
-    "admission": ["tests/admission"],
-    "export": ["tests/export"],
-    "adapters": ["tests/adapters"],
-    "client": ["tests/client"],
-}
 COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
     ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is,
@@ -79,8 +53,10 @@ def _is_idle(node: ast.AST) -> bool:
             return True
         case ast.If(test=ast.Name("TYPE_CHECKING")) | ast.Assign(targets=[ast.Name("__all__")]):
             return True
-        case ast.Call(func=ast.Attribute(value=ast.Name("_logger"))) | ast.JoinedStr():
+        case ast.Expr(ast.Call(func=ast.Attribute(value=ast.Name("_logger")))) | ast.JoinedStr():
             return True
+        case ast.BinOp(op=ast.BitOr(), right=ast.Constant(None) | ast.Name("str" | "bytes" | "int" | "float" | "bool")):
+            return True  # types
     return False
 
 
@@ -100,6 +76,8 @@ def change_of(node: ast.AST) -> ast.AST | None:  # noqa: C901  # a table
             changed.value = not value
         case ast.Constant(value=int(value)):
             changed.value = value + 1
+        case ast.Return(value=ast.Constant(None | False)):  # None is no other answer
+            return None
         case ast.Return(value=ast.expr()):
             changed.value = ast.Constant(None)
         case ast.Expr(value=ast.Call()):
@@ -144,46 +122,21 @@ def draw(package: str, count: int, seed: str) -> list[Mutant]:
     return random.Random(f"{seed} {package}").sample(every, min(count, len(every)))
 
 
-def is_killed(package: str, mutant: Mutant | None, folder: Path) -> bool:
-    """Run the tests of *package* with *mutant*, or unchanged; return whether one failed."""
-    copied = folder / "src"
-    shutil.rmtree(copied, ignore_errors=True)
-    shutil.copytree(ROOT / "src", copied, ignore=shutil.ignore_patterns("__pycache__"))
-    if mutant is not None:
-        (copied / mutant.path.relative_to(ROOT / "src")).write_text(mutated(mutant))
-    environment = {**os.environ, "PYTHONPATH": str(copied), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--timeout", "60"]
-    try:
-        done = subprocess.run(
-            [*command, *TESTS[package]], cwd=ROOT, env=environment, capture_output=True, timeout=SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return True
-    return done.returncode != 0
+def function_of(mutant: Mutant) -> str | None:
+    """Give the qualified name of the function that the change is in; None outside of functions."""
+    tree = ast.parse(mutant.path.read_text())
+    target = list(places(tree))[mutant.place]
 
+    def find(node: ast.AST, names: list[str], inside: str | None) -> str | None:
+        if node is target:
+            return inside
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                inside = ".".join([*names, name])
+                names = [*names, name, "<locals>"]
+            case ast.ClassDef(name=name):
+                names = [*names, name]
+        found = (find(child, names, inside) for child in ast.iter_child_nodes(node))
+        return next((name for name in found if name is not None), None)
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("packages", nargs="*", default=list(TESTS), help="folders below src/mesbatch")
-    parser.add_argument("--mutants", type=int, default=30, help="of each package")
-    parser.add_argument("--seed", default="1")
-    asked = parser.parse_args()
-    survived = 0
-    for package in asked.packages:
-        with TemporaryDirectory() as folder:
-            if is_killed(package, None, Path(folder)):
-                print(f"{package}: its tests fail without a change")
-                return 2
-            alive = []
-            drawn = draw(package, asked.mutants, asked.seed)
-            for mutant in drawn:
-                if not is_killed(package, mutant, Path(folder)):
-                    alive.append(mutant)
-                    print(f"  survived {mutant.path.relative_to(SOURCES)} {mutant.told}", flush=True)
-        survived += len(alive)
-        print(f"{package}: {len(drawn) - len(alive)} of {len(drawn)} killed", flush=True)
-    return int(survived > 0)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return find(tree, [], None)
