@@ -360,3 +360,9 @@ def test_keys_that_are_no_number_are_those_of_a_dict_over_several_batches_and_on
             found = [[row[1] for row in rows] for _, rows in groups.items()]
             assert [row[1] for row in groups[nan]] == [1, 4]
         assert found == [[1, 4], [2, 5], [3]]
+
+
+def test_neighbours_whose_key_is_no_number_stay_together_over_two_batches():
+    nan, other = float("nan"), float("nan")
+    batches = [Batch(("k", "n"), [(nan, 1)]), Batch(("k", "n"), [(nan, 2), (other, 3)])]
+    assert [[row[1] for row in rows] for _, rows in iter_groups(batches, "k", order="any")] == [[1, 2], [3]]

@@ -101,6 +101,14 @@ def test_a_row_of_another_length_is_refused():
         RowLayouts(("id", "v")).learn([(1, 2), (1,)])
 
 
+def test_nulls_before_the_first_value_of_a_column_cost_no_tags():
+    row, late, early = (Decimal("2.50"),), RowLayouts(("v",)), RowLayouts(("v",))
+    late.learn([(None,), (None,)])
+    late.learn([row])
+    early.learn([row])
+    assert late.encode([row])[1] == early.encode([row])[1]
+
+
 @pytest.mark.parametrize("value", [1, UUID(int=1), [1], "\ud800"], ids=["native", "typed", "list", "surrogate"])
 def test_no_pieces_are_no_rows_whatever_the_layout(value):
     """An extent holds neighbouring groups, and not always a row of the one that is looked for."""

@@ -107,6 +107,20 @@ def test_too_many_partitions_become_fewer():
         assert {group: list(pieces_of(stored, group)) for group in groups} == expected(groups)
 
 
+def test_pieces_wait_until_they_and_their_places_hold_more_than_may_wait():
+    file = ExtentFile(open_unlinked())
+    try:
+        stored = Partitions(file, 10 * (len(b"abcd") + partitions.PIECE_NBYTES))
+        for _ in range(2):
+            nbytes = file.nbytes
+            stored.add([0] * 10, [b"abcd"] * 10, 0)
+            assert file.nbytes == nbytes
+            stored.add([0], [b""], 0)
+            assert file.nbytes > nbytes
+    finally:
+        file.close()
+
+
 @pytest.mark.usefixtures("_small")
 def test_damage_is_found_before_it_is_moved():
     descriptor = open_unlinked()
