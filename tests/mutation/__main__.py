@@ -18,13 +18,14 @@ def main() -> int:
     parser.add_argument("--mutants", type=int, default=30, help="of each package")
     parser.add_argument("--seed", default="1")
     parser.add_argument("--notes", type=Path, help="a folder to keep what each test calls, for the next run")
+    parser.add_argument("--longest", type=float, default=30, help="seconds of a test; longer ones are not run")
     parser.add_argument("--only", default="", help="of the mutants drawn, those with this in their words")
     asked = parser.parse_args()
     survived = 0
     for package in asked.packages or list(TESTS):
         with TemporaryDirectory() as folder:
             notes = Path(asked.notes or folder).resolve()
-            bench = Bench(package, Path(folder), notes / f"{package.replace('/', '-')}.jsonl")
+            bench = Bench(package, Path(folder), notes / f"{package.replace('/', '-')}.jsonl", asked.longest)
             for test in bench.noted.failed:
                 print(f"  left out: {test} fails without a change", flush=True)
             drawn = [mutant for mutant in draw(package, asked.mutants, asked.seed) if asked.only in str(mutant)]

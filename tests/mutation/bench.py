@@ -36,14 +36,17 @@ TIMED = ["tests/sql/test_linear.py"]
 
 
 class Bench:
-    """A copy of ``src`` in *folder* with one change at a time, and the tests of a package that are run with it."""
+    """A copy of ``src`` in *folder* with one change at a time, and the tests of a package that are run with it.
 
-    def __init__(self, package: str, folder: Path, notes: Path) -> None:
+    The file *notes* is made unless it is there. Tests of more than *longest* seconds are left out.
+    """
+
+    def __init__(self, package: str, folder: Path, notes: Path, longest: float) -> None:
         self._package, self._folder = package, folder
         shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
         if not notes.exists():
             self._pytest(TESTS[package], {RECORD: str(notes)}, timeout=120, limit=1_800)
-        self.noted = read_notes(notes)
+        self.noted = read_notes(notes, longest)
 
     def killer(self, mutant: Mutant) -> str | None:
         """Return the test that fails with the change; None if none does."""

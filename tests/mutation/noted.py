@@ -21,12 +21,12 @@ class Noted(NamedTuple):
     failed: list[str]
 
 
-def read_notes(path: Path) -> Noted:
-    """Read what `reached` has written."""
+def read_notes(path: Path, longest: float) -> Noted:
+    """Read what `reached` has written; tests of more than *longest* seconds are left out."""
     every = [json.loads(line) for line in path.read_text().splitlines()]
     tests = [one for one in every if one["test"]]
     return Noted(
-        {one["test"]: one["seconds"] for one in tests if one["passed"]},
+        {one["test"]: one["seconds"] for one in tests if one["passed"] and one["seconds"] <= longest},
         {one["test"]: set(one["calls"]) for one in every},
         {one["test"].partition("::")[0] for one in tests if one["starts"]},
         [one["test"] for one in tests if not one["passed"]],

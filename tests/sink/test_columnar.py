@@ -116,3 +116,10 @@ def test_no_thread_is_left_after_the_end_or_an_error():
 def test_a_group_has_at_least_one_row():
     with pytest.raises(ValueError, match="group_rows must be at least 1 row, got 0"):
         ArrowWriter(io.BytesIO(), pa.schema([]), group_rows=0)
+
+
+@pytest.mark.parametrize("views", [pa.list_view, pa.large_list_view])
+def test_views_of_lists_are_lists_in_parquet_with_nulls_between_them(views):
+    lists = [[1, 2], None, [], [3], None, [4, 5]]
+    batch = pa.record_batch({"v": pa.array(lists, views(pa.int64()))})
+    assert groups_of_parquet(written(ParquetWriter, [batch], batch.schema, group_rows=10)) == [lists]

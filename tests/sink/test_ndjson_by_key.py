@@ -149,3 +149,8 @@ def test_a_flipped_bit_is_never_sent(monkeypatch):
 def test_a_decimal_key_is_written_as_in_its_rows():
     line = b"".join(ndjson_by_key([lots((Decimal("1.50"), 1))], "LOT"))
     assert json.loads(line) == {"key": "1.50", "rows": [{"LOT": "1.50", "QTY": 1}]}
+
+
+def test_a_line_that_fills_a_chunk_is_its_last():
+    full = b"x" * sink.CHUNK_BYTES
+    assert list(sink._joined(iter([full, b"y", b"z"]))) == [full, b"yz"]

@@ -40,9 +40,6 @@ class Outlet:
         self.nbytes += len(data)
         return len(data)
 
-    def tell(self) -> int:
-        return self.nbytes
-
     def flush(self) -> None:
         if self._file is not None:
             self._file.flush()
