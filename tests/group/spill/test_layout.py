@@ -8,6 +8,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Interface
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -99,6 +100,12 @@ def test_a_value_of_another_type_is_refused(value):
 def test_a_row_of_another_length_is_refused():
     with pytest.raises(SchemaChanged, match="1 values for the 2 columns"):
         RowLayouts(("id", "v")).learn([(1, 2), (1,)])
+
+
+def test_values_that_messagepack_tells_apart_cost_no_tags():
+    layouts, rows = RowLayouts(("v",)), [(True,), (1,), (1.5,), ("a",), (b"a",), (None,)]
+    layouts.learn(rows)
+    assert layouts.encode(rows)[1] == list(map(msgspec.msgpack.encode, rows))
 
 
 def test_nulls_before_the_first_value_of_a_column_cost_no_tags():

@@ -107,6 +107,11 @@ def test_too_many_partitions_become_fewer():
         assert {group: list(pieces_of(stored, group)) for group in groups} == expected(groups)
 
 
+def test_extents_are_filled_and_have_a_piece_at_least():
+    half, larger = bytes(partitions.EXTENT_NBYTES // 2), bytes(partitions.EXTENT_NBYTES + 1)
+    assert list(partitions._cut([half, half, b"a", larger])) == [slice(0, 2), slice(2, 3), slice(3, 4)]
+
+
 def test_pieces_wait_until_they_and_their_places_hold_more_than_may_wait():
     file = ExtentFile(open_unlinked())
     try:

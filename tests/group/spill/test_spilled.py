@@ -64,6 +64,13 @@ def test_every_way_to_read_gives_the_rows(groups):
         assert read() == rows
 
 
+def test_closing_gives_the_index_back(groups):
+    before = groups.index_nbytes
+    groups.close()
+    assert list(groups) == []
+    assert groups.index_nbytes < before
+
+
 def test_a_flipped_bit_anywhere_never_gives_wrong_rows(groups, descriptor):
     content = os.pread(descriptor, groups.nbytes, 0)
     for position, byte in enumerate(content):
