@@ -107,6 +107,13 @@ def test_too_many_partitions_become_fewer():
         assert {group: list(pieces_of(stored, group)) for group in groups} == expected(groups)
 
 
+@pytest.mark.usefixtures("_small")
+@pytest.mark.parametrize(("groups", "num_partitions"), [(8, 4), (9, 3)])
+def test_partitions_are_joined_when_they_are_more_than_may_be(groups, num_partitions):
+    with added(range(groups), groups, 0) as stored:
+        assert len(list(stored)) == num_partitions
+
+
 def test_extents_are_filled_and_have_a_piece_at_least():
     half, larger = bytes(partitions.EXTENT_NBYTES // 2), bytes(partitions.EXTENT_NBYTES + 1)
     assert list(partitions._cut([half, half, b"a", larger])) == [slice(0, 2), slice(2, 3), slice(3, 4)]
