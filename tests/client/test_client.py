@@ -12,6 +12,7 @@ import pytest
 
 from mesbatch.batch import Column
 from mesbatch.client import JobClient, JobStream, follow_store
+from mesbatch.client.http import POLL_SECONDS
 from mesbatch.codec.checksum import Checksum
 from mesbatch.codec.rows import RowEncoder
 from mesbatch.errors import CorruptChunk, JobFailed, JobNotFound, ReadInterrupted, RequestRefused
@@ -347,6 +348,37 @@ def test_a_wait_gives_up_a_server_that_stays_away_and_one_that_refuses(monkeypat
         JobClient(server.url).wait("a" * 32)
     with Once(200, "x", [], [(403, {"error": "no"})]) as server, pytest.raises(RequestRefused, match="403"):
         JobClient(server.url).wait("a" * 32)
+
+
+class Clock:
+    """A time that only passes while somebody sleeps."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def monotonic(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+
+def test_a_wait_pauses_before_it_asks_again_and_ends_after_its_timeout(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr("mesbatch.client.http.time", clock)
+    started = (200, {"status": "started"})
+    with Once(200, "x", [], [started, (503, {}), started, (200, {"status": "finished"})]) as server:
+        assert JobClient(server.url).wait("a" * 32, timeout=1.5)["status"] == "finished"
+    assert clock.now == 3 * POLL_SECONDS
+    with Once(200, "x", [], [started] * 20) as server, pytest.raises(TimeoutError, match=r"started after 1\.5 s"):
+        JobClient(server.url).wait("a" * 32, timeout=1.5)
+    assert clock.now == 7 * POLL_SECONDS
+
+
+@pytest.mark.parametrize(("status", "words"), [(200, "list instead of an object"), (400, "400 Bad Request")])
+def test_an_answer_whose_json_is_no_object_is_refused(status, words):
+    with Once(200, "x", [], [(status, ["no"])]) as server, pytest.raises(RequestRefused, match=words):
+        JobClient(server.url).status("a" * 32)
 
 
 @pytest.mark.parametrize("last", [None, "domain_end"])

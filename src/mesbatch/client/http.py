@@ -160,7 +160,9 @@ class JobClient:
 
     def _json(self, method: str, path: str) -> dict[str, Any]:
         with _told(method, path), self._open(method, path) as response:
-            answer: dict[str, Any] = json.loads(response.read() or b"{}")
+            answer = json.loads(response.read() or b"{}")
+            if not isinstance(answer, dict):
+                raise TypeError(f"{type(answer).__name__} instead of an object")
         return answer
 
     def _open(self, method: str, path: str, body: Any = None, *, accept: str = ACCEPT) -> Any:
@@ -213,9 +215,10 @@ class _Lines:
 
 def _refusal(error: HTTPError, method: str, path: str) -> Exception:
     try:
-        told = json.loads(error.read())
+        answer = json.loads(error.read())
     except (ValueError, OSError):
-        told = {}
+        answer = None
+    told = answer if isinstance(answer, dict) else {}
     words = told.get("detail") or told.get("error") or error.reason
     code = told.get("code") or ""
     if error.code == http.client.NOT_FOUND:
