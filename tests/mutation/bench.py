@@ -45,7 +45,7 @@ class Bench:
         self._package, self._folder = package, folder
         shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
         if not notes.exists():
-            self._pytest(TESTS[package], {RECORD: str(notes)}, timeout=120, limit=1_800)
+            self._pytest(TESTS[package], {RECORD: str(notes)}, timeout=20 + 4 * int(longest), limit=1_800)
         self.noted = read_notes(notes, longest)
 
     def killer(self, mutant: Mutant) -> str | None:
@@ -53,17 +53,18 @@ class Bench:
         changed = self._folder / "src" / mutant.path.relative_to(ROOT / "src")
         _write(changed, mutated(mutant))
         try:
-            known = {test.partition("::")[0] for test in self.noted.calls}
-            files = [str(file.relative_to(ROOT)) for path in TESTS[self._package] for file in _files(ROOT / path)]
-            files = [file for file in files if file not in TIMED]
-            new = [file for file in files if file not in known]
-            runs = runs_for(mutant, self.noted)
-            for run in [new, *runs] if new else runs:
+            for run in self._new_twins(mutant) + runs_for(mutant, self.noted):
                 if (failed := self._run(run)) is not None:
                     return failed
         finally:
             _write(changed, mutant.path.read_text())
         return None
+
+    def _new_twins(self, mutant: Mutant) -> list[list[str]]:
+        """Find the tests of the changed module that were added after the notes."""
+        known = {test.partition("::")[0] for test in self.noted.calls}
+        files = [file for path in TESTS[self._package] for file in (ROOT / path).rglob(f"test_{mutant.path.stem}.py")]
+        return [[new] for file in files if (new := str(file.relative_to(ROOT))) not in known]
 
     def _run(self, tests: list[str]) -> str | None:
         chosen = self._folder / "chosen.json"
@@ -91,10 +92,6 @@ class Bench:
             return None
         failed = re.search(r"^(?:FAILED|ERROR) (\S+)", told, re.MULTILINE)
         return failed[1] if failed else "pytest: " + "".join(told.strip().splitlines()[-1:])
-
-
-def _files(path: Path) -> list[Path]:
-    return [path] if path.is_file() else sorted(path.rglob("test_*.py"))
 
 
 def _write(path: Path, text: str) -> None:

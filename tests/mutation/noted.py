@@ -34,9 +34,9 @@ def read_notes(path: Path, longest: float) -> Noted:
 
 
 def runs_for(mutant: Mutant, noted: Noted) -> list[list[str]]:
-    """Choose the tests that may notice a change, as runs one after the other.
+    """Choose the tests that may notice a change, as two runs at most.
 
-    First those of the module's own file that call the changed function, then the others that call it, then those that
+    First those of the module's own file that call the changed function; then the others that call it, before those that
     start processes. What runs at import may be noticed by any test.
     """
     module = str(mutant.path.relative_to(SOURCES))
@@ -47,11 +47,11 @@ def runs_for(mutant: Mutant, noted: Noted) -> list[list[str]]:
         callers = {test for test, calls in noted.calls.items() if any(one.startswith(f"{module} ") for one in calls)}
     else:
         callers = {test for test, calls in noted.calls.items() if called in calls}
-    runs: list[list[str]] = [[], [], []]
+    own, others, starting = [], [], []
     for test in sorted(noted.seconds, key=lambda test: bisect(QUICK, noted.seconds[test])):
         file = test.partition("::")[0]
         if test in callers:
-            runs[not file.endswith(twin)].append(test)
+            (own if file.endswith(twin) else others).append(test)
         elif at_import or file in noted.starting:
-            runs[2].append(test)
-    return [run for run in runs if run]
+            starting.append(test)
+    return [run for run in (own, others + starting) if run]
