@@ -21,7 +21,7 @@ SECONDS = 300  # for one run of tests with a mutant: more is a loop without an e
 TESTS = {
     "read": ["tests/read", "tests/laws"],
     "sql": ["tests/sql"],
-    "keys": ["tests/keys", "tests/read/test_reader.py", "tests/laws/test_reading.py"],
+    "keys": ["tests/keys", "tests/read/test_reader.py", "tests/read/test_release.py", "tests/laws/test_reading.py"],
     "group/spill": ["tests/group"],
     "sink": ["tests/sink"],
     "store": ["tests/store"],
