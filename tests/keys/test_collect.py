@@ -4,6 +4,7 @@ import os
 import sqlite3
 import tempfile
 import tracemalloc
+from contextlib import closing
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import islice
@@ -168,3 +169,15 @@ def test_looking_up_a_key_of_another_kind_finds_nothing():
     keys.close()
     unique = UUID(int=5)
     assert unique in collect_keys([unique])
+
+
+@pytest.mark.parametrize("given_as", [list, iter])
+def test_a_decimal_is_the_int_that_equals_it_and_no_other(given_as):
+    """Databases give whole numbers as Decimals."""
+    with closing(collect_keys(given_as([1, 2]))) as keys:
+        assert (keys.find(Decimal("2.00")), keys.find(Decimal("1.5")), keys.find(Decimal(3))) == (2, None, None)
+
+
+def test_a_decimal_is_the_float_nearest_to_it():
+    with closing(collect_keys(iter([0.5, 2.0]))) as keys:
+        assert (keys.find(Decimal("0.5")), keys.find(Decimal(2)), keys.find(Decimal("0.25"))) == (0.5, 2.0, None)
