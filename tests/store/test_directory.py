@@ -21,7 +21,7 @@ from mesbatch.errors import (
     StoreRefused,
     StoreUnavailable,
 )
-from mesbatch.store import DirectoryStore, ResultReader
+from mesbatch.store import DirectoryStore, ResultReader, new_job_id
 from mesbatch.store.directory import UNFINISHED
 from mesbatch.store.stored_lines import stored_lines
 from tests.rig.until import until
@@ -230,6 +230,18 @@ def test_a_job_lives_as_long_as_its_lease_is_renewed(path):
     assert store.sweep() == 0
     _age(path / job_id, 90)
     assert store.facts(job_id)["status"] == "started"
+
+
+def test_chunks_that_another_store_had_no_room_for_keep_their_job_alive(path):
+    store = DirectoryStore(path, ttl=100.0)
+    (chunk,) = store.manifest(written(store, [("a", rows_of(1))])).chunks
+    job_id = new_job_id()
+    store.put_spare(job_id, chunk, b"[]")
+    _age(path / job_id, 200)
+    store.put_spare(job_id, chunk, b"[]")
+    assert store.sweep() == 0
+    _age(path / job_id, 200)
+    assert store.sweep() == 1
 
 
 def test_what_is_being_read_is_not_swept(path):
