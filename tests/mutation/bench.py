@@ -15,7 +15,7 @@ from tests.mutation.mutants import ROOT, Mutant, mutated
 from tests.mutation.noted import read_notes, runs_for
 from tests.mutation.reached import CHOSEN, RECORD
 
-SECONDS = 300  # for one run of tests with a mutant: more is a loop without an end, which they noticed
+SECONDS = 120  # for one run of tests with a mutant: more is a loop without an end, which they noticed
 
 # The tests that are run for a package, the quick ones first.
 TESTS = {
@@ -45,7 +45,7 @@ class Bench:
         self._package, self._folder = package, folder
         shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
         if not notes.exists():
-            self._pytest(TESTS[package], {RECORD: str(notes)}, timeout=20 + 4 * int(longest), limit=1_800)
+            self._pytest(TESTS[package], {RECORD: str(notes)}, timeout=8 + int(2 * longest), limit=1_800)
         self.noted = read_notes(notes, longest)
 
     def killer(self, mutant: Mutant) -> str | None:
