@@ -8,6 +8,7 @@ import os
 import resource
 import signal
 import sqlite3
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime
@@ -287,6 +288,12 @@ def test_a_full_disk_leaves_no_half_of_a_file(tmp_path, url, small_files, name):
         export(sql, url, tmp_path / name)
 
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(f"{name}.unf") or path.name == name] == []
+
+
+def test_a_summary_has_the_seconds_of_its_run(tmp_path, url):
+    before = time.monotonic()
+    summary = export("select * from lots", url, tmp_path / "lots.ndjson")
+    assert 0 < summary.seconds <= time.monotonic() - before
 
 
 def test_a_file_that_cannot_be_gone_on_with_leaves_nothing_that_is_in_the_way(tmp_path, url):
