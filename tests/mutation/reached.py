@@ -52,12 +52,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    if RECORD in os.environ:
-        _trace(_note)
+    if RECORD not in os.environ:
+        return (yield)
+    _trace(_note)
     try:
         return (yield)
     finally:
-        _trace(None) if RECORD in os.environ else None
+        _trace(None)
 
 
 _reports: list[pytest.TestReport] = []
