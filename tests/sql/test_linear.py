@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from time import process_time
 
 import pytest
 
 from mesbatch.errors import StatementError
 from mesbatch.sql.judge import judge
-from mesbatch.sql.query import find_order_by
+from tests.sql.linear import check_linear
 
 SELECT = "select k from t where k in (:keys)"
 
@@ -81,26 +80,7 @@ FAMILIES = {  # a text of *n* pieces
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_four_times_the_text_takes_about_four_times_as_long(family):
-    write, size = FAMILIES[family], 400
-    for _ in range(5):  # a busy machine may take the processor away from one of them
-        small, large = _seconds(write(size)), _seconds(write(4 * size))
-        if large < 8 * small + 0.02:  # clocks are coarse; quadratic time would be sixteen times as much
-            return
-    pytest.fail(f"{small:.3f} s, and {large:.3f} s for four times the text")
-
-
-def _seconds(sql):
-    """Processor time of the fastest of a few runs."""
-
-    def once():
-        start = process_time()
-        for ask in (lambda: judge(sql, ["k"]), lambda: find_order_by(sql)):
-            with suppress(StatementError):
-                ask()
-        find_order_by.cache_clear()
-        return process_time() - start
-
-    return min(once() for _ in range(3))
+    check_linear(FAMILIES[family], 400)
 
 
 def test_three_thousand_scalar_subqueries_are_judged_at_once():
