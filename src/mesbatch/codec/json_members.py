@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from mesbatch.codec.not_json import NOT_JSON
+
 SLICE_BYTES = 256 * 1024  # of members that are decoded together: about 2 MiB as Python objects
 
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
@@ -49,7 +51,7 @@ def json_elements(pieces: Iterable[bytes]) -> Iterator[Any]:
 def _decoded(decoder: msgspec.json.Decoder[Any], data: bytes) -> Any:
     try:
         found = decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except NOT_JSON as error:
         raise ValueError(str(error)) from error
     if not found:
         raise ValueError("a member is missing between two commas, or before the end")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from mesbatch.codec.not_json import NOT_JSON
 from mesbatch.errors import CorruptChunk, ExportError
 from mesbatch.export.place import LocalPlace, Place
 from mesbatch.keys.resume import EncodedKey
@@ -95,7 +96,7 @@ class OutputFiles:
         data = self.place.read(self.manifest)
         try:
             return None if data is None else msgspec.json.decode(data, type=ExportManifest)
-        except msgspec.DecodeError as error:
+        except NOT_JSON as error:
             raise CorruptChunk(f"{self.place.label}{self.manifest} is no manifest: {error}") from error
 
     def read_journal(self) -> tuple[ExportPlan, list[ExportPart]] | None:
@@ -107,7 +108,7 @@ class OutputFiles:
             ]
         except IndexError:
             return None
-        except msgspec.DecodeError as error:
+        except NOT_JSON as error:
             journal = f"{self.place.label}{self.journal}"
             raise ExportError(f"{journal} is no journal of ours: {error}; begin again with --force") from error
 

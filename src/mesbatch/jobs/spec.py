@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from mesbatch.codec.not_json import NOT_JSON
 from mesbatch.codec.rows import DatetimeSeparator, Shape
 from mesbatch.errors import InvalidJob
 from mesbatch.jobs.owner import owner_text
@@ -97,7 +98,7 @@ class JobSpec:
             raise InvalidJob(f"the spec has {len(data):,} bytes of JSON, the limit is {MOST_BYTES:,}")
         try:
             return msgspec.json.decode(data, type=cls)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:  # a validation error is a decode error
+        except NOT_JSON as error:
             raise InvalidJob(f"that is no job: {error}") from error
 
 

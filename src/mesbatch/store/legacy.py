@@ -10,6 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from mesbatch.codec.checksum import Checksum
+from mesbatch.codec.not_json import NOT_JSON
 from mesbatch.errors import ChunkLost, CorruptChunk
 from mesbatch.store.account import Chunk, DomainAccount, Entry, ResultManifest
 
@@ -126,11 +127,11 @@ class _Account:
 
 
 def _columns(rows: list[msgspec.Raw]) -> list[dict[str, str]]:
-    return [{"name": name} for name in msgspec.json.decode(rows[0], type=dict[str, msgspec.Raw])] if rows else []
+    return [{"name": name} for name in _decode(rows[0], dict[str, msgspec.Raw])] if rows else []
 
 
-def _decode(data: bytes, kind: type[Document]) -> Document:
+def _decode(data: bytes | msgspec.Raw, kind: type[Document]) -> Document:
     try:
         return msgspec.json.decode(data, type=kind)
-    except msgspec.DecodeError as error:
+    except NOT_JSON as error:
         raise CorruptChunk(f"a result of the first implementation cannot be read: {error}") from error

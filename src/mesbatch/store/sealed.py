@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
+from mesbatch.codec.not_json import NOT_JSON
 from mesbatch.errors import CorruptChunk
 
 Document = TypeVar("Document")
@@ -34,5 +35,5 @@ def unseal(sealed: bytes, kind: type[Document], name: str) -> Document:
         raise CorruptChunk(f"{name} is damaged: its {len(data):,} bytes have the checksum {zlib.crc32(data):08x}")
     try:
         return msgspec.json.decode(data, type=kind)
-    except msgspec.DecodeError as error:
+    except NOT_JSON as error:
         raise CorruptChunk(f"{name} is whole, but no {kind} of this version of mesbatch: {error}") from error

@@ -11,6 +11,7 @@ from typing import Any, cast
 import msgspec
 
 from mesbatch.codec.checksum import Checksum
+from mesbatch.codec.not_json import NOT_JSON
 from mesbatch.codec.rows import Shape
 from mesbatch.errors import ChunkLost, CorruptChunk, InvalidPage, JobFailed, JobNotFound, ResultChanged, ResultExpired
 from mesbatch.sink.stream import ByteStream
@@ -326,7 +327,7 @@ def _progress(facts: Facts) -> dict[str, Any]:
     """Return the progress that the worker wrote; the first implementation wrote a text, which is passed over."""
     try:
         told = msgspec.json.decode(facts.get("progress", ""))
-    except msgspec.DecodeError:
+    except NOT_JSON:
         return {}
     return told if isinstance(told, dict) else {}
 

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import msgspec
 
+from mesbatch.codec.not_json import NOT_JSON
 from mesbatch.codec.rows import Shape
 from mesbatch.errors import CorruptChunk
 from mesbatch.store.account import KeyColumn
@@ -64,7 +65,7 @@ class StoredRows:
         try:
             rows = self._decoder.decode(data)
             keys = list(map(self._convert, map(self._key_of, rows)))
-        except (msgspec.DecodeError, ArithmeticError, ValueError, TypeError, AttributeError) as error:
+        except (*NOT_JSON, ArithmeticError, ValueError, TypeError, AttributeError) as error:
             raise CorruptChunk(f"{name} is whole, but not all of it are rows of its domain: {error}") from error
         return keys, lambda position: self._as_stored(self._values_of(rows[position]))
 

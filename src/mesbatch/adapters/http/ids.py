@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 
 from mesbatch.admission import Reject
+from mesbatch.codec.not_json import NOT_JSON
 from mesbatch.errors import InvalidRequest
 from mesbatch.keys.collect import SORTED_IN_MEMORY, Keys, collect_keys
 
@@ -54,7 +55,7 @@ def _decode(decoder: msgspec.json.Decoder[Any], members: memoryview, name: str) 
     try:
         found: list[Any] = decoder.decode(b"[%b]" % bytes(members))
         return found
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except NOT_JSON as error:
         raise InvalidRequest(f"{name} is not what this route takes: {error}") from error
 
 

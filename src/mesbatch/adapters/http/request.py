@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 
 from mesbatch.adapters.http.accept import best_of
+from mesbatch.codec.not_json import NOT_JSON
 from mesbatch.codec.rows import Shape
 from mesbatch.errors import InvalidJob, InvalidPage, InvalidRequest, NoPrincipal, NotAcceptable, UnsupportedMediaType
 from mesbatch.jobs.owner import owner_text
@@ -144,7 +145,7 @@ def read_body(request: HttpRequest, max_body: int, kind: type[Kind]) -> Kind:
         raise UnsupportedMediaType(f"the body must have Content-Type: {JSON}, got {mimetype[:80] or 'none'}")
     try:
         return msgspec.json.decode(request.read_body(max_body), type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # a validation error is a decode error
+    except NOT_JSON as error:
         raise InvalidRequest(f"the body is not what this route takes: {error}") from error
 
 
