@@ -132,7 +132,10 @@ export class Account {
     if (line.type === 'records') this.#add(line, text);
     else if (line.type === 'domain_end') this.#compare(line.domain, line.count, line.checksum);
     else if (line.type === 'complete') {
-      for (const [name, { rows, checksum }] of Object.entries(line.domains ?? {})) this.#compare(name, rows, checksum);
+      for (const [name, total] of Object.entries(line.domains ?? {})) {
+        const { rows, checksum } = Object(total);
+        this.#compare(name, rows, `${checksum}`); // one that is missing is none that fits
+      }
       if (line.total_records !== this.rows) throw incomplete(this.rows, line.total_records);
     }
   }
@@ -163,7 +166,8 @@ export class Account {
   #compare(name, rows, checksum) {
     const came = this.of(name);
     if (came.rows !== rows) throw incomplete(came.rows, rows, name);
-    if (checksum && parseInt(checksum, 16) !== came.crc >>> 0) throw new Incomplete(`other rows of ${name} came`);
+    const crc = (came.crc >>> 0).toString(16).padStart(8, '0');
+    if (checksum != null && checksum !== crc) throw new Incomplete(`other rows of ${name} came`);
   }
 }
 
@@ -211,7 +215,7 @@ export async function* readLines(
         await breath();
         signal?.throwIfAborted();
         yield /** @type {any} */ (line);
-        if (/complete|full_result/.test(line.type)) return;
+        if (['complete', 'full_result'].includes(line.type)) return;
       }
     }
   } finally {
@@ -235,7 +239,7 @@ export function onAbort(signal, stop) {
  * @param {number} maxLineBytes
  */
 function lineCutter(maxLineBytes) {
-  const utf8 = new TextDecoder('utf-8', { fatal: true });
+  const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }); // a byte order mark is no JSON
   let kept = ''; // of a line that is not whole
   let size = 0;
   /** @param {Uint8Array} [piece] nothing at the end of a line, where a character must not be open */
@@ -289,7 +293,12 @@ function parse(text) {
     cause = error;
   }
   const type = line?.type;
-  if (!type || (type === 'records' && !Array.isArray((line.data ??= line.rows)))) {
+  if (
+    !type ||
+    typeof type !== 'string' ||
+    (type === 'records' && !Array.isArray((line.data ??= line.rows))) ||
+    (type === 'aggregation' && !('data' in line))
+  ) {
     throw new Malformed(`no line of a stream: ${text.slice(0, 60)}`, { cause });
   }
   if (type === 'progress') line.percent ??= null;

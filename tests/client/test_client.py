@@ -165,14 +165,25 @@ ONE, TWO = (b'{"type":"records","domain":"h","batch":%d,"count":1,"data":[{"ID":
     ("lines", "error"),
     [
         ([META, ONE, END % b"8230d2f7"], "1 rows came, and the job wrote 2"),
-        ([META, ONE, ONE, END % b"8230d2f7"], "2 rows of 'h' came with the checksum"),
-        ([META, TWO, ONE, END % b"00000000"], "2 rows of 'h' came with the checksum"),
+        ([META, ONE, TWO, END % b"8230d2f7"], "2 rows of 'h' came with the checksum"),
+        ([META, ONE, ONE], "batch 1 of 'h' is missing: batch 0 came"),
+        ([META, TWO, ONE], "batch 0 of 'h' is missing: batch 1 came"),
+        ([META, ONE, b'{"type":"domain_end","domain":"h","count":2}\n'], "1 rows of 'h' came .* the job wrote 2"),
         ([META, ONE.replace(b'"count":1', b'"count":2')], "has 1 rows, and says 2"),
     ],
 )
 def test_rows_that_are_not_those_of_the_job_are_refused(lines, error):
     with pytest.raises(CorruptChunk, match=error):
         list(JobStream(lambda first: ByteStream((line for line in lines), None)))
+
+
+def test_a_line_of_a_type_that_we_do_not_know_may_have_any_members():
+    new = b'{"type":"new","domain":null,"batch":"x","count":[],"checksum":1,"data":5}\n'
+    lines = [META, new, ONE, TWO, END % b"0347f4f7"]
+    assert [one.rows for one in JobStream(lambda first: ByteStream((line for line in lines), None))] == [
+        [{"ID": 1}],
+        [{"ID": 2}],
+    ]
 
 
 def test_lines_of_the_first_implementation_are_read():

@@ -12,6 +12,7 @@ from typing import Any, Protocol, Self
 import msgspec
 
 from mesbatch.codec.checksum import Checksum
+from mesbatch.codec.not_json import NOT_JSON
 from mesbatch.errors import CorruptChunk, JobFailed, ReadInterrupted
 from mesbatch.store.protocol import Store
 from mesbatch.store.stored_lines import stored_lines
@@ -46,12 +47,17 @@ class Lines(Protocol):
 
 
 class _StreamLine(msgspec.Struct):
-    """Line of the stream, of any type; a `msgspec.Raw` is decoded later, or never."""
+    """Line of the stream, of any type; a `msgspec.Raw` is decoded later, or never.
+
+    A line of a type that we do not know may have members of these names with any values.
+    """
 
     type: str
-    domain: str = ""
-    query: str = ""  # the word of `result_blueprint`
-    count: int = 0
+    domain: Any = ""
+    query: Any = ""  # the word of `result_blueprint`
+    batch: Any = None
+    count: Any = None
+    checksum: Any = None
     data: msgspec.Raw = msgspec.Raw(b"null")
     rows: msgspec.Raw = msgspec.Raw(b"null")
 
@@ -116,6 +122,7 @@ class JobStream:
         self._open, self._patience, self._on_progress = open_lines, patience, on_progress
         self._checksums: dict[str, Checksum] = {}
         self._counts: Counter[str] = Counter()
+        self._batches: Counter[str] = Counter()
         self._records = self._follow()
 
     def __iter__(self) -> Iterator[Records]:
@@ -162,38 +169,46 @@ class JobStream:
         """Take a line; return its type, its records, if it has any, and True with the last line."""
         try:
             return self._taken(line)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError, TypeError) as error:
+        except (*NOT_JSON, KeyError, TypeError) as error:
             raise Cut(f"a line of {len(line):,} bytes is damaged: {error}") from error
 
     def _taken(self, line: bytes) -> tuple[str, Records | None, bool]:
         parsed = msgspec.json.decode(line, type=_StreamLine)
+        if parsed.type == "records":
+            return parsed.type, self._records_of(parsed), False
+        members = msgspec.json.decode(line)  # every byte: what nobody asks for is passed over above
         match parsed.type:
-            case "records":
-                return parsed.type, self._records_of(parsed), False
             case "complete":
-                self._check(msgspec.json.decode(line, type=_Complete))
+                self._check_all(msgspec.json.decode(line, type=_Complete))
                 return parsed.type, None, True
+            case "domain_end" | "query_end":
+                self._check(parsed.domain or parsed.query, parsed.count, parsed.checksum)
+                return parsed.type, None, False
+            case "":
+                raise Cut(f"a line of {len(line):,} bytes has no type")
             case "full_result":
                 raise JobFailed("the result has the oldest layout, in one piece: read it with GET .../result")
             case "error":
-                raise JobFailed(msgspec.json.decode(line).get("message") or "the job failed without a word")
+                raise JobFailed(members.get("message") or "the job failed without a word")
             case kind:
-                self._note(kind, parsed, line)
+                self._note(kind, parsed, members)
                 return kind, None, False
 
     def _records_of(self, line: _StreamLine) -> Records:
         data = line.data if bytes(line.rows) == b"null" else line.rows
         rows = msgspec.json.decode(data, type=list[Any])
         if len(rows) != line.count:
-            raise CorruptChunk(f"records line {self.position:,} has {len(rows):,} rows, and says {line.count:,}")
+            raise CorruptChunk(f"records line {self.position:,} has {len(rows):,} rows, and says {line.count}")
         name = line.domain or line.query
+        if line.batch != self._batches[name]:
+            raise CorruptChunk(f"batch {self._batches[name]:,} of {name!r} is missing: batch {line.batch} came")
+        self._batches[name] += 1
         self._checksums.setdefault(name, Checksum()).update_list(bytes(data))
         self._counts[name] += len(rows)
         self.position += 1
         return Records(name, rows)
 
-    def _note(self, kind: str, parsed: _StreamLine, line: bytes) -> None:
-        members = msgspec.json.decode(line)
+    def _note(self, kind: str, parsed: _StreamLine, members: dict[str, Any]) -> None:
         match kind:
             case "meta":
                 self.meta = members
@@ -206,17 +221,19 @@ class JobStream:
             case "progress" if self._on_progress is not None:
                 self._on_progress({"percent": None, **members})
 
-    def _check(self, complete: _Complete) -> None:
+    def _check_all(self, complete: _Complete) -> None:
         came = self._counts.total()
         if came != complete.total_records:
             raise CorruptChunk(f"{came:,} rows came, and the job wrote {complete.total_records:,}")
         for domain, account in (complete.domains | complete.queries).items():
-            checksum = self._checksums.get(domain, Checksum()).hexdigest()
-            if self._counts[domain] != account.rows or checksum != account.checksum:
-                raise CorruptChunk(
-                    f"{self._counts[domain]:,} rows of {domain!r} came with the checksum {checksum}, and the job wrote "
-                    f"{account.rows:,} with {account.checksum}"
-                )
+            self._check(domain, account.rows, account.checksum)
+
+    def _check(self, domain: str, rows: Any, checksum: Any) -> None:
+        came, found = self._counts[domain], self._checksums.get(domain, Checksum()).hexdigest()
+        if came != rows or checksum not in (None, found):
+            raise CorruptChunk(
+                f"{came:,} rows of {domain!r} came with the checksum {found}, and the job wrote {rows} with {checksum}"
+            )
 
 
 def follow_store(
