@@ -1,0 +1,1 @@
+"""A service under mixed load for twenty minutes, with a fault every minute: does anything grow?"""
