@@ -116,7 +116,10 @@ def find_password(from_variable: str | None, file: Path | None, *, ask: bool) ->
         answer: str = click.prompt("Password", hide_input=True, err=True)
         return answer
     if file is not None:
-        return file.read_text().rstrip("\r\n")
+        try:
+            return file.read_text(encoding="utf-8").rstrip("\r\n")
+        except UnicodeDecodeError:
+            raise click.UsageError(f"--password-file {file} is no UTF-8") from None  # which would show a byte of it
     return from_variable
 
 

@@ -15,7 +15,7 @@ def import_jobs(app: str) -> Jobs:
         InvalidJob: there is none of this name, or it is no `Jobs`.
     """
     module, _, name = app.partition(":")
-    if not name or module == "__main__":
+    if not name or module in ("", "__main__") or module.startswith("."):
         raise InvalidJob(f"app must be a module:object that a worker's process can import, got {app!r}")
     try:
         found = getattr(import_module(module), name)
