@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,17 +18,15 @@ from benchmarks.soak.samples import quarters
 
 @click.command()
 @click.option("--minutes", default=MINUTES, show_default=True, help="How long the load goes on.")
-@click.option("--json", "as_json", is_flag=True, help="Print every sample as JSON instead of a table.")
-def main(minutes: float, as_json: bool) -> None:
+def main(minutes: float) -> None:
     """Run the service under load, and tell what it held."""
     record = soak(minutes)
-    if as_json:
-        print(json.dumps({"samples": [asdict(sample) for sample in record.samples], "faults": record.faults}))
-    else:
-        print("median (least to most) in each quarter", *quarters(record.samples, record.seconds), sep="\n")
-        print(f"after the load: {record.settled}")
-        print("faults:", len(record.faults), "killed for memory:", record.kills)
-        print("\n".join(f"{count:8,} {ending}" for ending, count in sorted(record.account.endings.items())))
+    print("median (least to most) in each quarter", *quarters(record.samples, record.seconds), sep="\n")
+    print(f"after the load: {record.settled}")
+    print("faults:", dict(Counter(name for _, name in record.faults)), "killed for memory:", record.kills)
+    print("\n".join(f"{count:8,} {ending}" for ending, count in sorted(record.account.endings.items())))
+    samples = {"samples": [asdict(sample) for sample in record.samples], "faults": record.faults}
+    (cache_directory() / "soak.json").write_text(json.dumps(samples))
     path = Path(__file__).parents[1] / "plots" if minutes >= MINUTES else cache_directory() / "quick"
     path.mkdir(parents=True, exist_ok=True)
     plot(path / "soak.png", record)

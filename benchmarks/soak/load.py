@@ -19,7 +19,7 @@ NDJSON = "application/x-ndjson"
 SMALL, STREAMED, JOB = (20, 400), (1_200, 2_800), (4_200, 9_000)  # ids of a request
 PATIENCE = 120.0  # seconds for one request with all waiting
 STEP = 1_000  # from which of the ids a request begins, so that the same rows are asked for again and again
-SLOW_SECONDS, PIECE = 0.2, 16_384
+SLOW_SECONDS, PIECE = 0.2, 65_536  # some 300 kB/s: a stream takes half a minute
 
 
 class Account:

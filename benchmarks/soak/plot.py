@@ -30,9 +30,9 @@ def plot(path: Path, record: Soak) -> None:
             )
         for at, _ in record.faults:
             axes.axvline(at / 60, color="#c8553d", linewidth=0.6, alpha=0.6)
-        axes.set(ylabel=title, ylim=0, xlim=(0, record.seconds / 60))
+        axes.set(ylabel=title, ylim=(0, 1.35 * axes.get_ylim()[1]), xlim=(0, record.seconds / 60))
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False, fontsize=8, loc="upper right")
+        axes.legend(frameon=False, fontsize=8, loc="upper right", ncols=2)
     panels[0].set_title("a service under mixed load, a fault at each red line", loc="left", fontsize=10)
     panels[-1].set_xlabel("minutes")
     figure.savefig(path, dpi=110)

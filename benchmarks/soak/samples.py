@@ -16,7 +16,7 @@ SLACK = {  # beside the share: what one more request, or one job that is not yet
     "web_nbytes": 8 * MiB,
     "worker_nbytes": 4 * MiB,
     "permits": 1,
-    "files": 8,
+    "files": 3,  # one that a fault leaves each minute is found
     "threads": 4,
     "connections": 2,
     "redis_keys": 60,
