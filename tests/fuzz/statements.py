@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import re
+import sqlite3
 from collections.abc import Callable
+from functools import cache
 from random import Random
 
 from hypothesis import strategies as st
 
-from tests.sql.statements import statements
+from tests.sql.statements import TABLES, statements
 
 # Pieces of a statement, read by nothing of ours: a fault of our tokens must not hide itself.
 _PIECE = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|`[^`]*`|\[[^\]]*\]|:keys|\w+|\s+|<>|\|\||.", re.DOTALL)
@@ -56,24 +59,34 @@ ANYWHERE = [
     *(" rows 1 preceding", " nulls first", " desc", " 1e0", " not", " distinct", " all"),
     *(" case when id then nxt else lot end", " coalesce(lot, nxt)", " as c(lot)", "1", "x'00'"),
 ]  # fmt: skip
+TRIES = 10  # to change a statement so that it still is one
 _PLACES = {"from": ITEMS, "where": SOURCES, "order": TAILS, ")": TAILS}  # the word before which a fragment is put
+
+
+def read_by_sqlite() -> st.SearchStrategy[str]:
+    """Statements that SQLite reads: of those that are put together at random it is a third."""
+    return statements().filter(reads)
 
 
 @st.composite
 def respelled(draw: st.DrawFn) -> str:
     """A statement with other white space, comments between its words, and names in other quotes."""
-    return _respelled(draw(statements()), Random(draw(st.integers(0, 2**32))))
+    return _respelled(draw(read_by_sqlite()), Random(draw(st.integers(0, 2**32))))
 
 
 @st.composite
 def changed(draw: st.DrawFn) -> str:
-    """A statement with a few pieces taken out, doubled, exchanged or put in: some still are statements."""
+    """A statement with a few pieces taken out, doubled, exchanged or put in; SQLite reads most of them."""
     chance = Random(draw(st.integers(0, 2**32)))  # one draw: hypothesis takes milliseconds for a hundred
-    pieces = _PIECE.findall(draw(statements()))
-    for _ in range(chance.choice([1, 1, 1, 2, 2, 3])):
-        _change(pieces, chance)
-    sql = "".join(pieces)
-    return _respelled(sql, chance) if chance.random() < 0.3 else sql
+    sql = draw(read_by_sqlite())
+    for _ in range(TRIES):
+        pieces = _PIECE.findall(sql)
+        for _ in range(chance.choice([1, 1, 1, 2, 2, 3])):
+            _change(pieces, chance)
+        if reads("".join(pieces)):
+            break
+    found = "".join(pieces)
+    return _respelled(found, chance) if chance.random() < 0.3 else found
 
 
 def soup() -> st.SearchStrategy[str]:
@@ -84,6 +97,24 @@ def soup() -> st.SearchStrategy[str]:
     around = st.tuples(tokens, tokens).map("select lot from h where lot in (:keys)".join)
     latin = st.binary(max_size=200).map(lambda data: data.decode("latin-1"))
     return st.one_of(st.text(), latin, tokens, around, changed())
+
+
+def reads(sql: str) -> bool:
+    """Tell whether SQLite reads *sql*, on the tables of `tests.sql.statements`."""
+    try:
+        _tables().execute(f"explain {sql.replace(':keys', 'null')}").close()
+    except (sqlite3.Error, sqlite3.Warning, ValueError):
+        return False
+    return True
+
+
+@cache
+def _tables() -> sqlite3.Connection:
+    con = sqlite3.connect(":memory:")
+    atexit.register(con.close)
+    for name, columns in TABLES.items():
+        con.execute(f"create table {name} ({', '.join(columns)})")
+    return con
 
 
 def _respelled(sql: str, chance: Random) -> str:
