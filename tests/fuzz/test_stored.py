@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mesbatch.client import follow_store
 from mesbatch.errors import CorruptChunk, InvalidJob, MesbatchError
-from mesbatch.export.output import OutputFiles
+from mesbatch.export.journal import OutputFiles
 from mesbatch.export.place import LocalPlace
 from mesbatch.jobs import JobSpec
 from mesbatch.keys.resume import EncodedKey

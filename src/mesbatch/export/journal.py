@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -16,6 +17,10 @@ from mesbatch.units import MiB
 VERSION = 2  # 1 kept the last key of a part as the database spelled it
 READ_BYTES = 1 * MiB
 MANIFEST_NAME, JOURNAL_NAME = "manifest.json", "journal.ndjson"
+
+# A file beside an output may be damaged: one with a number or a name that cannot be is no manifest.
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Name = Annotated[str, msgspec.Meta(pattern=r"^[^\x00]+$")]
 
 
 class ExportPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,9 +48,9 @@ class ExportPart(msgspec.Struct, frozen=True, kw_only=True):
     *last_key* is the key of its last rows, as it was asked for; None where parts do not end at keys.
     """
 
-    name: str
-    rows: int
-    nbytes: int
+    name: Name
+    rows: Count
+    nbytes: Count
     crc32: str
     last_key: EncodedKey | None = None
 
@@ -67,8 +72,8 @@ class ExportManifest(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     status: str
-    rows: int
-    nbytes: int
+    rows: Count
+    nbytes: Count
     plan: ExportPlan
     parts: list[ExportPart]
 
