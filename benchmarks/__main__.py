@@ -16,7 +16,10 @@ from benchmarks.harness import Places
 from benchmarks.server import KeptPostgres
 from tests.rig.mariadb import PrivateMariadb
 
-NAMES = ("scan", "keyed", "trace", "unordered", "flat", "imports", "admission", "jobs", "export", "oracle", "incident")
+NAMES = (
+    "scan", "keyed", "trace", "unordered", "flat", "imports", "admission", "jobs", "export", "oracle", "incident",
+    "attribution",
+)  # fmt: skip
 DATABASES = ("sqlite", "postgres")
 
 

@@ -11,6 +11,9 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import Any, NamedTuple
 
+import mesbatch
+
+PACKAGE = os.path.join(os.path.dirname(mesbatch.__file__), "")  # wherever it is installed  # noqa: PTH118, PTH120
 MODES = ("once", "for ever", "late", "short", "dead", "kill", "jump")
 """The failures: one operation; it and all later ones of its family; one whose answer is lost after it was done; a write
 of half its bytes; it and every later one as after the end of the process; SIGKILL; a clock that jumps by an hour."""
@@ -64,7 +67,7 @@ class Points:
         frame: Any = sys._getframe(2)
         while frame is not None:
             path = frame.f_code.co_filename
-            if "/mesbatch/" in path and "/src/" in path:
+            if path.startswith(PACKAGE):
                 return True
             if path.startswith("<frozen importlib"):
                 return False  # a module that is loaded late is no operation of ours

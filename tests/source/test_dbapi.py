@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+import time
 from contextlib import closing
 
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from mesbatch import read_sql_iter
 from mesbatch.errors import StatementError
 from mesbatch.source.dbapi import DbapiDriver, describe
+from mesbatch.source.session import Session
 from tests.rig.faulty import Faults, PlainConnection
 
 
@@ -59,3 +62,22 @@ def test_the_paramstyle_is_that_of_the_drivers_module():
 def test_a_statement_that_returned_no_rows_has_no_columns():
     with pytest.raises(StatementError, match="returns no rows"):
         describe(None)
+
+
+def test_an_interruption_that_gets_no_answer_cuts_the_connection(monkeypatch):
+    monkeypatch.setattr("mesbatch.source.session.INTERRUPT_SECONDS", 0.2)
+    answered, cut = threading.Event(), []
+
+    class Silent(DbapiDriver):
+        def interrupt(self, connection):
+            answered.wait(20)
+
+        def cut(self, connection):
+            cut.append(connection)
+
+    session = Session(Silent(PlainConnection(None)), "the connection", owned=True)
+    began = time.monotonic()
+    session.interrupt()
+    answered.set()
+    assert time.monotonic() - began < 5
+    assert cut == ["the connection"]

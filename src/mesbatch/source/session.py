@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from threading import Thread
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from mesbatch.batch import Column, Row
@@ -13,6 +14,9 @@ from mesbatch.sql.keyed import Params as Params
 
 if TYPE_CHECKING:
     from mesbatch.source.key_forms import KeyForms
+
+# Of a request to cancel, which may be lost on the way as well: libpq before 17 waits for its answer without end.
+INTERRUPT_SECONDS = 2.0
 
 OnInvalidText = Literal["raise", "replace", "base64"]
 
@@ -138,6 +142,18 @@ class Session:
             self._discard() if spent else self._release()
 
     def interrupt(self) -> None:
+        """Ask the database to end what runs; where it does not answer, cut a connection of ours."""
+        asking = Thread(target=self._ask_to_end, name="mesbatch-interrupt", daemon=True)
+        try:
+            asking.start()
+        except RuntimeError:  # the interpreter ends, and starts no thread
+            self.cut()
+            return
+        asking.join(INTERRUPT_SECONDS)
+        if asking.is_alive():
+            self.cut()
+
+    def _ask_to_end(self) -> None:
         with suppress(Exception):
             self.driver.interrupt_session(self)
 
