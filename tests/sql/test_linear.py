@@ -95,3 +95,7 @@ def test_two_hundred_kilobytes_of_quotes_that_never_close_are_refused_at_once():
     with pytest.raises(StatementError):
         judge(SELECT + " and a = " + "q'[ " * 50_000, ["k"])
     assert process_time() - start < 2  # 0.3 s; it took 92 s
+
+
+def test_a_comment_that_never_closes_is_read_once_in_mysqls_way_too():
+    check_linear(FAMILIES["comments that never close"], 2_000)  # at 400 pieces a fast machine hides the difference

@@ -6,7 +6,8 @@ import re
 
 from mesbatch.errors import StatementError
 
-# A comment in MySQL begins with `#`, or with `--` before white space; hints stay, for the server reads them.
+# A comment in MySQL begins with `#`, or with `--` before white space; hints stay, for the server reads them. What never
+# closes is taken to the end of the text: looking for an end from every later beginning, too, takes quadratic time.
 _PIECE = re.compile(
     r"""
     (?P<single>'(?:[^'\\]|\\.|'')*+')
@@ -16,6 +17,7 @@ _PIECE = re.compile(
   | (?P<hint>/\*\+.*?\*/)
   | (?P<comment>\#[^\n]* | --(?=[\s\x00-\x1f]|\Z)[^\n]* | /\*.*?\*/)
   | (?P<minus>--)
+  | (?P<open>(?:['"`]|/\*).*)
     """,
     re.VERBOSE | re.DOTALL,
 )
