@@ -18,7 +18,7 @@
  * @template [App={}]
  * @typedef {import('./ndjson.js').Line<App>} Line
  */
-import { Account, JobFailed, Malformed, Refused, Unreachable, inTime, incomplete, onAbort, readLines, refusal } from './ndjson.js';
+import { Account, JobFailed, Malformed, Refused, Unreachable, checkCount, inTime, onAbort, readLines, refusal } from './ndjson.js';
 
 const PATIENCE_SECONDS = 60; // a restart of a web server takes less
 const FIRST_PAUSE = 0.5;
@@ -143,19 +143,17 @@ async function* pages(get, domains, account) {
   let last;
   for (const domain of domains) {
     const came = account.of(domain);
-    let total, data;
+    let total, data, count;
     do {
       last = await get(`/result?domain=${encodeURIComponent(domain)}&offset=${came.rows}&limit=${PAGE_ROWS}`);
       ({ total, data = [] } = last.results[domain] ?? {});
-      const count = data.length;
+      count = data.length;
       came.rows += count;
       account.rows += count;
       yield { type: 'records', domain, batch: came.batches++, count, data };
-    } while (data.length && came.rows < total);
+    } while (count && came.rows < total);
     // A domain that failed before its first row has no total, and is named in the warning.
-    if (came.rows !== total && !(last.failed_domains?.includes(domain) && total === undefined)) {
-      throw incomplete(came.rows, total, domain);
-    }
+    if (total !== undefined || !last.failed_domains?.includes(domain)) checkCount(came.rows, total, domain);
   }
   const { aggregation, code, failed_domains } = last;
   if (aggregation) yield { type: 'aggregation', data: aggregation };

@@ -191,11 +191,12 @@ export declare class Account {
     take(line: Line, text: string): void;
 }
 /**
+ * Throw `Incomplete` unless as many rows *came* as were *counted*.
  * @param {number} came
  * @param {number} counted
  * @param {string} [domain]
  */
-export declare const incomplete: (came: number, counted: number, domain?: string) => Error & Details;
+export declare const checkCount: (came: number, counted: number, domain?: string) => void;
 /**
  * Read the lines of *response*, one by one, until `complete` or `full_result`. Holds one line. Leaving the loop ends
  * the request. Throws `Truncated` when the stream ends or stalls before its last line, `Malformed` for bytes that are

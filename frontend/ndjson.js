@@ -133,10 +133,9 @@ export class Account {
     else if (line.type === 'domain_end') this.#compare(line.domain, line.count, line.checksum);
     else if (line.type === 'complete') {
       for (const [name, total] of Object.entries(line.domains ?? {})) {
-        const { rows, checksum } = Object(total);
-        this.#compare(name, rows, `${checksum}`); // one that is missing is none that fits
+        this.#compare(name, total?.rows, `${total?.checksum}`); // one that is missing is none that fits
       }
-      if (line.total_records !== this.rows) throw incomplete(this.rows, line.total_records);
+      checkCount(this.rows, line.total_records);
     }
   }
 
@@ -144,18 +143,17 @@ export class Account {
    * @param {RecordsLine} line
    * @param {string} text
    */
-  #add(line, text) {
-    const domain = this.of(line.domain);
-    const came = line.data.length;
-    if (line.batch !== domain.batches) throw new Incomplete(`batch ${domain.batches} of ${line.domain} is missing`);
-    if (came !== line.count) throw incomplete(came, line.count, line.domain);
+  #add({ domain: name, batch, count, data: { length: came } }, text) {
+    const domain = this.of(name);
+    if (batch !== domain.batches) throw new Incomplete(`batch ${domain.batches} of ${name} is missing`);
+    checkCount(came, count, name);
     // The rows are the last member of the line. The checksum is over their text as it was sent, not over values.
     const rows = text.slice(text.indexOf('[', text.search(/"(data|rows)":/)) + 1, text.lastIndexOf(']'));
     domain.crc = crc32(domain.rows && came ? ',' + rows : rows, domain.crc);
-    domain.batches += 1;
+    domain.batches++;
     domain.rows += came;
     this.rows += came;
-    this.lines += 1;
+    this.lines++;
   }
 
   /**
@@ -165,18 +163,21 @@ export class Account {
    */
   #compare(name, rows, checksum) {
     const came = this.of(name);
-    if (came.rows !== rows) throw incomplete(came.rows, rows, name);
+    checkCount(came.rows, rows, name);
     const crc = (came.crc >>> 0).toString(16).padStart(8, '0');
-    if (checksum != null && checksum !== crc) throw new Incomplete(`other rows of ${name} came`);
+    if ((checksum ?? crc) !== crc) throw new Incomplete(`other rows of ${name} came`);
   }
 }
 
 /**
+ * Throw `Incomplete` unless as many rows *came* as were *counted*.
  * @param {number} came
  * @param {number} counted
  * @param {string} [domain]
  */
-export const incomplete = (came, counted, domain = 'all') => new Incomplete(`${came} of ${counted} rows came (${domain})`);
+export const checkCount = (came, counted, domain = 'all') => {
+  if (came !== counted) throw new Incomplete(`${came} of ${counted} rows came (${domain})`);
+};
 
 /**
  * Read the lines of *response*, one by one, until `complete` or `full_result`. Holds one line. Leaving the loop ends
@@ -215,7 +216,7 @@ export async function* readLines(
         await breath();
         signal?.throwIfAborted();
         yield /** @type {any} */ (line);
-        if (['complete', 'full_result'].includes(line.type)) return;
+        if (/^(complete|full_result)$/.test(line.type)) return;
       }
     }
   } finally {

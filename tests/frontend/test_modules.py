@@ -11,7 +11,7 @@ import pytest
 from tests.frontend.rig import FRONTEND, node, npm_file, run_node
 
 HERE = Path(__file__).parent
-MOST_BYTES = 6_200
+MOST_BYTES = 6_000
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in HERE.glob("*.test.mjs")))
