@@ -12,8 +12,6 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import strategies as st
 
-pytest.importorskip("pyarrow", reason="no record batches: pyarrow is not installed")
-
 from mesbatch.cli import COMMANDS, main
 from tests.fuzz.arguments import JUNK, SQL, VALUES
 from tests.fuzz.budget import TIMEOUT, corpus, fuzz_briefly, fuzz_long

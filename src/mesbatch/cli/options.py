@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 
 import click
 
+from mesbatch.cli.problems import explained
 from mesbatch.source.databases import database_of_scheme
 from mesbatch.sql.tokens import tokenize
 from mesbatch.units import parse_bytes
@@ -80,8 +81,8 @@ def read_schema(context: click.Context, parameter: click.Parameter, pairs: Seque
             raise click.UsageError(f"--schema takes column=type, got {pair!r}")
         if column in schema:
             raise click.UsageError(f"--schema {column} is given twice")
-        from mesbatch.arrow.types import read_type
-
+        with explained():
+            from mesbatch.arrow.types import read_type
         try:
             schema[column] = read_type(text)
         except ValueError as error:
