@@ -5,10 +5,14 @@ from __future__ import annotations
 import gzip
 import json
 from random import Random
+from urllib.parse import unquote
 
 import pytest
 
 pytest.importorskip("flask", reason="no web framework: flask is not installed")
+
+from werkzeug.exceptions import MethodNotAllowed, NotFound
+from werkzeug.routing import RequestRedirect
 
 from mesbatch.adapters.flask import Limits, result_blueprint
 from tests.adapters.flask.application import Application
@@ -97,7 +101,7 @@ class Routes:
             data = answer.get_data()
         status = answer.status_code
         assert status < 500 or status == 503, (status, data)
-        if status >= 400 and method != "HEAD" and data and self.is_ours(path):
+        if status >= 400 and method != "HEAD" and data and self.is_ours(method, path):
             assert answer.mimetype == "application/problem+json", (status, data)
             assert json.loads(data)["status"] == status
         lowered = data[:2_000].lower()
@@ -107,11 +111,15 @@ class Routes:
         assert self.application.opened == self.application.closed
         return f"{status // 100}xx"
 
-    def is_ours(self, path):
-        """Tell whether a route of ours is asked: any other path is the application's to answer."""
-        return any(
-            path.partition("?")[0].startswith(f"{prefix}/{part}") for prefix in self.prefixes for part in ("job/x",)
-        )
+    def is_ours(self, method, path):
+        """Tell whether a route of ours is asked, by any method: other paths are the application's to answer."""
+        try:
+            self.application.flask.url_map.bind("x").match(unquote(path.partition("?")[0]), method)
+        except MethodNotAllowed:
+            return True
+        except (NotFound, RequestRedirect):
+            return False
+        return True
 
 
 def request(chance, prefixes, jobs):
