@@ -17,8 +17,8 @@ from mesbatch.admission.claims import InFlight
 from mesbatch.units import MiB
 from tests.admission.hands import ROOT
 from tests.admission.readers import THREADS, build
+from tests.rig.cage_or_skip import cage_or_skip
 from tests.rig.cgroup import MemoryCage
-from tests.rig.postgres import RigUnavailable
 
 LIMIT = 384 * MiB
 PROCESSES = 2  # gunicorn's workers
@@ -35,11 +35,8 @@ def database(tmp_path_factory):
 
 @pytest.fixture
 def cage():
-    try:
-        with MemoryCage(LIMIT) as cage:
-            yield cage
-    except RigUnavailable as error:
-        pytest.skip(str(error))
+    with cage_or_skip(LIMIT) as cage:
+        yield cage
 
 
 def start(cage: MemoryCage, way: str, database: str, permits: str) -> list[subprocess.Popen[str]]:

@@ -15,8 +15,7 @@ from mesbatch.doctor.processes import RunningProcess, find_processes, gunicorn_s
 from mesbatch.memory.cgroup import MemoryLimit
 from mesbatch.settings import Settings
 from mesbatch.units import GiB, MiB
-from tests.rig.cgroup import MemoryCage
-from tests.rig.postgres import RigUnavailable
+from tests.rig.cage_or_skip import cage_or_skip
 from tests.rig.site import ROOT
 from tests.rig.until import until
 from tests.rig.valkey_or_skip import valkey_or_skip
@@ -170,13 +169,10 @@ def test_a_process_without_a_limit_of_memory_is_a_problem(monkeypatch):
 
 
 def test_a_process_with_a_limit_is_none():
-    try:
-        with MemoryCage(300 * MiB) as cage, cage.popen(["sleep", "60"]) as child:
-            until(lambda: child.pid in cage.processes())
-            found = list(checks._memory(Settings(), [process("web", child.pid)]))
-            child.kill()
-    except RigUnavailable as error:
-        pytest.skip(str(error))
+    with cage_or_skip(300 * MiB) as cage, cage.popen(["sleep", "60"]) as child:
+        until(lambda: child.pid in cage.processes())
+        found = list(checks._memory(Settings(), [process("web", child.pid)]))
+        child.kill()
     assert "is limited to 300.0 MiB" in texts(found, "ok")
 
 

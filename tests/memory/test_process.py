@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from mesbatch.memory.cgroup import find_limits
 from mesbatch.memory.process import Memory, MemoryReader, RssMark, read_memory, release, rss
 from mesbatch.units import GiB, KiB, MiB
-from tests.rig.cgroup import MemoryCage
-from tests.rig.postgres import RigUnavailable
+from tests.rig.cage_or_skip import cage_or_skip
 
 ROOT = Path(__file__).parents[2]
 V1_NONE = "9223372036854771712"
@@ -272,13 +271,10 @@ with open({str(tmp_path / "file")!r}, "wb") as file:
 second = MemoryReader(cached=0).read()
 print(first.limit, first.limit - first.headroom, second.headroom - first.headroom)
 """
-    try:
-        with MemoryCage(384 * MiB) as cage:
-            process = cage.popen([sys.executable, "-c", code], stdout=-1, env={"PYTHONPATH": str(ROOT / "src")})
-            output = process.communicate(timeout=60)[0]
-            usage = cage.usage()
-    except RigUnavailable as error:
-        pytest.skip(str(error))
+    with cage_or_skip(384 * MiB) as cage:
+        process = cage.popen([sys.executable, "-c", code], stdout=-1, env={"PYTHONPATH": str(ROOT / "src")})
+        output = process.communicate(timeout=60)[0]
+        usage = cage.usage()
 
     limit, used, change = map(int, output.split())
     assert limit == 384 * MiB

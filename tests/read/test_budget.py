@@ -88,8 +88,7 @@ def kept_statement():
     """Bytes of a statement of 1,000 binds that psycopg keeps, as its parts and values, where it cannot stream."""
     import psycopg
 
-    streams = hasattr(psycopg, "capabilities") and psycopg.capabilities.has_stream_chunked()
-    return 0 if streams else 250 * KiB
+    return 0 if psycopg.capabilities.has_stream_chunked() else 250 * KiB
 
 
 def test_the_budget_bounds_what_is_held_by_several_connections(wide):

@@ -20,6 +20,9 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 GUNICORN = ("-m", "gunicorn", "-c", str(ROOT / "deploy" / "gunicorn.conf.py"), "--log-level", "error")
 START_SECONDS = 60.0
+EVERYTHING_A_JOB = dict.fromkeys(  # variables of a site without limits and thresholds
+    ("EVENT_FETCHER_CACHE_SKIP_CID_THRESHOLD", "TRACE_ASYNC_CID_THRESHOLD", "TRACE_EVENTS_CID_LIMIT"), "0"
+)
 Popen = Callable[..., subprocess.Popen[Any]]
 
 

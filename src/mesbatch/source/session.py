@@ -15,7 +15,7 @@ from mesbatch.sql.keyed import Params as Params
 if TYPE_CHECKING:
     from mesbatch.source.key_forms import KeyForms
 
-# Of a request to cancel, which may be lost on the way as well: libpq before 17 waits for its answer without end.
+# Of a request to cancel: it may be lost on the way as well, and some drivers open a connection for it.
 INTERRUPT_SECONDS = 2.0
 
 OnInvalidText = Literal["raise", "replace", "base64"]

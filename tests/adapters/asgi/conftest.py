@@ -7,14 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from tests.adapters.flask.conftest import ids, long_ids, long_setting, setting, warehouse  # noqa: F401  # fixtures
-from tests.rig.site import Setting, Site, worker
+from tests.rig.site import EVERYTHING_A_JOB, Setting, Site, worker
 from tests.rig.uvicorn import uvicorn
 from tests.rig.valkey import PrivateValkey
 
 APP = "examples.dashboard.after_asgi:app"
-NONE = dict.fromkeys(  # so that everything is a job
-    ("EVENT_FETCHER_CACHE_SKIP_CID_THRESHOLD", "TRACE_ASYNC_CID_THRESHOLD", "TRACE_EVENTS_CID_LIMIT"), "0"
-)
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +25,7 @@ def site(setting: Setting) -> Iterator[Site]:  # noqa: F811
 @pytest.fixture(scope="session")
 def jobs_site(setting: Setting, site: Site) -> Iterator[Site]:  # noqa: F811
     """Run a site where everything is a job, for the same worker."""
-    with uvicorn(Setting(setting.database, setting.directory, setting.redis, NONE), APP) as jobs_site:
+    with uvicorn(Setting(setting.database, setting.directory, setting.redis, EVERYTHING_A_JOB), APP) as jobs_site:
         yield jobs_site
 
 
@@ -41,6 +38,6 @@ def long_site(long_setting: Setting) -> Iterator[Site]:  # noqa: F811
 @pytest.fixture(scope="session")
 def long_jobs_site(long_setting: Setting, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:  # noqa: F811
     with PrivateValkey() as server:
-        setting = Setting(long_setting.database, tmp_path_factory.mktemp("long-jobs"), server.url, NONE)
+        setting = Setting(long_setting.database, tmp_path_factory.mktemp("long-jobs"), server.url, EVERYTHING_A_JOB)
         with uvicorn(setting, APP) as site, worker(setting):
             yield site

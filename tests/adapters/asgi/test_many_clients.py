@@ -17,8 +17,7 @@ pytest.importorskip("uvicorn", reason="no web server: uvicorn is not installed")
 from mesbatch.store import DirectoryStore, ResultWriter, new_job_id
 from mesbatch.units import KiB, MiB
 from tests.adapters.test_faults import memory_of
-from tests.rig.cgroup import MemoryCage
-from tests.rig.postgres import RigUnavailable
+from tests.rig.cage_or_skip import cage_or_skip
 from tests.rig.site import Setting
 from tests.rig.uvicorn import uvicorn
 
@@ -55,11 +54,8 @@ def slow_client(site, job_id: str, first: int, accept_encoding: str) -> socket.s
 
 @pytest.fixture
 def cage():
-    try:
-        with MemoryCage(CAGE) as cage:
-            yield cage
-    except RigUnavailable as error:
-        pytest.skip(str(error))
+    with cage_or_skip(CAGE) as cage:
+        yield cage
 
 
 @pytest.mark.timeout(240)

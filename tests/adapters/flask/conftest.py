@@ -10,7 +10,7 @@ import pytest
 
 from mesbatch.demo.rows import container_ids
 from tests.rig.postgres import RigUnavailable
-from tests.rig.site import Setting, Site, gunicorn, worker
+from tests.rig.site import EVERYTHING_A_JOB, Setting, Site, gunicorn, worker
 from tests.rig.valkey import PrivateValkey
 
 CIDS = 4_000
@@ -59,10 +59,7 @@ def site(setting: Setting) -> Iterator[Site]:
 @pytest.fixture(scope="session")
 def jobs_site(setting: Setting, site: Site) -> Iterator[Site]:
     """Run a site where everything is a job, for the same worker."""
-    none = dict.fromkeys(
-        ("EVENT_FETCHER_CACHE_SKIP_CID_THRESHOLD", "TRACE_ASYNC_CID_THRESHOLD", "TRACE_EVENTS_CID_LIMIT"), "0"
-    )
-    with gunicorn(Setting(setting.database, setting.directory, setting.redis, none)) as jobs_site:
+    with gunicorn(Setting(setting.database, setting.directory, setting.redis, EVERYTHING_A_JOB)) as jobs_site:
         yield jobs_site
 
 
@@ -97,10 +94,7 @@ def long_site(long_setting: Setting) -> Iterator[Site]:
 
 @pytest.fixture(scope="session")
 def long_jobs_site(long_setting: Setting, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    none = dict.fromkeys(
-        ("EVENT_FETCHER_CACHE_SKIP_CID_THRESHOLD", "TRACE_ASYNC_CID_THRESHOLD", "TRACE_EVENTS_CID_LIMIT"), "0"
-    )
     with PrivateValkey() as server:
-        setting = Setting(long_setting.database, tmp_path_factory.mktemp("long-jobs"), server.url, none)
+        setting = Setting(long_setting.database, tmp_path_factory.mktemp("long-jobs"), server.url, EVERYTHING_A_JOB)
         with gunicorn(setting) as site, worker(setting):
             yield site

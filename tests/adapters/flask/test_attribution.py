@@ -20,7 +20,7 @@ from mesbatch.memory import rss
 from mesbatch.units import MiB
 from tests.adapters.flask.conftest import CIDS, LONG_CIDS
 from tests.rig.postgres import RigUnavailable
-from tests.rig.site import Setting, Site, gunicorn, worker
+from tests.rig.site import EVERYTHING_A_JOB, Setting, Site, gunicorn, worker
 from tests.rig.valkey import PrivateValkey
 
 DOMAINS = ["upstream_history", "materials", "rejects"]
@@ -124,13 +124,10 @@ def peaks(web: Site, worker_pid: int) -> Iterator[dict[str, int]]:
 
 @pytest.fixture(scope="module")
 def long_sites(long_setting, tmp_path_factory):
-    none = dict.fromkeys(
-        ("EVENT_FETCHER_CACHE_SKIP_CID_THRESHOLD", "TRACE_ASYNC_CID_THRESHOLD", "TRACE_EVENTS_CID_LIMIT"), "0"
-    )
     try:
         with PrivateValkey() as server:
             folder = tmp_path_factory.mktemp("attribution")
-            setting = Setting(long_setting.database, folder, server.url, none | {"GUNICORN_WORKERS": "1"})
+            setting = Setting(long_setting.database, folder, server.url, EVERYTHING_A_JOB | {"GUNICORN_WORKERS": "1"})
             with gunicorn(setting) as site, worker(setting) as pid:
                 yield site, pid
     except RigUnavailable as error:
