@@ -11,22 +11,20 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
+from benchmarks import report
 from benchmarks.harness import Case, Comparison, Measured, Places
 from mesbatch.demo.lineage import lineage
 from mesbatch.demo.rows import container_ids
 from mesbatch.demo.warehouse import build_warehouse, is_whole
 from mesbatch.memory import rss
 from mesbatch.units import MiB
-from tests.rig.site import Setting, Site, gunicorn, worker
+from tests.rig.site import EVERYTHING_A_JOB, Setting, Site, gunicorn, worker
 from tests.rig.valkey import PrivateValkey
 
 RUNS = 1
 DOMAINS = ["upstream_history", "materials", "rejects"]
 PATIENCE = 1_800.0  # seconds: on the day it took minutes
-# One web process, so that its memory is the web's; no limit on ids, which would refuse them.
-VARIABLES = dict.fromkeys(
-    ("EVENT_FETCHER_CACHE_SKIP_CID_THRESHOLD", "TRACE_ASYNC_CID_THRESHOLD", "TRACE_EVENTS_CID_LIMIT"), "0"
-) | {"GUNICORN_WORKERS": "1"}
+VARIABLES = EVERYTHING_A_JOB | {"GUNICORN_WORKERS": "1"}  # one web process, so that its memory is the web's
 BEFORE, AFTER = "before", "after"
 COLOURS = {BEFORE: "#c8553d", AFTER: "#1f7a5c"}
 
@@ -54,13 +52,9 @@ def measure(comparison: Comparison, runs: int) -> list[Measured]:
 
 
 def table(results: Mapping[str, Sequence[Measured]]) -> str:
-    lines: list[str] = []
-    for title, measured in results.items():
-        lines.append(title)
-        for one in measured:
-            lines.append(f"  {one.case.name:8} {one.seconds:7.1f} s, {one.above / MiB:8.1f} MiB above")
-            lines += [f"    PROBLEM {problem}" for problem in one.problems]
-    return "\n".join(lines)
+    return report.in_words(
+        results, lambda one: f"{one.case.name:8} {one.seconds:7.1f} s, {one.above / MiB:8.1f} MiB above"
+    )
 
 
 def plot(path: Path, results: Mapping[str, Sequence[Measured]]) -> None:

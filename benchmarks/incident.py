@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+from benchmarks import report
 from benchmarks.harness import Case, Comparison, Measured, Places
 from benchmarks.visitors import Ending, Visitor, wait_for_small_route
 from mesbatch.demo.rows import container_ids
@@ -64,13 +65,7 @@ def measure(comparison: Comparison, runs: int) -> list[Measured]:
 
 
 def table(results: Mapping[str, Sequence[Measured]]) -> str:
-    lines: list[str] = []
-    for title, measured in results.items():
-        lines.append(title)
-        for one in measured:
-            lines.append(f"  {one.case.name:24} {_in_words(one)}")
-            lines += [f"    PROBLEM {problem}" for problem in one.problems]
-    return "\n".join(lines)
+    return report.in_words(results, lambda one: f"{one.case.name:24} {_in_words(one)}")
 
 
 def plot(path: Path, results: Mapping[str, Sequence[Measured]]) -> None:

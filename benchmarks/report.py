@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,16 @@ def plot(path: Path, results: Results) -> None:
         _bars(panel, title, sorted(measured, key=lambda one: -one.seconds))
     panels[-1].set_xlabel("seconds (grey: written by hand, blue: mesbatch); MiB above the imports")
     figure.savefig(path, dpi=110)
+
+
+def in_words(results: Results, tell: Callable[[Measured], str]) -> str:
+    """Give a line for each case, as *tell* has it, and its problems below it."""
+    lines: list[str] = []
+    for title, measured in results.items():
+        lines.append(title)
+        for one in measured:
+            lines += [f"  {tell(one)}", *(f"    PROBLEM {problem}" for problem in one.problems)]
+    return "\n".join(lines)
 
 
 def plot_memory(path: Path, results: Results) -> None:

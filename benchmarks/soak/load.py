@@ -84,23 +84,17 @@ class Client(Thread):
         finally:
             connection.close()
 
-    def _stream(self) -> None:
+    def _stream(self, kind: str = "stream", pause: float = 0.0) -> None:
         first, count, domains = self._question(STREAMED)
         connection, response = self._ask(first, count, domains, NDJSON)
         try:
-            if self._is_answered("stream", response):
-                self._end("stream", (domains[0], first, count), response)
+            if self._is_answered(kind, response):
+                self._end(kind, (domains[0], first, count), response, pause=pause)
         finally:
             connection.close()
 
     def _slow(self) -> None:
-        first, count, domains = self._question(STREAMED)
-        connection, response = self._ask(first, count, domains, NDJSON)
-        try:
-            if self._is_answered("slow", response):
-                self._end("slow", (domains[0], first, count), response, pause=SLOW_SECONDS)
-        finally:
-            connection.close()
+        self._stream("slow", SLOW_SECONDS)
 
     def _leave(self) -> None:
         """Read a part of an answer, at times nothing of it, and hang up."""

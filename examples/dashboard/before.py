@@ -38,10 +38,10 @@ def attribution(results: dict[str, Any], lineage: dict[str, list[str]]) -> dict[
     marks = {"upstream_history": "EQUIPMENTNAME", "materials": "MATERIALPARTNAME"}
     of_lot = {domain: defaultdict(set) for domain in marks}
     for domain, column in marks.items():
-        for row in results[domain]["data"]:
+        for row in map(_in_capitals, results[domain]["data"]):
             of_lot[domain][row["CONTAINERID"]].add(row[column])
     rejected = Counter[str]()
-    for row in results["rejects"]["data"]:
+    for row in map(_in_capitals, results["rejects"]["data"]):
         rejected[row["CONTAINERID"]] += int(row["REJECTQTY"])
     charged = {domain: Counter[str]() for domain in marks}
     for seed, ancestors in lineage.items():
@@ -53,6 +53,11 @@ def attribution(results: dict[str, Any], lineage: dict[str, list[str]]) -> dict[
         "seeds": len(seeds), "rejects": sum(seeds),
         "by_equipment": charged["upstream_history"], "by_material": charged["materials"],
     }  # fmt: skip
+
+
+def _in_capitals(row: dict[str, Any]) -> dict[str, Any]:
+    """Spell the names as the statements do: PostgreSQL gives them in small letters."""
+    return {name.upper(): value for name, value in row.items()}
 
 
 @app.get("/api/lots")
