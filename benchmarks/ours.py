@@ -29,11 +29,10 @@ IMPORTS = (
     "mesbatch.source.sqlite.driver",
 )
 MYSQL_IMPORTS = (
-    "mesbatch.source.mysql.driver",
-    "pymysql",
-    "MySQLdb",
-    "mysql.connector",
-    "mariadb",
+    "mesbatch.source.mysql.pymysql",
+    "mesbatch.source.mysql.mysqlclient",
+    "mesbatch.source.mysql.connector",
+    "mesbatch.source.mysql.mariadb",
 )  # imports on use count to the baseline
 
 

@@ -74,10 +74,10 @@ DATABASES = (
     Database(
         "mysql",
         {
-            "pymysql": "PymysqlDriver",
-            "MySQLdb": "MysqldbDriver",
-            "mysql": "ConnectorDriver",
-            "mariadb": "MariadbDriver",
+            "pymysql": "pymysql.PymysqlDriver",
+            "MySQLdb": "mysqlclient.MysqlclientDriver",
+            "mysql": "connector.ConnectorDriver",
+            "mariadb": "mariadb.MariadbDriver",
         },
         frozenset(
             f"{name}{driver}"

@@ -1,4 +1,4 @@
-"""Cursors, values and binds of mysql-connector-python."""
+"""mysql-connector-python: its cursors, values and binds."""
 
 from __future__ import annotations
 
@@ -9,9 +9,55 @@ from typing import Any
 from mysql.connector.conversion import MySQLConverter
 from mysql.connector.cursor import MySQLCursor
 
+from mesbatch.batch import Column, Row
 from mesbatch.errors import StatementError
+from mesbatch.source.mysql.columns import column_of
+from mesbatch.source.mysql.driver import DRAINED_ROWS, MysqlDriver
 from mesbatch.source.session import Params
 from mesbatch.sql.tokens import tokenize
+
+
+class ConnectorDriver(MysqlDriver):
+    """mysql-connector-python. Its binds are looked for inside quotes, too, so values are put into the text here."""
+
+    def __init__(self, connection: Any = None) -> None:
+        super().__init__(connection)
+        self.paramstyle = "verbatim"
+
+    def cursor(self, connection: Any) -> Any:
+        return unbuffered_cursor(connection)
+
+    def start(self, cursor: Any, sql: str, params: Params) -> None:
+        cursor.execute(with_values(cursor, sql, params) if params else sql)
+
+    def columns(self, cursor: Any) -> tuple[Column, ...]:
+        return tuple(
+            column_of(name, code, flags, charset=charset) for name, code, *_, flags, charset in cursor.description
+        )
+
+    def thread_id(self, connection: Any) -> int:
+        return int(connection.connection_id)
+
+    def fetch(self, cursor: Any, size: int) -> list[Row]:
+        connection = cursor._connection
+        converter = connection.converter
+        connection.converter = cursor.exact_converter
+        try:
+            rows: list[Row] = cursor.fetchmany(size)
+            return rows
+        finally:
+            connection.converter = converter
+
+    def has_ended(self, cursor: Any) -> bool:
+        return bool(cursor.has_ended)
+
+    def drain(self, cursor: Any) -> None:
+        while not cursor.has_ended and cursor.fetchmany(DRAINED_ROWS):
+            pass
+        cursor.close()
+
+    def file_number(self, connection: Any) -> int:
+        return int(connection._socket.sock.fileno())
 
 
 class ExactConverter(MySQLConverter):
