@@ -18,7 +18,8 @@ OURS = ("mesbatch.export", "mesbatch.source.sqlite.driver", "mesbatch.source.pos
 OURS_ARROW = ("mesbatch.arrow.reader", "mesbatch.sink.parquet", "mesbatch.source.adbc.url")
 ADBC = {"sqlite": "adbc_driver_sqlite.dbapi", "postgres": "adbc_driver_postgresql.dbapi"}
 PEERS = {"pandas": ("pandas",), "polars": ("polars",), "connectorx": ("connectorx", "polars"), "duckdb": ("duckdb",)}
-DUCKDB_FORMATS = ("csv", "parquet")  # its COPY has no lines of objects without options, and no Arrow
+# DuckDB's COPY has no lines of objects without options, and no Arrow; polars puts no bytes into CSV.
+WRITES = {"duckdb": ("csv", "parquet"), "polars": ("ndjson", "parquet", "arrow")}
 
 
 def comparisons(places: Places, *, quick: bool) -> Iterator[Comparison]:
@@ -48,7 +49,7 @@ def _cases(places: Places, database: str, format_: str, name: str) -> Iterator[C
             hinted = work("bare_adbc", hint=1 * MiB)
             yield Case("bare ADBC, hint of 1 MiB", "loop", hinted, adbc, expected=rows)
     for peer, modules in PEERS.items():
-        if all(map(find_spec, modules)) and (peer != "duckdb" or format_ in DUCKDB_FORMATS):
+        if all(map(find_spec, modules)) and format_ in WRITES.get(peer, FORMATS):
             yield Case(peer, "peer", work(peer), [*ARROW, *modules, ADBC[database]], expected=rows)
     imports = OURS if format_ in LINES else (*OURS, *ARROW, *OURS_ARROW, ADBC[database])
     yield Case("mesbatch export", "ours", work("ours"), imports, limit=LIMIT, expected=rows)
