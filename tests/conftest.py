@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.rig import mariadb
 from tests.rig.mariadb import PrivateMariadb
-from tests.rig.postgres import PrivatePostgres, RigUnavailable
+from tests.rig.postgres import PrivatePostgres, RigUnavailable, private_schema
 
 if TYPE_CHECKING:
     import psycopg
@@ -57,13 +56,9 @@ def postgres_schema_url(postgres_url: str) -> Iterator[str]:
 
     Dropping fails after five seconds when the test left a transaction open.
     """
-    psycopg = pytest.importorskip("psycopg", reason="no postgres driver: psycopg is not installed")
-    schema = f"test_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(postgres_url, autocommit=True) as admin:
-        admin.execute(f"create schema {schema}")
-        yield f"{postgres_url}?options=-csearch_path%3D{schema}"
-        admin.execute("set lock_timeout = '5s'")
-        admin.execute(f"drop schema {schema} cascade")
+    pytest.importorskip("psycopg", reason="no postgres driver: psycopg is not installed")
+    with private_schema(postgres_url) as url:
+        yield url
 
 
 @pytest.fixture

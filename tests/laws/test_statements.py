@@ -65,14 +65,19 @@ UNSAFE = [
 STRATEGY = pytest.mark.parametrize("strategy", STRATEGIES)
 
 
-@pytest.fixture
-def statements(database, monkeypatch):
-    """The database with a table *t*, read in parts of two keys where a strategy cuts at all."""
-    database.run(f"create view t as select n, k, v from {database.load('text', ROWS)}")
+@pytest.fixture(scope="module")
+def statements(shared_database):
+    """The database with a table *t*."""
+    shared_database.run(f"create view t as select n, k, v from {shared_database.load('text', ROWS)}")
+    return shared_database
+
+
+@pytest.fixture(autouse=True)
+def _parts_of_two_keys(monkeypatch):
+    """Read in parts of two keys where a strategy cuts at all."""
     monkeypatch.setattr("mesbatch.keys.strategy.LIST_SHAPES", (1, 2))
     monkeypatch.setattr("mesbatch.read.stream.LIST_SHAPES", (1, 2))
     monkeypatch.setattr("mesbatch.read.stream.FIRST_KEYS_PER_PART", 2)
-    return database
 
 
 @STRATEGY

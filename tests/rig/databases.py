@@ -140,8 +140,8 @@ class DuckdbDatabase:
     def load(self, key_type: str, rows: Iterable[tuple[Any, Any, Any]]) -> str:
         table = _table(key_type)
         self._admin.execute(f"delete from {table}")
-        for row in rows:
-            self._admin.execute(f"insert into {table} values (?, ?, ?)", row)
+        if columns := list(map(list, zip(*rows))):  # row by row takes DuckDB 0.3 ms for each
+            self._admin.execute(f"insert into {table} select unnest(?), unnest(?), unnest(?)", columns)
         return table
 
     def fetchall(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:

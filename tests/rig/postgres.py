@@ -10,7 +10,9 @@ import signal
 import socket
 import subprocess
 import tempfile
-from contextlib import suppress
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -141,6 +143,22 @@ class PrivatePostgres:
         with suppress(RuntimeError):  # stopped or killed before
             self.stop("immediate")
         shutil.rmtree(self.directory, ignore_errors=True)
+
+
+@contextmanager
+def private_schema(url: str) -> Iterator[str]:
+    """Make an empty schema, and return a URL that has it as its search path.
+
+    Dropping it at the end fails after five seconds when somebody left a transaction open.
+    """
+    import psycopg
+
+    schema = f"test_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(url, autocommit=True) as admin:
+        admin.execute(f"create schema {schema}")
+        yield f"{url}?options=-csearch_path%3D{schema}"
+        admin.execute("set lock_timeout = '5s'")
+        admin.execute(f"drop schema {schema} cascade")
 
 
 def find_binaries() -> Path:
