@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,18 @@ settings.register_profile(
 )
 settings.register_profile("long", settings.get_profile("default"), max_examples=2_000)
 settings.load_profile("default")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Leave slow tests out of a run of everything; a folder or file that is named is run as a whole."""
+    if config.args_source is pytest.Config.ArgsSource.TESTPATHS and config.option.markexpr == "not long":
+        config.option.markexpr = "not long and not slow"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Run one worker more than there are processors: a third of the time, a test waits for a server."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,8 @@ import pytest
 from tests.faults import disk, exports, jobs, reads, web, wires
 from tests.faults.sweep import count_points, drawn, inject, kill
 
+pytestmark = pytest.mark.slow
+
 SCENARIOS = {
     scenario.name: scenario for scenario in (*reads.SCENARIOS, *exports.SCENARIOS, *jobs.SCENARIOS, *web.SCENARIOS)
 }

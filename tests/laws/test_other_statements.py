@@ -10,6 +10,8 @@ import pytest
 from mesbatch import read_sql_iter
 from mesbatch.errors import ReadInterrupted
 
+pytestmark = pytest.mark.slow
+
 ROWS = [(n, f"k{n:04}", "ours") for n in range(1_000)]
 OTHERS = {
     "rows of the same shape": "select n, k, 'theirs' as v from {table} where n < 700",

@@ -10,6 +10,8 @@ from mesbatch import read_sql_iter
 from mesbatch.errors import NotSplittable
 from tests.rig.databases import STRATEGIES
 
+pytestmark = pytest.mark.slow
+
 ROWS = [(n, ["a", "b", "c", "d", None][n % 5], f"v{n * 7 % 4}") for n in range(60)]
 KEYS = ["d", "a", "b", "b", "nowhere"]
 UNSPLIT = ["'a'", "'b'", "'d'", "'nowhere'"]

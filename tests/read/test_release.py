@@ -14,6 +14,8 @@ from mesbatch import read_sql_iter
 from tests.rig.faulty import Faults
 from tests.rig.threads import threads_of_reads
 
+pytestmark = pytest.mark.slow
+
 SQL = "select * from t where k in (:keys)"
 KEYS = range(50)
 

@@ -14,6 +14,8 @@ from mesbatch import read_sql_iter
 from mesbatch.errors import UnencodableValue
 from tests.values import postgres
 
+pytestmark = pytest.mark.slow
+
 
 def connect_psycopg2(url):
     psycopg2 = pytest.importorskip("psycopg2", reason="could not import psycopg2")

@@ -13,6 +13,8 @@ from tests.values import postgres, sqlite
 from tests.values.law import Database, Type, run
 from tests.values.ways import Way, ways_of_tables
 
+pytestmark = pytest.mark.slow
+
 
 def check(database: Database, ways: list[Way], type_: Type) -> None:
     try:

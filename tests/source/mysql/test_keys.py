@@ -12,6 +12,8 @@ from mesbatch import read_sql_iter
 from mesbatch.errors import ColumnNameError, InvalidKey, NotSplittable
 from tests.source.mysql.conftest import KEY_COLUMNS, LOTS
 
+pytestmark = pytest.mark.slow
+
 ALL = [f"L{n:06}" for n in range(LOTS)]
 
 

@@ -25,6 +25,8 @@ from mesbatch.errors import (
 from mesbatch.source.drivers import driver_of
 from tests.rig.until import until
 
+pytestmark = pytest.mark.slow
+
 ONE = UUID(int=1)
 LOTS = [f"L{n:06d}" for n in range(114_000)]
 STRATEGIES = ["auto", "in-list", "array", "look-up", "temporary-table"]
