@@ -47,7 +47,7 @@ def test_a_place_is_written_as_or_terms(style, params, where, bound):
 @pytest.mark.parametrize(("style", "sign"), [("qmark", "?"), ("qmark_dollar", "$")])
 def test_a_place_beside_numbered_binds_has_numbers_too(style, sign):
     text, given = by_keyset(f"select * from t where a = {sign}1", ("p",), ["id"], [7], style, quote)
-    assert f'"id" >= {sign}2 OR' in text
+    assert f'"id" >= {sign}2) OR' in text
     assert given == ("p", 7)
 
 

@@ -124,7 +124,7 @@ def style_beside(text: str, params: Params, paramstyle: str) -> str:
         if numbers and (sign == "?" or paramstyle == "qmark_dollar"):
             if "?" in binds or max(numbers) > len(params):
                 raise StatementError(
-                    f"the binds of the statement are to be {sign}1 to {sign}{len(params)} for the values that were given"
+                    f"the binds of the statement are to be {sign}1 to {sign}{len(params)}, for as many values"
                 )
             return style
     return paramstyle
@@ -135,6 +135,6 @@ def _check_count(text: str, given: int) -> None:
     count = sum(token.text == "?" for token in tokenize(text) if token.kind == "bind")
     if count != given:
         raise StatementError(
-            f"the statement has {count} binds of the form ?, and {given} values were given for them in order; for binds "
-            "with names pass a mapping"
+            f"the statement has {count} binds of the form ?, and {given} values were given for them in order; for "
+            "binds with names pass a mapping"
         )
