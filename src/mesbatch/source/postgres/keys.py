@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import struct
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from datetime import date, datetime
@@ -22,6 +21,7 @@ from mesbatch.source.key_forms import (
     new_table_name,
 )
 from mesbatch.source.postgres.filter_column import describe_filter
+from mesbatch.source.reals import is_exact_in_real, read_real
 from mesbatch.source.session import Session
 
 TEXTS = frozenset({"text", "varchar", "bpchar", "name", "citext"})
@@ -37,11 +37,12 @@ TAKES: dict[type, frozenset[str]] = {
     datetime: TIMES,
     date: TIMES,
 }
+
 # Text that stands for a value of another type: its order is that of the values, not of their spelling.
 READERS: dict[str, Callable[[str], Any]] = {
     **dict.fromkeys(("int2", "int4", "int8", "oid"), int),
     "numeric": Decimal,
-    "float4": float,
+    "float4": read_real,
     "float8": float,
     "uuid": UUID,
     "date": date.fromisoformat,
@@ -235,18 +236,11 @@ def _check_exact_in_real(keys: list[Any]) -> None:
         InvalidKey: there are some.
     """
     for key in keys:
-        if not _is_exact_in_real(key):
+        if not is_exact_in_real(key):
             raise InvalidKey(
                 f"the key {key!r} is no number of type real, the type of its column, and PostgreSQL rounds it in some "
                 "statements and not in others: compare the column cast to numeric, with keys of type Decimal"
             )
-
-
-def _is_exact_in_real(key: Any) -> bool:
-    try:
-        return bool(struct.unpack("f", struct.pack("f", key))[0] == key)
-    except OverflowError:
-        return False
 
 
 def _fitting(query: KeyedQuery, keys: list[Any]) -> list[Any]:
