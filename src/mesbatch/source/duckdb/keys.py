@@ -58,8 +58,8 @@ class DuckdbKeys(KeyForms):
         """Refuse text for a column of another type, which DuckDB compares in a list and refuses in an array."""
         if query.key is not None and query.key.type in READERS and issubclass(key_type, str):
             raise InvalidKey(
-                f"the keys are of type {key_type.__name__} and their column is {query.key.type}: pass keys of its type, "
-                "or cast the column"
+                f"the keys are of type {key_type.__name__} and their column is {query.key.type}: pass keys of its "
+                "type, or cast the column"
             )
 
     def parser(self, query: KeyedQuery) -> Callable[[str], Any] | None:
