@@ -171,6 +171,12 @@ def test_keys_of_every_type(table, con, postgres, strategy, column, keys):
     assert read(sql, con, keys=keys, strategy=strategy) == read(sql, postgres, keys=keys, strategy=strategy) != []
 
 
+def test_a_place_of_a_uuid_is_gone_on_from(table, con):
+    sql = "select distinct u from t where n < 9"
+    rows = read(sql, con, keyset=["u"])
+    assert read(sql, con, keyset=["u"], after=rows[0])[-2:] == rows[1:] == [(UUID(int=1),), (UUID(int=2),)]
+
+
 REAL = "select r from f where r in (:keys)"
 
 
