@@ -241,6 +241,7 @@ def test_a_password_comes_from_where_nobody_sees_it(files, monkeypatch, way):
 
 def test_a_url_without_a_user_or_a_password_stays_valid():
     assert with_password("postgresql://db/x", None) == "postgresql://db/x"
+    assert with_password("sqlite:///x.db", "of another database") == "sqlite:///x.db"
     assert with_password("postgresql://db:5433/x?a=b", "p w") == "postgresql://:p%20w@db:5433/x?a=b"
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from mesbatch.errors import StatementError
@@ -24,6 +26,39 @@ def test_keys_go_where_their_place_is_among_the_parameters(paramstyle, before, a
 
     assert values == bound
     assert f"k in ({statement.placeholders(1)[0]})" in text
+
+
+@pytest.mark.parametrize(
+    ("paramstyle", "before", "after", "bind"),
+    [
+        ("qmark", "a = ?2 and", "b = ?1", "?3"),
+        ("qmark", "a = ?1 and", "b = ?2 and c = ?1", "?3"),
+        ("qmark_dollar", "a = $2 and", "b = $1", "$3"),
+        ("qmark_dollar", "a = ?2 and", "b = ?1", "?3"),
+    ],
+)
+def test_keys_beside_numbered_binds_have_numbers_too(paramstyle, before, after, bind):
+    statement = KeyedStatement.parse(SELECT.format(before=before, after=after), (1, 2), paramstyle)
+    text, values = statement.with_keys(", ".join(statement.placeholders(1)), ["k"])
+
+    assert f"k in ({bind})" in text
+    assert values == (1, 2, "k")
+
+
+@pytest.mark.parametrize(
+    ("before", "params", "words"),
+    [
+        ("a = ?1 and b = ? and", (1, 2), "to be ?1 to ?2"),
+        ("a = ?2 and", (1,), "to be ?1 to ?1"),
+        ("a = :a and b = @b and", (1, 2), "pass a mapping"),
+        ("a = :a and b = ? and", (1, 2), "pass a mapping"),
+        ("a = ? and", (1, 2), "has 1 binds"),
+        ("a = :mesbatch_0 and", {"mesbatch_0": 1}, "rename 'mesbatch_0'"),
+    ],
+)
+def test_binds_that_could_be_taken_for_those_of_keys_are_refused(before, params, words):
+    with pytest.raises(StatementError, match=re.escape(words)):
+        KeyedStatement.parse(SELECT.format(before=before, after="c = 1"), params, "qmark")
 
 
 @pytest.mark.parametrize(("paramstyle", "bind"), [("qmark", ":mesbatch_0"), ("pyformat", "%(mesbatch_0)s")])

@@ -26,6 +26,7 @@ def test_from_the_beginning_nothing_is_bound():
         ("qmark", None, '("day" > ?) OR ("day" = ? AND "id" >= ?)', ("d", "d", 7)),
         ("qmark", ("p",), '("day" > ?) OR ("day" = ? AND "id" >= ?)', ("p", "d", "d", 7)),
         ("format", ("p",), '("day" > %s) OR ("day" = %s AND "id" >= %s)', ("p", "d", "d", 7)),
+        ("qmark_dollar", ("p",), '("day" > ?) OR ("day" = ? AND "id" >= ?)', ("p", "d", "d", 7)),
         ("numeric_dollar", ("p",), '("day" > $2) OR ("day" = $3 AND "id" >= $4)', ("p", "d", "d", 7)),
         (
             "named", {"p": 1}, '("day" > :mesbatch_0) OR ("day" = :mesbatch_0 AND "id" >= :mesbatch_1)',
@@ -41,6 +42,13 @@ def test_a_place_is_written_as_or_terms(style, params, where, bound):
     text, given = by_keyset(SQL, params, ["day", "id"], ["d", 7], style, quote)
     assert f'\nWHERE {where} OR "day" IS NULL OR "id" IS NULL\nORDER BY' in text
     assert given == bound
+
+
+@pytest.mark.parametrize(("style", "sign"), [("qmark", "?"), ("qmark_dollar", "$")])
+def test_a_place_beside_numbered_binds_has_numbers_too(style, sign):
+    text, given = by_keyset(f"select * from t where a = {sign}1", ("p",), ["id"], [7], style, quote)
+    assert f'"id" >= {sign}2) OR' in text
+    assert given == ("p", 7)
 
 
 def test_a_percent_sign_stays_one():

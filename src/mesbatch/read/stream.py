@@ -163,8 +163,9 @@ class Reading:
             return request.sql, request.params
         from mesbatch.sql.keyset import by_keyset  # only such a read needs it
 
-        style, quote = request.paramstyle or session.driver.paramstyle, session.driver.keys.quoted
-        return by_keyset(request.sql, request.params, request.keyset, request.after, style, quote)
+        style, forms = request.paramstyle or session.driver.paramstyle, session.driver.keys
+        after = None if request.after is None else forms.bound_place(request.after)
+        return by_keyset(request.sql, request.params, request.keyset, after, style, forms.quoted)
 
     def _in_ascent(self, fetched: Generator[Fetched]) -> Generator[Fetched]:
         """Give on what was *fetched*, once it is known to ascend by the keyset."""

@@ -121,6 +121,10 @@ class KeyForms:
         """The values that are bound for *keys*, as the database compares them with the key's column."""
         return keys
 
+    def bound_place(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The values that are bound for a place to go on from, which has one of each column of a keyset."""
+        return values
+
     def array(self, session: Session, query: KeyedQuery, keys: list[Any]) -> KeyText:
         """All of *keys* in one bind, or in few."""
         raise NotImplementedError

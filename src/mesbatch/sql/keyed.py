@@ -24,7 +24,9 @@ BINDS = {
 }
 PARAMSTYLES = ("qmark", "named", "format", "pyformat")  # PEP 249's
 PERCENT = frozenset({"format", "pyformat"})  # a percent sign that is no bind is written twice
-NUMBERED = "numeric_dollar"  # ADBC's PostgreSQL; not a word of PEP 249
+# Binds with numbers, by their sign; not words of PEP 249. ADBC's PostgreSQL has no others, DuckDB and SQLite take both.
+NUMBERED = {"numeric_dollar": "$", "numeric_qmark": "?"}
+OWN_NAMES = "mesbatch_"
 
 
 @dataclass(frozen=True)
@@ -49,10 +51,13 @@ class KeyedStatement:
                 f"keys are binds, and the driver's module does not say how it writes them: name one of "
                 f"{', '.join(PARAMSTYLES)} with paramstyle="
             )
-        if paramstyle not in BINDS and paramstyle != NUMBERED:
+        if paramstyle not in BINDS and paramstyle not in NUMBERED:
             raise StatementError(
                 f"keys need a driver whose paramstyle is one of {', '.join(PARAMSTYLES)}; this one's is {paramstyle!r}"
             )
+        paramstyle = style_beside(text, params, paramstyle)
+        if params and not isinstance(params, Mapping) and paramstyle in ("qmark", "qmark_dollar"):
+            _check_count(text, len(params))
         if params is None and paramstyle in PERCENT:
             text = text.replace("%", "%%")  # nothing was to be bound, so a percent sign was only itself
         return cls(text, params, find_keys(text), paramstyle)
@@ -63,9 +68,9 @@ class KeyedStatement:
 
     def placeholders(self, count: int) -> list[str]:
         """Write *count* binds for keys."""
-        if self.paramstyle == NUMBERED:  # counts on after the caller's own
-            first = len(self.params or ()) + 1
-            return [f"${i}" for i in range(first, first + count)]
+        if self.paramstyle in NUMBERED:  # counts on after the caller's own
+            sign, first = NUMBERED[self.paramstyle], len(self.params or ()) + 1
+            return [f"{sign}{i}" for i in range(first, first + count)]
         by_position, by_name = BINDS[self.paramstyle]
         style = by_name if isinstance(self.params, Mapping) else by_position
         if "{" not in style:
@@ -74,7 +79,7 @@ class KeyedStatement:
 
     def bind_name(self, number: int) -> str:
         """The name of the bind of a key, where binds go by name."""
-        return f"mesbatch_{number}"
+        return f"{OWN_NAMES}{number}"
 
     def count_binds_before(self) -> int:
         """The driver's own binds before ``:keys``: for psycopg a question mark is an operator, ``[1:2]`` a slice."""
@@ -93,7 +98,43 @@ class KeyedStatement:
         if isinstance(self.params, Mapping):
             return text, {**self.params, **{self.bind_name(i): value for i, value in enumerate(values)}}
         given = tuple(self.params or ())
-        if self.paramstyle == NUMBERED:
+        if self.paramstyle in NUMBERED:
             return text, (*given, *values)
         split = 0 if head or not given else self.count_binds_before()
         return text, (*given[:split], *values, *given[split:])
+
+
+def style_beside(text: str, params: Params, paramstyle: str) -> str:
+    """Choose the style of our own binds beside those that *text* has for *params*.
+
+    Where the caller's binds are ``?1`` or ``$1``, ours have numbers, too: a bind without one would take any place.
+
+    Raises:
+        StatementError: the caller's binds and ours could be taken for one another, or are of two kinds.
+    """
+    if isinstance(params, Mapping):
+        if taken := [name for name in params if str(name).startswith(OWN_NAMES)]:
+            raise StatementError(f"names of parameters that begin with {OWN_NAMES!r} are ours: rename {taken[0]!r}")
+        return paramstyle
+    if not params or paramstyle not in ("qmark", "qmark_dollar"):
+        return paramstyle
+    binds = [token.text for token in tokenize(text) if token.kind == "bind"]
+    for style, sign in NUMBERED.items():
+        numbers = {int(bind[1:]) for bind in binds if bind[0] == sign and bind[1:].isdecimal()}
+        if numbers and (sign == "?" or paramstyle == "qmark_dollar"):
+            if "?" in binds or max(numbers) > len(params):
+                raise StatementError(
+                    f"the binds of the statement are to be {sign}1 to {sign}{len(params)}, for as many values"
+                )
+            return style
+    return paramstyle
+
+
+def _check_count(text: str, given: int) -> None:
+    """Refuse binds that are not counted, such as SQLite's ``:name`` beside a sequence: ours would come before them."""
+    count = sum(token.text == "?" for token in tokenize(text) if token.kind == "bind")
+    if count != given:
+        raise StatementError(
+            f"the statement has {count} binds of the form ?, and {given} values were given for them in order; for "
+            "binds with names pass a mapping"
+        )

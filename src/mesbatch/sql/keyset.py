@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mesbatch.errors import StatementError
-from mesbatch.sql.keyed import BINDS, NUMBERED, PERCENT, Params
+from mesbatch.sql.keyed import BINDS, NUMBERED, PERCENT, Params, style_beside
 
 
 def by_keyset(
@@ -33,8 +33,9 @@ def by_keyset(
     columns = [quote(name) for name in names]
     if after is None:
         return _wrapped(sql, "", columns), params
-    if paramstyle not in BINDS and paramstyle != NUMBERED:
+    if paramstyle not in BINDS and paramstyle not in NUMBERED:
         raise StatementError("to go on needs binds, and nobody knows how the driver writes them: name paramstyle=")
+    paramstyle = style_beside(sql, params, paramstyle)
     if paramstyle in PERCENT:  # a percent sign that is no bind is written twice, once anything is bound
         columns = [column.replace("%", "%%") for column in columns]
         sql = sql.replace("%", "%%") if params is None else sql
@@ -55,9 +56,9 @@ def _wrapped(sql: str, where: str, columns: Sequence[str]) -> str:
 
 
 def _binds(used: Sequence[int], params: Params, paramstyle: str) -> list[str]:
-    if paramstyle == NUMBERED:  # counts on after the caller's own
-        first = len(params or ()) + 1
-        return [f"${first + number}" for number in range(len(used))]
+    if paramstyle in NUMBERED:  # counts on after the caller's own
+        sign, first = NUMBERED[paramstyle], len(params or ()) + 1
+        return [f"{sign}{first + number}" for number in range(len(used))]
     by_position, by_name = BINDS[paramstyle]
     if isinstance(params, Mapping):
         return [by_name.format(_name(position)) for position in used]

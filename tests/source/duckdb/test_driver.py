@@ -10,7 +10,8 @@ from uuid import UUID
 import pytest
 
 from mesbatch import read_sql_iter
-from mesbatch.errors import ConnectionClosed, DatabaseTimeout, ReadInterrupted, StatementError
+from mesbatch.errors import ConnectionClosed, DatabaseTimeout, InvalidKey, ReadInterrupted, StatementError
+from mesbatch.export.keys_file import key_maker
 
 duckdb = pytest.importorskip("duckdb")
 
@@ -103,3 +104,23 @@ def test_a_closed_connection_is_named_as_such():
     con.close()
     with pytest.raises(ConnectionClosed):
         next(read_sql_iter("select 1", con))
+
+
+@pytest.mark.parametrize(
+    "key_type", ["integer", "hugeint", "decimal(9, 3)", "double", "float", "date", "timestamp", "uuid"]
+)
+def test_a_text_becomes_a_key_of_the_columns_type(con, key_type):
+    keys = [0.5, 2.0, -3.0] if key_type == "float" else KEYS[key_type]
+    con.execute(f"create table typed (k {key_type})")
+    con.executemany("insert into typed values (?)", [(key,) for key in keys])
+    sql = "select k from typed where k in (:keys)"
+    make = key_maker(sql, con, None, None)
+    assert [row[0] for row in rows_of(read_sql_iter(sql, con, keys=[make(str(key)) for key in keys]))] == sorted(keys)
+    with pytest.raises(InvalidKey, match="are of type str and their column is"):
+        rows_of(read_sql_iter(sql, con, keys=list(map(str, keys))))
+
+
+def test_a_text_that_a_real_column_would_round_is_no_key_of_it(con):
+    con.execute("create table typed (k float)")
+    with pytest.raises(ValueError, match="is no number of type real"):
+        key_maker("select k from typed where k in (:keys)", con, None, None)("0.1")

@@ -173,6 +173,48 @@ def test_keys_of_every_type(table, con, postgres, strategy, column, keys):
     assert read(sql, con, keys=keys, strategy=strategy) == read(sql, postgres, keys=keys, strategy=strategy) != []
 
 
+def test_a_place_of_a_uuid_is_gone_on_from(table, con):
+    sql = "select distinct u from t where n < 9"
+    rows = read(sql, con, keyset=["u"])
+    assert read(sql, con, keyset=["u"], after=rows[0])[-2:] == rows[1:] == [(UUID(int=1),), (UUID(int=2),)]
+
+
+REAL = "select r from f where r in (:keys)"
+
+
+@pytest.fixture
+def numbers(table):
+    """Rows whose numbers are rounded by one type, and not by another."""
+    table.execute("create table f (r real, n numeric)")
+    table.execute("insert into f values (0.1, 0.1), (1.1, 0.100000000000000000001), (1.5, 2)")
+    table.commit()
+    return table
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("keys", [[Decimal("0.1"), Decimal("1.1"), Decimal("2.1")], [2**24 + 1, 3]], ids=repr)
+def test_numbers_that_a_real_column_would_round_are_refused(numbers, any_con, strategy, keys):
+    with pytest.raises(InvalidKey, match="is no number of type real"):
+        read(REAL, any_con, keys=keys, strategy=strategy)
+    with suppress(AttributeError):  # a function that connects
+        any_con.rollback()
+    assert read(REAL, any_con, keys=[Decimal("1.5"), Decimal(2)], strategy=strategy) == [(1.5,)]
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_floats_equal_the_numbers_that_one_statement_of_the_driver_finds(numbers, con, strategy):
+    with closing(con.cursor()) as cursor:
+        cursor.execute("select n from f where n in (%s, %s)", [0.1, 2.5])
+        plain = [tuple(row) for row in cursor.fetchall()]
+    assert read("select n from f where n in (:keys)", con, keys=[0.1, 2.5], strategy=strategy) == plain != []
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_floats_that_a_real_column_would_round_are_refused(numbers, con, strategy):
+    with pytest.raises(InvalidKey, match="is no number of type real"):
+        read(REAL, con, keys=[0.1, 1.1, 2.1], strategy=strategy)
+
+
 def test_one_statement_compares_as_the_column_does(table, con):
     table.execute("create collation ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false)")
     table.execute("create table c (n int, k text collate ci)")

@@ -125,3 +125,29 @@ def test_a_statement_is_compiled_for_what_a_function_connects_with(engine):
 def test_params_of_a_statement_are_a_mapping():
     with closing(sqlite3.connect(":memory:")) as con, pytest.raises(StatementError, match="as a mapping, got list"):
         read_sql_iter(text("select :n"), con, [1])
+
+
+LISTS = {
+    "a list": (MOVES.c.n.in_([1, 4, 5]), None),
+    "an empty list": (MOVES.c.n.in_([]), None),
+    "all but an empty list": (MOVES.c.lot.not_in([]), None),
+    "a list with a name": (MOVES.c.n.in_(bindparam("some", expanding=True)), {"some": [1, 4, 5]}),
+    "a list in a subquery": (MOVES.c.n.in_(select(MOVES.c.n).where(MOVES.c.lot.in_(["l1", "l2"]))), None),
+}
+
+
+@pytest.mark.parametrize("case", LISTS)
+def test_other_lists_beside_the_keys(engine, case):
+    condition, params = LISTS[case]
+    statement = select(MOVES.c.lot, MOVES.c.n).where(condition, MOVES.c.lot.in_(KEYS)).order_by(MOVES.c.lot, MOVES.c.n)
+    with engine.connect() as con:
+        expected = [tuple(row) for row in con.execute(statement, {**(params or {}), "keys": ["l0", "l1"]})]
+    assert read(statement, engine, params, keys=["l0", "l1"]) == expected
+
+
+def test_a_list_that_cannot_be_written_beside_the_keys_is_named(engine):
+    listed = text("select lot from moves where lot in :keys and n in :some").bindparams(
+        bindparam("some", expanding=True)
+    )
+    with pytest.raises(StatementError, match="'some' beside the keys is a list of a text"):
+        read(listed, engine, {"some": [1]}, keys=["l0"])

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
+from mesbatch.errors import InvalidKey
 from mesbatch.source.key_forms import (
     KEYS_PER_LIST,
     FilterColumn,
@@ -16,11 +20,25 @@ from mesbatch.source.key_forms import (
     StrategyName,
     new_table_name,
 )
+from mesbatch.source.reals import read_real
 from mesbatch.source.session import Session
 
 # Two texts, and whether the first equals the second, and is below it, by code point.
 PROBES = [("A", "a", False, True), ("e", "\u00e9", False, True), ("\u00e9", "e\u0301", False, False),
           ("B", "a", False, True), ("a", "a ", False, True)]  # fmt: skip
+
+INTEGERS = ("tinyint", "smallint", "integer", "bigint", "hugeint")
+TIMES = ("timestamp", "timestamp_s", "timestamp_ms", "timestamp_ns", "timestamp with time zone")
+# Text that stands for a value of another type: its order is that of the values, not of their spelling.
+READERS: dict[str, Callable[[str], Any]] = {
+    **dict.fromkeys((*INTEGERS, *(f"u{name}" for name in INTEGERS)), int),
+    "decimal": Decimal,
+    "float": read_real,
+    "double": float,
+    "uuid": UUID,
+    "date": date.fromisoformat,
+    **dict.fromkeys(TIMES, datetime.fromisoformat),
+}
 
 
 class DuckdbKeys(KeyForms):
@@ -35,6 +53,17 @@ class DuckdbKeys(KeyForms):
             with suppress(Exception):  # a statement that cannot stand in a WITH: its rows are checked
                 by_code_point = all(_compare(session, query, *probe) for probe in PROBES)
         return FilterColumn(None, by_code_point)
+
+    def check_type(self, query: KeyedQuery, key_type: type) -> None:
+        """Refuse text for a column of another type, which DuckDB compares in a list and refuses in an array."""
+        if query.key is not None and query.key.type in READERS and issubclass(key_type, str):
+            raise InvalidKey(
+                f"the keys are of type {key_type.__name__} and their column is {query.key.type}: pass keys of its "
+                "type, or cast the column"
+            )
+
+    def parser(self, query: KeyedQuery) -> Callable[[str], Any] | None:
+        return READERS.get((query.key and query.key.type) or "")
 
     def best(self, session: Session, query: KeyedQuery, keys: KeysOfRead, *, in_parts: bool) -> StrategyName:
         """Each statement is a scan, so many keys go into one array; few are compared on the way."""

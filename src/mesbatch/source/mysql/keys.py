@@ -124,6 +124,9 @@ class MysqlKeys(KeyForms):
         _check_numbers(query, keys)
         return [str(key) for key in keys] if isinstance(keys[0], UUID) else keys  # not every driver writes them
 
+    def bound_place(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(str(value) if isinstance(value, UUID) else value for value in values)
+
     def array(self, session: Session, query: KeyedQuery, keys: list[Any]) -> KeyText:
         """A JSON array where its values can have the column's type and collation, else a list of literals, which take
         them on."""

@@ -21,6 +21,7 @@ from mesbatch.source.key_forms import (
     new_table_name,
 )
 from mesbatch.source.postgres.filter_column import describe_filter
+from mesbatch.source.reals import is_exact_in_real, read_real
 from mesbatch.source.session import Session
 
 TEXTS = frozenset({"text", "varchar", "bpchar", "name", "citext"})
@@ -36,11 +37,12 @@ TAKES: dict[type, frozenset[str]] = {
     datetime: TIMES,
     date: TIMES,
 }
+
 # Text that stands for a value of another type: its order is that of the values, not of their spelling.
 READERS: dict[str, Callable[[str], Any]] = {
     **dict.fromkeys(("int2", "int4", "int8", "oid"), int),
     "numeric": Decimal,
-    "float4": float,
+    "float4": read_real,
     "float8": float,
     "uuid": UUID,
     "date": date.fromisoformat,
@@ -64,6 +66,7 @@ class PostgresKeys(KeyForms):
 
     strategies = frozenset({"in-list", "array", "look-up", "temporary-table"})
     padded_types = frozenset({"bpchar"})
+    binds_floats = True  # as double precision; psycopg2 and pg8000 send text, which the server reads as numeric
 
     def describe_filter(self, session: Session, query: KeyedQuery) -> FilterColumn:
         return describe_filter(session, query, 0)
@@ -98,31 +101,31 @@ class PostgresKeys(KeyForms):
         return super().best_whole(session, query, keys)
 
     def bound(self, query: KeyedQuery, keys: list[Any]) -> list[Any]:
-        return _fitting(query, keys)
+        return self._fitting(query, keys)
 
     def array(self, session: Session, query: KeyedQuery, keys: list[Any]) -> KeyText:
         (bind,) = query.statement.placeholders(1)
         collation = _collation(query, keys[0])
         return KeyText(
-            f"SELECT unnest({bind}::{_array_type(query, keys[0])}[]){collation}",
-            [self.as_array(_fitting(query, keys))],
+            f"SELECT unnest({bind}::{self._array_type(query, keys[0])}[]){collation}",
+            [self.as_array(self._fitting(query, keys))],
         )
 
     def look_up(self, session: Session, query: KeyedQuery, keys: list[Any]) -> KeyText:
         """OFFSET 0 keeps the planner from turning the look-ups into a join, which it would then sort."""
         (bind,) = query.statement.placeholders(1)
         head = (
-            f"SELECT mesbatch_rows.* FROM unnest({bind}::{_array_type(query, keys[0])}[]) WITH ORDINALITY "
+            f"SELECT mesbatch_rows.* FROM unnest({bind}::{self._array_type(query, keys[0])}[]) WITH ORDINALITY "
             "AS mesbatch_keys (key, n)\nCROSS JOIN LATERAL (\n"
         )
         tail = "\nOFFSET 0) AS mesbatch_rows ORDER BY mesbatch_keys.n"
-        return KeyText("mesbatch_keys.key", [self.as_array(_fitting(query, keys))], head, tail)
+        return KeyText("mesbatch_keys.key", [self.as_array(self._fitting(query, keys))], head, tail)
 
     def fill_table(self, session: Session, query: KeyedQuery, lists: Iterable[list[Any]], first: Any) -> str:
         table = new_table_name()
-        type_, collation = _array_type(query, first), _collation(query, first)
+        type_, collation = self._array_type(query, first), _collation(query, first)
         session.driver.run(session, f"CREATE TEMP TABLE {table} (key {type_}{collation})")
-        self.fill(session, table, (_fitting(query, keys) for keys in lists), type_)
+        self.fill(session, table, (self._fitting(query, keys) for keys in lists), type_)
         return table
 
     def fill(self, session: Session, table: str, lists: Iterable[list[Any]], type_: str) -> None:
@@ -142,6 +145,16 @@ class PostgresKeys(KeyForms):
         if '"' in (joined := ",".join(keys)) or "\\" in joined:
             keys = [key.replace("\\", "\\\\").replace('"', '\\"') for key in keys]
         return '{"' + '","'.join(keys) + '"}'
+
+    def _array_type(self, query: KeyedQuery, key: Any) -> str:
+        if isinstance(key, float) and not self.binds_floats and _kind(query) in INTEGERS.keys() | {"numeric"}:
+            return "numeric"
+        return _array_type(query, key)
+
+    def _fitting(self, query: KeyedQuery, keys: list[Any]) -> list[Any]:
+        if _kind(query) == "float4" and not (self.binds_floats and isinstance(keys[0], float)):
+            _check_exact_in_real(keys)
+        return _fitting(query, keys)
 
     def collation(self, query: KeyedQuery) -> str:
         if query.column.is_enum:
@@ -212,6 +225,22 @@ def _array_type(query: KeyedQuery, key: Any) -> str:
         return "timestamp" if key.tzinfo is None else "timestamptz"
     names = {int: "oid", float: "float8", Decimal: "numeric", date: "date", UUID: "uuid", bytes: "bytea"}
     return next(name for base, name in names.items() if isinstance(key, base))
+
+
+def _check_exact_in_real(keys: list[Any]) -> None:
+    """Refuse numbers that PostgreSQL rounds to real ones in a list of several, and compares as they are elsewhere.
+
+    ``r IN (0.1, 0.2)`` finds the row of 0.1, ``r IN (0.1)`` and an array do not.
+
+    Raises:
+        InvalidKey: there are some.
+    """
+    for key in keys:
+        if not is_exact_in_real(key):
+            raise InvalidKey(
+                f"the key {key!r} is no number of type real, the type of its column, and PostgreSQL rounds it in some "
+                "statements and not in others: compare the column cast to numeric, with keys of type Decimal"
+            )
 
 
 def _fitting(query: KeyedQuery, keys: list[Any]) -> list[Any]:

@@ -18,6 +18,8 @@ PARAMETER = "SELECT parameter_types[{number}]::oid::bigint FROM pg_prepared_stat
 class PreparedKeys(PostgresKeys):
     """`PostgresKeys`, with the filter's type from a statement that is prepared and never run."""
 
+    binds_floats = False
+
     def describe_filter(self, session: Session, query: KeyedQuery) -> FilterColumn:
         oid = 0
         with suppress(Exception), _protected(session):  # a bind whose type the server cannot tell

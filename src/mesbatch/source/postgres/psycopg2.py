@@ -28,6 +28,9 @@ class Psycopg2Keys(PreparedKeys):
     def bound(self, query: KeyedQuery, keys: list[Any]) -> list[Any]:
         return [str(key) if isinstance(key, UUID) else key for key in super().bound(query, keys)]
 
+    def bound_place(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(str(value) if isinstance(value, UUID) else value for value in values)
+
     def as_array(self, keys: list[Any]) -> Any:
         return super().as_array([str(key) for key in keys] if isinstance(keys[0], UUID) else keys)
 

@@ -19,11 +19,14 @@ from mesbatch.source.databases import database_of
 from mesbatch.source.drivers import driver_of, pooled_session, session_of
 from mesbatch.source.postgres.oids import TYPES
 from mesbatch.source.session import Params
+from mesbatch.source.sqlalchemy.lists import write_lists
 from mesbatch.source.unwrap import is_wrapper, pool_of, unwrap
 
 Converter = Callable[[Any], Any]
 # SQLAlchemy's place for an expanding list; a text() keeps the parentheses that its author wrote around it.
 KEYS_COMPILED = re.compile(r"\(\(__\[POSTCOMPILE_keys[^]]*\]\)\)|\(__\[POSTCOMPILE_keys[^]]*\]\)")
+
+OTHER_COMPILED = re.compile(r"__\[POSTCOMPILE_([^]~]*)")
 
 
 class Compiled(NamedTuple):
@@ -51,11 +54,18 @@ def compile_statement(
         raise StatementError(f"a SQLAlchemy statement takes its params as a mapping, got {type(params).__name__}")
     if isinstance(statement, TextClause) and keyed and "keys" in statement._bindparams:
         statement = statement.bindparams(bindparam("keys", expanding=True))
+    if keyed and isinstance(statement, Select):
+        statement = write_lists(statement, params or {})
     dialect = _dialect(con, paramstyle)
     compiled: Any = statement.compile(dialect=dialect, compile_kwargs={} if keyed else {"render_postcompile": True})
     given = compiled.construct_params({"keys": None, **params} if params and keyed else params, _check=False)
     values = {name: _to_driver(compiled.binds[name], value, dialect) for name, value in given.items() if name != "keys"}
     text = KEYS_COMPILED.sub("(:keys)", str(compiled))
+    if keyed and (other := OTHER_COMPILED.search(text)):
+        raise StatementError(
+            f"{other[1]!r} beside the keys is a list of a text() or of tuples, or a value that SQLAlchemy writes out "
+            "only when it executes: give it one bind for each value"
+        )
     converters = partial(_converters, statement, dialect) if isinstance(statement, Select) else None
     bind = compiled.binds.get("keys") if keyed else None
     key_converter = None if bind is None else bind.type.dialect_impl(dialect).bind_processor(dialect)
