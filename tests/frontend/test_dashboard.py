@@ -17,6 +17,8 @@ from tests.frontend.conftest import CIDS
 from tests.frontend.rig import status_of_job, wait_for, workers
 from tests.rig.until import until
 
+pytestmark = pytest.mark.slow
+
 SCREENSHOTS = rig.ROOT / "build/screenshots"
 LONG_TASK = 100  # ms: longer ones are felt
 HEAP_GROWTH = 8 * 2**20  # bytes: a line being read, and garbage that nobody collected

@@ -18,6 +18,8 @@ from mesbatch.group.by_key import group_by_key, iter_groups
 from mesbatch.sink.ndjson import ndjson_lines
 from tests.rig.databases import KEY_TYPES, STRATEGIES
 
+pytestmark = pytest.mark.slow
+
 COLUMNS = ("n", "k", "v")
 fewer = settings(max_examples=settings.default.max_examples // 2)  # each connects to a server, up to three times
 

@@ -10,6 +10,8 @@ from mesbatch.errors import StatementError
 from mesbatch.sql.judge import judge
 from tests.sql.linear import check_linear
 
+pytestmark = pytest.mark.slow
+
 SELECT = "select k from t where k in (:keys)"
 
 

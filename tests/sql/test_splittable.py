@@ -16,6 +16,8 @@ from mesbatch.errors import NotSplittable, StatementError
 from mesbatch.sql.judge import check_splittable
 from mesbatch.sql.query import find_keys
 
+pytestmark = pytest.mark.slow
+
 KEYS = ["a", "b", "c", "d", "e", "nowhere", "only in u"]
 T_ROWS = [(i, [*KEYS[:5], None][i * i % 11 % 6], i % 3 or None, i % 2, f"S{i % 4}") for i in range(48)]
 U_ROWS = [(["a", "b", "b", "only in u", None][i % 5], i % 4 or None, i % 3) for i in range(17)]

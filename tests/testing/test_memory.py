@@ -15,6 +15,8 @@ from mesbatch import MiB, group_by_key, iter_groups, read_sql_iter
 from mesbatch.sink.ndjson import ndjson_groups
 from mesbatch.testing import assert_flat_memory, measure_peak
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("memray", reason="no memray")
 
 SIZES = [10_000, 40_000]  # rows of 300 bytes: the first fill SQLite's own cache of 2 MB, the last are 12 MiB more
