@@ -20,7 +20,7 @@ SECONDS = 120  # for one run of tests with a mutant: more is a loop without an e
 
 # The tests that are run for a package, the quick ones first.
 TESTS = {
-    "read": ["tests/read", "tests/laws"],
+    "read": ["tests/read", "tests/laws", "tests/arrow/test_reader.py", "tests/values/test_invalid_text.py"],
     "sql": ["tests/sql"],
     "keys": ["tests/keys", "tests/read/test_reader.py", "tests/read/test_release.py", "tests/laws/test_reading.py"],
     "group/spill": ["tests/group"],
