@@ -101,6 +101,7 @@ def test_what_follows_a_statement_without_meaning_is_trimmed(tail):
         ("select * from t where a = 1 and (k in (:keys))", "k", False),
         ("select * from t where k not in (:keys)", "k", True),
         ("select * from t where k NOT IN (:keys)", "k", True),
+        ("select k in (:keys) from t", "k", False),
         ("select * from t where upper(k) in (:keys)", None, False),
         ("select * from t where a || k in (:keys)", None, False),
         ("select * from t where -k in (:keys)", None, False),

@@ -43,6 +43,7 @@ REFUSED = [  # statement, words of the reason
     ("select middle 5 k from t where k in (:keys)", "MIDDLE is not the same"),
     ("select last 5 k from t where k in (:keys)", "last 5"),
     ("select distinctrow a from t where k in (:keys)", "DISTINCT without the column of the keys"),
+    ("select distinct on from t where k in (:keys)", "DISTINCT without the column of the keys"),
     # an aggregate without parentheses
     ("select t.count from t where k in (:keys)", "'t.count'"),
     ('select (t)."count" from t where k in (:keys)', "count"),
@@ -90,6 +91,7 @@ REFUSED = [  # statement, words of the reason
     ),
     ("with d as (select k from t where k in (:keys)) values (1)", "what follows the WITH"),
     ("with d as ((select k from t where k in (:keys))) select k from d", "how this WITH is written"),
+    ("with d as (select k from t where k in (:keys)), e as", "how this WITH is written"),
     ("with d as (select k from t where k in (:keys)) select u.k from u, d", "not in a derived table at its beginning"),
     (
         "with d as (select k from t where k in (:keys)) select k from u where exists (select 1 from d)",

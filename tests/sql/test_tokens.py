@@ -48,9 +48,11 @@ def test_a_quote_or_comment_is_one_token(quoted):
     assert [token.text for token in tokenize(f"select {quoted}\n, x")][2:5] == [quoted, "\n", ","]
 
 
-@pytest.mark.parametrize("sql", ["'abc", "'abc''", '"abc', "`abc", "/* abc", "x /* a */ /* b"])
+@pytest.mark.parametrize("sql", ["'abc", "'abc''", '"abc', "`abc", "/* abc", "x /* a */ /* b", "q'[abc"])
 def test_what_never_closes_is_unterminated(sql):
-    assert tokenize(sql)[-1].kind == "unterminated"
+    tokens = tokenize(sql)
+    assert tokens[-1].kind == "unterminated"
+    assert "".join(token.text for token in tokens) == sql
 
 
 @pytest.mark.parametrize(

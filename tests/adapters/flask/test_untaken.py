@@ -253,6 +253,14 @@ def test_head_gives_everything_back(application, path):
     assert all_given_back(application)
 
 
+def test_an_answer_that_was_closed_is_not_given_up_later(application, caplog):
+    application.client.head("/plain").close()
+    given_up = threading.Event()
+    untaken.watch.queue.put(untaken.Untaken(lambda: given_up.set() or True))  # its time is over after that of the other
+    assert given_up.wait(30)
+    assert caplog.text.count("nobody took an answer") == 1
+
+
 def test_etag_and_freeze_leave_a_stream_alone(application):
     @application.flask.after_request
     def hook(response):
