@@ -12,6 +12,8 @@ import pytest
 
 from tests.portability import USES, page, run
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 POSIX_ONLY = {"fcntl", "pwd", "grp", "resource", "termios"}
 

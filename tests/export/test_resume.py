@@ -12,6 +12,8 @@ from mesbatch.errors import CorruptChunk, ExportError
 from mesbatch.export import export, rows, verify
 from tests.export.children import contents, kill_export, run_export, size_of
 
+pytestmark = pytest.mark.slow
+
 ROWS = 60_000
 SQL = "select id, lot, note from events"
 KEYED = "select lot, id, note from events where lot in (:keys)"

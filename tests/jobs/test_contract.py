@@ -25,6 +25,8 @@ from tests.jobs.rig import (
     wait_for_rows,
 )
 
+pytestmark = pytest.mark.slow
+
 NAP = 0.0002  # seconds a row: a job takes about 2 s
 FOUND_SECONDS = 20.0  # a dead worker, by the next, however busy this machine is
 

@@ -26,6 +26,8 @@ from mesbatch.store import DirectoryStore, new_job_id
 from tests.jobs.functions import FUNCTIONS, KEYS, expected
 from tests.jobs.rig import LOCAL, LocalRig, importable, is_alive, kill, rows_of, running, spec, until, wait_for_end
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 HOOKED = ["-c", str(ROOT / "deploy/gunicorn.conf.py")]
 

@@ -13,6 +13,8 @@ import pytest
 
 from tests.rig.driver_row import MYSQL, STORED
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 TABLE = dict(re.findall(r"^\| `([\w-]+)` \| ((?:yes|no) .*) \|$", (ROOT / "docs/drivers.md").read_text(), re.MULTILINE))
 IN_FILES = ("sqlite3", "apsw", "duckdb", "duckdb_engine", "adbc-sqlite")

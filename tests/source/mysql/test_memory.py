@@ -7,6 +7,8 @@ import pytest
 from mesbatch import MiB
 from mesbatch.demo.watch import watch
 
+pytestmark = pytest.mark.slow
+
 CHILDREN = "tests.source.mysql.children"
 LIMIT = 16 * MiB
 SOME = 150_000  # as they are held by an ordinary cursor, six times the limit and more
