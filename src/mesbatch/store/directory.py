@@ -9,8 +9,10 @@ import secrets
 import shutil
 import stat
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
+from itertools import compress
 from pathlib import Path
 
 from mesbatch.errors import ResultStoreFull, StoreError, StoreRefused, StoreUnavailable
@@ -65,26 +67,23 @@ class DirectoryObjects:
             (root / UNFINISHED).mkdir(mode=0o700, exist_ok=True)
 
     def create(self, name: str, data: bytes) -> bool:
-        with _typed(f"cannot write {name}"), self._written(data) as written:
-            try:
-                _in_folder(lambda path: os.link(written, path), self.root / name)
-            except FileExistsError:
-                return False
-            _sync(self.root / name)
-            return True
+        return self.create_all([(name, data)])[0]
+
+    def create_all(self, objects: Sequence[tuple[str, bytes]]) -> list[bool]:
+        with _typed(f"cannot write {objects[0][0]}"), ExitStack() as stack:
+            written = [stack.enter_context(self._written(data)) for _, data in objects]
+            return self._linked(list(zip(written, (self.root / name for name, _ in objects))))
 
     def replace(self, name: str, data: bytes) -> None:
         with _typed(f"cannot write {name}"), self._written(data) as written:
             _in_folder(lambda path: os.replace(written, path), self.root / name)  # noqa: PTH105
 
-    def copy(self, source: str, name: str) -> bool:
-        with _typed(f"cannot write {name}"):
-            if not (self.root / source).exists():
-                return False
-            with suppress(FileExistsError):
-                _in_folder(lambda path: os.link(self.root / source, path), self.root / name)
-                _sync(self.root / name)
-            return True
+    def copy_all(self, sources: Sequence[tuple[str, str]]) -> list[bool]:
+        with _typed(f"cannot write {sources[0][1]}"):
+            links = [(self.root / source, self.root / name) for source, name in sources]
+            there = [source.exists() for source, _ in links]
+            self._linked(list(compress(links, there)))
+            return there
 
     def read(self, name: str) -> bytes | None:
         with _typed(f"cannot read {name}"):
@@ -142,6 +141,20 @@ class DirectoryObjects:
             with _typed(f"cannot remove {path.name}"), suppress(FileNotFoundError):
                 if path.stat().st_mtime < before:
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def _linked(self, links: Sequence[tuple[Path, Path]]) -> list[bool]:
+        """Give each file its name, the second, in one folder that is synced once; False where there is one already."""
+        made = []
+        for file, path in links:
+            try:
+                _in_folder(partial(os.link, file), path)
+            except FileExistsError:
+                made.append(False)
+            else:
+                made.append(True)
+        if any(made):
+            _sync(links[0][1])
+        return made
 
     @contextmanager
     def _written(self, data: bytes) -> Iterator[Path]:
