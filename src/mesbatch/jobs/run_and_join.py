@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+import mesbatch.keys.examine  # noqa: F401  # every keyed read needs it: so a process has it before its job is there
 from mesbatch.errors import JobNotFound, StoreError
 from mesbatch.jobs.function import Functions
 from mesbatch.jobs.limit import ReadLimit

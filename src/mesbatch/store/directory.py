@@ -10,6 +10,7 @@ import shutil
 import stat
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from itertools import compress
@@ -21,6 +22,7 @@ from mesbatch.store.protocol import LEASE_SECONDS, TTL_SECONDS
 from mesbatch.store.write_once import WriteOnceStore
 
 UNFINISHED = ".unfinished"  # a folder of files that are being written; no job has this name
+SYNCED_AT_ONCE = 8  # files: on ext4 64 small ones take a tenth of the time that they take one by one, and 16 no less
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -70,12 +72,11 @@ class DirectoryObjects:
         return self.create_all([(name, data)])[0]
 
     def create_all(self, objects: Sequence[tuple[str, bytes]]) -> list[bool]:
-        with _typed(f"cannot write {objects[0][0]}"), ExitStack() as stack:
-            written = [stack.enter_context(self._written(data)) for _, data in objects]
+        with _typed(f"cannot write {objects[0][0]}"), self._written(*(data for _, data in objects)) as written:
             return self._linked(list(zip(written, (self.root / name for name, _ in objects))))
 
     def replace(self, name: str, data: bytes) -> None:
-        with _typed(f"cannot write {name}"), self._written(data) as written:
+        with _typed(f"cannot write {name}"), self._written(data) as (written,):
             _in_folder(lambda path: os.replace(written, path), self.root / name)  # noqa: PTH105
 
     def copy_all(self, sources: Sequence[tuple[str, str]]) -> list[bool]:
@@ -157,16 +158,19 @@ class DirectoryObjects:
         return made
 
     @contextmanager
-    def _written(self, data: bytes) -> Iterator[Path]:
-        path = self._beside()
-        try:
-            with path.open("xb") as file:
+    def _written(self, *pieces: bytes) -> Iterator[list[Path]]:
+        """Write each of *pieces* into a synced file of its own, which is gone after the block."""
+        with ExitStack() as gone, ExitStack() as opened:
+            paths, files = [self._beside() for _ in pieces], list[int]()
+            for path, data in zip(paths, pieces):
+                gone.callback(path.unlink, missing_ok=True)
+                file = opened.enter_context(path.open("xb"))
                 file.write(data)
                 file.flush()
-                os.fsync(file.fileno())
-            yield path
-        finally:
-            path.unlink(missing_ok=True)
+                files.append(file.fileno())
+            _sync_files(files)
+            opened.close()
+            yield paths
 
     def _beside(self) -> Path:
         return self.root / UNFINISHED / secrets.token_hex(16)
@@ -191,6 +195,19 @@ def _in_folder(write: Callable[[Path], None], path: Path) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _sync(path.parent)
         write(path)
+
+
+def _sync_files(descriptors: Sequence[int]) -> None:
+    """Sync files, several at once: what waits together goes to the disk with one commit of the file system."""
+    if len(descriptors) == 1:
+        os.fsync(descriptors[0])
+        return
+    with ThreadPoolExecutor(min(SYNCED_AT_ONCE, len(descriptors))) as pool:
+        list(pool.map(_sync_file, descriptors))
+
+
+def _sync_file(descriptor: int) -> None:
+    os.fsync(descriptor)
 
 
 def _sync(path: Path) -> None:
