@@ -57,6 +57,15 @@ def test_keys_of_an_iterator_are_distinct_and_ascend_as_python_orders_them(given
     keys.close()
 
 
+@given(given_keys=iterators_of_keys, ascending=st.integers(0, 12))
+def test_keys_that_ascend_only_for_a_while_are_distinct_and_ascend_at_last(given_keys, ascending):
+    given_keys = sorted(given_keys[:ascending]) + given_keys[ascending:] + given_keys[: ascending // 2]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keys_module, "CHECKED_AT_ONCE", 2)  # some parts of them ascend, and some do not
+        with closing(collect_keys(iter(given_keys))) as keys:
+            assert all_of(keys) == sorted(set(given_keys))
+
+
 @given(given_keys=lists_of_keys, size=st.integers(1, 5))
 def test_keys_of_a_long_list_are_those_of_a_short_one(given_keys, size):
     with pytest.MonkeyPatch.context() as patch:

@@ -8,7 +8,7 @@ from copy import copy
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import islice
-from operator import eq
+from operator import eq, lt
 from typing import Any
 from uuid import UUID
 
@@ -112,6 +112,7 @@ BEGIN_SPOOL = (
     "PRAGMA synchronous=OFF",
     "PRAGMA cache_size=-1000",
     "CREATE TABLE arrived (key)",
+    "CREATE TABLE keys (key PRIMARY KEY) WITHOUT ROWID",
     "BEGIN",
 )
 
@@ -132,12 +133,16 @@ class SpooledKeys:
         try:
             for begin in BEGIN_SPOOL:
                 self._database.execute(begin)
+            last = None
             for some in checked:
                 self.key_type = type(some[0])
                 write = _to_stored(self.key_type)
-                self._database.executemany("INSERT INTO arrived VALUES (?)", zip(map(write, some)))
-            self._database.execute("CREATE TABLE keys (key PRIMARY KEY) WITHOUT ROWID")
-            self._database.execute("INSERT INTO keys SELECT DISTINCT key FROM arrived ORDER BY key")
+                # Keys that ascend, as those of a job that were stored, are neither sorted nor written twice.
+                ascend = (last is None or last < some[0]) and all(map(lt, some, islice(some, 1, None)))
+                last = some[-1] if ascend else last
+                table = "keys" if ascend else "arrived"
+                self._database.executemany(f"INSERT INTO {table} VALUES (?)", zip(map(write, some)))
+            self._database.execute("INSERT OR IGNORE INTO keys SELECT DISTINCT key FROM arrived ORDER BY key")
             self._database.execute("DROP TABLE arrived")
             self._database.execute("COMMIT")
         except OverflowError as error:
