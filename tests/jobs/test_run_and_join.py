@@ -66,7 +66,7 @@ def test_a_worker_that_is_to_stop_leaves_the_join_to_another(store, path):
             return store.change(changed, changes, **more)
 
     assert run(Late(), shards[0], stop=stop) == "finished"
-    assert store.facts(job_id)["status"] == "queued"
+    assert (store.facts(job_id)["status"], store.facts(job_id)["attempt"]) == ("queued", "0")
     assert [found for found, _ in waiting_jobs(store)] == [job_id]
 
 
