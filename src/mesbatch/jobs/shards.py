@@ -27,7 +27,7 @@ from mesbatch.store.inputs import StoredInputs, decode_handles
 from mesbatch.store.protocol import ENDED, Facts, Lease, Store
 from mesbatch.store.writer import read_journal
 
-ADOPTED_AT_ONCE = 256  # chunks whose entries, of some 2 KB each, are held
+ADOPTED_AT_ONCE = 64  # chunks, as many as a directory takes in one step: their entries, of some 2 KB each, are held
 
 
 def shards_of(facts: Facts) -> list[str]:
