@@ -16,6 +16,7 @@ from mesbatch.client import follow_store
 from mesbatch.errors import JobNotFound, MesbatchError
 from mesbatch.jobs import JobSpec, LocalJobs
 from mesbatch.jobs.recovery import waiting_jobs
+from mesbatch.jobs.run_and_join import run_and_join
 from mesbatch.store import DirectoryStore, Lease
 from mesbatch.store.protocol import ENDED
 from tests.faults.points import Dead, points
@@ -239,7 +240,7 @@ class Sharded(Join):
 
     def run(self) -> None:
         for child in self.children:
-            test_run.run(self.store, child)
+            run_and_join(self.store, child, {"read": test_run.read}, "worker")
         for found, _ in list(waiting_jobs(self.store, [self.job_id])):
             test_run.run(self.store, found)
 

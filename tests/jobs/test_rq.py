@@ -45,6 +45,16 @@ def rig(tmp_path, valkey):
     yield from running(RqRig(tmp_path, valkey))
 
 
+def test_a_job_whose_shards_are_being_joined_by_the_worker_of_one_is_cancelled_though_rq_does_not_know_it(
+    rig, database
+):
+    rig.jobs.listening.beat("nobody")
+    job_id = rig.submit(spec(database, shards=2))
+    lease = rig.jobs.store.acquire(job_id, "the worker of a shard")
+    rig.jobs.store.change(job_id, {"status": "started", "token": str(lease.token)})
+    assert rig.jobs.cancel(job_id).cancelling
+
+
 def test_a_queue_without_a_listener_accepts_no_job(rig, database):
     with pytest.raises(NoWorker, match=f"no worker listens on the queue '{rig.jobs.queue.name}'"):
         rig.submit(spec(database))

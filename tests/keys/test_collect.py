@@ -7,6 +7,7 @@ import tracemalloc
 from contextlib import closing
 from datetime import date, datetime
 from decimal import Decimal
+from functools import partial
 from itertools import islice
 from uuid import UUID
 
@@ -55,6 +56,16 @@ def test_keys_of_an_iterator_are_distinct_and_ascend_as_python_orders_them(given
     assert {type(key) for key in found} == {type(key) for key in given_keys}
     check_law(keys, sorted(set(given_keys)))
     keys.close()
+
+
+@given(given_keys=iterators_of_keys, ascending=st.integers(0, 12), text=st.sampled_from([0, 5, 500_000]))
+def test_keys_that_ascend_only_for_a_while_are_distinct_and_ascend_at_last(given_keys, ascending, text):
+    given_keys = sorted(given_keys[:ascending]) + given_keys[ascending:] + given_keys[: ascending // 2]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keys_module, "CHECKED_AT_ONCE", 2)  # some parts of them ascend, and some do not
+        patch.setattr(keys_module, "TEXT_AT_ONCE", text)
+        with closing(collect_keys(iter(given_keys))) as keys:
+            assert all_of(keys) == sorted(set(given_keys))
 
 
 @given(given_keys=lists_of_keys, size=st.integers(1, 5))
@@ -108,6 +119,18 @@ def check_law(keys, expected):
     assert all_of(above) == [key for key in expected if key > middle]
     assert len(above) == len(all_of(above))
     assert middle not in above
+
+
+def test_a_library_without_json_keeps_the_same_keys(monkeypatch):
+    class Old(sqlite3.Connection):
+        def execute(self, sql, *parameters):
+            return super().execute(sql.replace("json_each", "no_such_function"), *parameters)
+
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Old))
+    given_keys = ["b", "a", 'c"\\\x1f\u00e4\U0001f600', "b"]
+    with closing(collect_keys(iter(given_keys))) as keys:
+        assert not keys._knows_json
+        assert all_of(keys) == sorted(set(given_keys))
 
 
 def test_lists_of_keys_have_the_size_that_is_asked_for_each_time():

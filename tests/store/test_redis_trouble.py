@@ -73,7 +73,7 @@ def test_a_chunk_that_moves_to_another_job_moves_whole_or_not_on_a_full_server(r
     writer = writer_of(store, whole)
     writer.start("a", [{"name": "ID"}, {"name": "N"}])
     rig.client().config_set("maxmemory", 1)
-    writer.adopt(shard, entry.chunk, entry.domains["a"])
+    assert writer.adopt(shard, [(entry.chunk, entry.domains["a"])]) == 1
     assert [one.chunk.rows for one in store.journal(whole, 0, 9)] == [1]
     assert store.chunk(whole, store.journal(whole, 0, 1)[0].chunk) is not None
 

@@ -93,6 +93,7 @@ class Jobs(ABC):
         if spec.owner == "":
             raise InvalidJob("an owner must not be empty: a job for everybody has the owner None")
         check_inputs(inputs or {})
+        self._expect(spec)
         facts = first_facts(spec, 0, time.time())
         if keys is None:
             _check_without_keys(spec)
@@ -159,6 +160,10 @@ class Jobs(ABC):
 
     def __exit__(self, *exc_info: object) -> None:
         self.close()
+
+    def _expect(self, spec: JobSpec) -> None:
+        """Make ready for a job that is about to be stored."""
+        return
 
     @abstractmethod
     def _enqueue(self, job_id: str) -> None:

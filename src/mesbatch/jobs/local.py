@@ -20,6 +20,7 @@ from mesbatch.jobs.base import Jobs
 from mesbatch.jobs.function import Functions
 from mesbatch.jobs.machine_lock import MachineLock
 from mesbatch.jobs.process import is_job
+from mesbatch.jobs.spec import JobSpec
 from mesbatch.jobs.supervisor import Supervisor
 from mesbatch.store.protocol import Facts, Store
 
@@ -98,6 +99,12 @@ class LocalJobs(Jobs):
             if self._supervisor is not None:
                 self._supervisor.close()
                 self._supervisor = None
+
+    def _expect(self, spec: JobSpec) -> None:
+        """Let the processes of the job start while its keys are sorted and stored."""
+        self.start()
+        if self._supervisor is not None:
+            self._supervisor.expect(spec.shards)
 
     def _enqueue(self, job_id: str) -> None:
         self.start()

@@ -8,6 +8,7 @@ import resource
 import signal
 import sys
 from pathlib import Path
+from queue import SimpleQueue
 from threading import Thread
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -36,15 +37,23 @@ def die_with_parent(parent: int) -> None:
             end_now()
 
 
-def watch_pipe(descriptor: int) -> None:
-    """End this process when the other end of the pipe *descriptor* closes, with the process that holds it."""
+def watch_pipe(descriptor: int) -> SimpleQueue[bytes]:
+    """Return the lines that come through the pipe *descriptor*.
+
+    Ends this process when the other end closes, with the process that holds it.
+    """
+    lines = SimpleQueue[bytes]()
 
     def watch() -> None:
-        while os.read(descriptor, 1):
-            pass
+        begun = b""
+        while more := os.read(descriptor, 65_536):
+            *whole, begun = (begun + more).split(b"\n")
+            for line in whole:
+                lines.put(line)
         end_now()
 
     Thread(target=watch, name="mesbatch-lifeline", daemon=True).start()
+    return lines
 
 
 def end_now() -> None:

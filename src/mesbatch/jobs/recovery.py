@@ -78,10 +78,17 @@ def _is_ready(store: Store, facts: Facts) -> bool:
 
 
 def after_death(store: Store, job_id: str, worker: str, *, for_memory: bool) -> bool:
-    """Let others in at once after the death of *worker*, if it held the job's lease; return whether it did."""
+    """Let others in at once after the death of *worker*, if it held the job's lease; return whether it did.
+
+    The worker of a shard that has ended may have died while it joined the shards: then that lease is meant.
+    """
     with suppress(JobNotFound, StatusConflict, LeaseLost):
         facts = store.facts(job_id)
-        if facts.get("worker") != worker or facts["status"] != "started":
+        if facts.get("worker") != worker:
+            return False
+        if facts["status"] in ENDED and facts.get("parent"):
+            return after_death(store, facts["parent"], worker, for_memory=for_memory)
+        if facts["status"] != "started":
             return False
         token = int(facts["token"])
         if facts.get("cancel"):

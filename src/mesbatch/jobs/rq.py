@@ -167,6 +167,8 @@ class RQJobs(Jobs):
         self.listening.add_job(job_id)
 
     def _stop(self, job_id: str, facts: Facts) -> None:
+        if "rq_id" not in facts:  # the worker of its last shard joins them, and looks by itself
+            return
         with suppress(NoSuchJobError, InvalidJobOperation):  # it is not where RQ thinks; its worker looks by itself
             send_stop_job_command(self.connection, facts["rq_id"], serializer=JSONSerializer)
 

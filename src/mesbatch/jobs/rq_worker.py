@@ -20,7 +20,7 @@ from mesbatch.jobs.recovery import after_death, fail
 from mesbatch.jobs.rq import RQJobs
 from mesbatch.jobs.rq_patient import PatientWorker
 from mesbatch.jobs.rq_watch import Watch
-from mesbatch.jobs.run import run_job
+from mesbatch.jobs.run_and_join import run_and_join
 from mesbatch.jobs.stop import Stop
 
 WORKER_SECONDS = 30  # RQ's worker_ttl: it waits half of that for a job, and then says that it lives
@@ -132,7 +132,7 @@ class JobWorker(PatientWorker):
         worker = self._horse_name(os.getpid())
         try:
             with jobs.read_limit() as limit:
-                outcome = run_job(
+                outcome = run_and_join(
                     jobs.store, job_id, jobs.functions, worker, settings=jobs.settings, stop=self._stop, limit=limit
                 )
         except Exception:

@@ -6,6 +6,8 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -24,6 +26,8 @@ from mesbatch.store import Chunk, DomainAccount, KeyList, MissingKeys, ResultMan
 from mesbatch.store.inputs import StoredInputs, decode_handles
 from mesbatch.store.protocol import ENDED, Facts, Lease, Store
 from mesbatch.store.writer import read_journal
+
+ADOPTED_AT_ONCE = 64  # chunks, as many as a directory takes in one step: their entries, of some 2 KB each, are held
 
 
 def shards_of(facts: Facts) -> list[str]:
@@ -106,11 +110,13 @@ class Joining:
             for domain, account in manifest.domains.items():
                 writer.start(domain, account.columns)
                 _check_columns(domain, writer.domains[domain].columns, account.columns)
-            for chunk, account in self._chunks(shard, manifest):
-                if position >= self.lease.length:
+            chunks = self._chunks(shard, manifest)
+            while some := list(islice(chunks, ADOPTED_AT_ONCE)):
+                kept = some[max(0, self.lease.length - position) :]  # without those of a worker before us
+                position += len(some)
+                while kept:
                     check()
-                    self.patiently(lambda: writer.adopt(shard, chunk, account))  # noqa: B023  # called at once
-                position += 1
+                    kept = kept[self.patiently(partial(writer.adopt, shard, kept)) :]
             self._failed |= dict.fromkeys(manifest.failed_domains)
             self._missing += manifest.missing_keys
         for domain in writer.domains:

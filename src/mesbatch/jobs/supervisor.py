@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 import signal
-import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass
 from threading import Event, Thread
 
 from mesbatch.errors import StoreError
+from mesbatch.jobs.children import READY_SECONDS, Child, ReadyChildren
 from mesbatch.jobs.machine_lock import MachineLock
-from mesbatch.jobs.process import count_kills, killed_for_memory
+from mesbatch.jobs.process import killed_for_memory
 from mesbatch.jobs.recovery import after_death, fail, waiting_jobs
-from mesbatch.store import new_job_id
 from mesbatch.store.protocol import Store
 
 SCAN_SECONDS = 2.0  # between two looks for jobs that others left: a dead worker is found within 20 s, its lease is 15
@@ -32,14 +26,6 @@ CLOSE_SECONDS = 10.0  # for all processes to stop at a batch
 _logger = logging.getLogger(__name__)
 
 
-@dataclass
-class _Child:
-    job_id: str
-    worker: str
-    process: subprocess.Popen[bytes]
-    kills: int  # for memory, on this machine, before it was started
-
-
 class Supervisor:
     """The processes of the jobs of *store*, *workers* at once, each of which ends with the thread of this object.
 
@@ -47,9 +33,10 @@ class Supervisor:
     """
 
     def __init__(self, store: Store, app: str, workers: int, memory_limit: int | None, lock: MachineLock) -> None:
-        self._store, self._app, self._workers, self._memory_limit = store, app, workers, memory_limit
+        self._store, self._workers = store, workers
         self._lock, self._calls = lock, 0
-        self._children: list[_Child] = []
+        self._ready, self._expected = ReadyChildren(app, memory_limit), 0
+        self._children: list[Child] = []
         self._woken, self._closing = Event(), Event()
         self._scanned = self._swept = self._seen = float("-inf")
         # The kernel ends our processes with the thread that started them: it must be one that lives.
@@ -64,6 +51,11 @@ class Supervisor:
         self._woken.set()
         self._lock.call()
 
+    def expect(self, jobs: int) -> None:
+        """Make processes ready for so many *jobs*, which are being submitted here; does nothing without the lock."""
+        self._expected = jobs
+        self._woken.set()
+
     def close(self) -> None:
         """Stop all jobs at their next batch, and wait for them."""
         self._closing.set()
@@ -76,10 +68,12 @@ class Supervisor:
             self._woken.clear()
             try:
                 if not self._lock.take():
+                    self._expected = 0
                     self._closing.wait(TAKE_SECONDS)
                     continue
                 woken = self._was_called() or woken
                 ended = self._reap()
+                self._prepare()
                 if woken or ended or time.monotonic() - self._scanned > SCAN_SECONDS:
                     self._fill(ended)
                 if time.monotonic() - self._swept > SWEEP_SECONDS:
@@ -96,7 +90,14 @@ class Supervisor:
         before, self._calls = self._calls, self._lock.calls()
         return before != self._calls
 
-    def _fill(self, ended: list[_Child]) -> None:
+    def _prepare(self) -> None:
+        """Start the processes of jobs that will be there soon: they import the application meanwhile."""
+        expected, self._expected = self._expected, 0
+        if expected:
+            self._ready.prepare(min(expected, self._workers - len(self._children)))
+        self._ready.retire(READY_SECONDS)
+
+    def _fill(self, ended: list[Child]) -> None:
         """Start processes for waiting jobs.
 
         A job whose process *ended* just now, and was not killed, waits for the next look: while the store cannot be
@@ -108,7 +109,7 @@ class Supervisor:
         if len(ours) < self._workers:
             for job_id, _ in waiting_jobs(self._store, self._open_jobs()):
                 if job_id not in ours | given_back:
-                    self._children.append(self._started(job_id))
+                    self._children.append(self._ready.take(job_id))
                 if len(self._children) >= self._workers:
                     break
 
@@ -118,35 +119,16 @@ class Supervisor:
             self._seen = time.monotonic()
         return self._store.open_jobs(unlisted=unlisted)
 
-    def _started(self, job_id: str) -> _Child:
-        worker = f"{socket.gethostname()}:{os.getpid()}:{new_job_id()[:8]}"
-        work = {
-            "job_id": job_id,
-            "app": self._app,
-            "worker": worker,
-            "parent": os.getpid(),
-            "path": _import_path(),
-            "memory_limit": self._memory_limit,
-        }
-        line, kills = json.dumps(work).encode() + b"\n", count_kills()
-        command = [sys.executable, "-m", "mesbatch.jobs.child"]
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)  # noqa: S603
-        assert process.stdin is not None
-        with suppress(BrokenPipeError):  # it died at once, and will be reaped
-            process.stdin.write(line)
-            process.stdin.flush()  # and stays open: its end tells the process that we are gone
-        return _Child(job_id, worker, process, kills)
-
-    def _reap(self) -> list[_Child]:
+    def _reap(self) -> list[Child]:
         """Account for the processes that ended, and return them."""
-        ended = [child for child in self._children if child.process.poll() is not None]
+        ended = [child for child in self._children if not child.is_alive]
         for child in ended:
             self._children.remove(child)
-            _close(child.process)
+            child.close()
             self._account_for(child, child.process.returncode)
         return ended
 
-    def _account_for(self, child: _Child, status: int) -> None:
+    def _account_for(self, child: Child, status: int) -> None:
         if status < 0:
             _logger.warning("the process of job %s was ended by signal %d", child.job_id, -status)
             after_death(self._store, child.job_id, child.worker, for_memory=killed_for_memory(-status, child.kills))
@@ -155,6 +137,7 @@ class Supervisor:
             fail(self._store, child.job_id, f"the job's process ended with status {status}: see its standard error")
 
     def _end_all(self) -> None:
+        self._ready.retire(after=-1.0)
         for child in self._children:
             child.process.send_signal(signal.SIGTERM)
         until = time.monotonic() + CLOSE_SECONDS
@@ -168,15 +151,3 @@ class Supervisor:
             self._reap()
         except StoreError as error:
             _logger.warning("what became of the last jobs could not be written down: %s", error)
-
-
-def _import_path() -> list[str]:
-    """Return where modules are looked for; an entry that is no text, such as a Path, is passed over by import, too."""
-    entries: list[object] = list(sys.path)
-    return [entry for entry in entries if isinstance(entry, str)]
-
-
-def _close(process: subprocess.Popen[bytes]) -> None:
-    assert process.stdin is not None
-    with suppress(BrokenPipeError):
-        process.stdin.close()

@@ -9,8 +9,11 @@ import secrets
 import shutil
 import stat
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
+from itertools import compress
 from pathlib import Path
 
 from mesbatch.errors import ResultStoreFull, StoreError, StoreRefused, StoreUnavailable
@@ -19,6 +22,7 @@ from mesbatch.store.protocol import LEASE_SECONDS, TTL_SECONDS
 from mesbatch.store.write_once import WriteOnceStore
 
 UNFINISHED = ".unfinished"  # a folder of files that are being written; no job has this name
+SYNCED_AT_ONCE = 8  # files: on ext4 64 small ones take a tenth of the time that they take one by one, and 16 no less
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -65,26 +69,22 @@ class DirectoryObjects:
             (root / UNFINISHED).mkdir(mode=0o700, exist_ok=True)
 
     def create(self, name: str, data: bytes) -> bool:
-        with _typed(f"cannot write {name}"), self._written(data) as written:
-            try:
-                _in_folder(lambda path: os.link(written, path), self.root / name)
-            except FileExistsError:
-                return False
-            _sync(self.root / name)
-            return True
+        return self.create_all([(name, data)])[0]
+
+    def create_all(self, objects: Sequence[tuple[str, bytes]]) -> list[bool]:
+        with _typed(f"cannot write {objects[0][0]}"), self._written(*(data for _, data in objects)) as written:
+            return self._linked(list(zip(written, (self.root / name for name, _ in objects))))
 
     def replace(self, name: str, data: bytes) -> None:
-        with _typed(f"cannot write {name}"), self._written(data) as written:
+        with _typed(f"cannot write {name}"), self._written(data) as (written,):
             _in_folder(lambda path: os.replace(written, path), self.root / name)  # noqa: PTH105
 
-    def copy(self, source: str, name: str) -> bool:
-        with _typed(f"cannot write {name}"):
-            if not (self.root / source).exists():
-                return False
-            with suppress(FileExistsError):
-                _in_folder(lambda path: os.link(self.root / source, path), self.root / name)
-                _sync(self.root / name)
-            return True
+    def copy_all(self, sources: Sequence[tuple[str, str]]) -> list[bool]:
+        with _typed(f"cannot write {sources[0][1]}"):
+            links = [(self.root / source, self.root / name) for source, name in sources]
+            there = [source.exists() for source, _ in links]
+            self._linked(list(compress(links, there)))
+            return there
 
     def read(self, name: str) -> bytes | None:
         with _typed(f"cannot read {name}"):
@@ -143,17 +143,34 @@ class DirectoryObjects:
                 if path.stat().st_mtime < before:
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
 
+    def _linked(self, links: Sequence[tuple[Path, Path]]) -> list[bool]:
+        """Give each file its name, the second, in one folder that is synced once; False where there is one already."""
+        made = []
+        for file, path in links:
+            try:
+                _in_folder(partial(os.link, file), path)
+            except FileExistsError:
+                made.append(False)
+            else:
+                made.append(True)
+        if any(made):
+            _sync(links[0][1])
+        return made
+
     @contextmanager
-    def _written(self, data: bytes) -> Iterator[Path]:
-        path = self._beside()
-        try:
-            with path.open("xb") as file:
+    def _written(self, *pieces: bytes) -> Iterator[list[Path]]:
+        """Write each of *pieces* into a synced file of its own, which is gone after the block."""
+        with ExitStack() as gone, ExitStack() as opened:
+            paths, files = [self._beside() for _ in pieces], list[int]()
+            for path, data in zip(paths, pieces):
+                gone.callback(path.unlink, missing_ok=True)
+                file = opened.enter_context(path.open("xb"))
                 file.write(data)
                 file.flush()
-                os.fsync(file.fileno())
-            yield path
-        finally:
-            path.unlink(missing_ok=True)
+                files.append(file.fileno())
+            _sync_files(files)
+            opened.close()
+            yield paths
 
     def _beside(self) -> Path:
         return self.root / UNFINISHED / secrets.token_hex(16)
@@ -178,6 +195,19 @@ def _in_folder(write: Callable[[Path], None], path: Path) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _sync(path.parent)
         write(path)
+
+
+def _sync_files(descriptors: Sequence[int]) -> None:
+    """Sync files, several at once: what waits together goes to the disk with one commit of the file system."""
+    if len(descriptors) == 1:
+        os.fsync(descriptors[0])
+        return
+    with ThreadPoolExecutor(min(SYNCED_AT_ONCE, len(descriptors))) as pool:
+        list(pool.map(_sync_file, descriptors))
+
+
+def _sync_file(descriptor: int) -> None:
+    os.fsync(descriptor)
 
 
 def _sync(path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 
 import obstore
@@ -60,7 +60,13 @@ class StoredObjects:
         with typed(f"cannot write {name}"):
             obstore.put(self._storage, name, data)
 
-    def copy(self, source: str, name: str) -> bool:
+    def create_all(self, objects: Sequence[tuple[str, bytes]]) -> list[bool]:
+        return [self.create(name, data) for name, data in objects]
+
+    def copy_all(self, sources: Sequence[tuple[str, str]]) -> list[bool]:
+        return [self._copy(source, name) for source, name in sources]
+
+    def _copy(self, source: str, name: str) -> bool:
         with typed(f"cannot write {name}"):
             try:
                 obstore.copy(self._storage, source, name)

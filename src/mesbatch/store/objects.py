@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -17,8 +18,14 @@ class Objects(Protocol):
     def replace(self, name: str, data: bytes) -> None:
         """Write an object, whole or not at all, whether there is one or not."""
 
-    def copy(self, source: str, name: str) -> bool:
-        """Let *name* have the bytes of *source*; False when there is no *source*. An object of this name stays."""
+    def create_all(self, objects: Sequence[tuple[str, bytes]]) -> list[bool]:
+        """Do as `create` for each name and its data, all in one folder. Some of them may be there after an error."""
+
+    def copy_all(self, sources: Sequence[tuple[str, str]]) -> list[bool]:
+        """Let each name, the second, have the bytes of its source; False for one whose source is not there.
+
+        All names are in one folder, and an object that has one already stays. Some may be there after an error.
+        """
 
     def read(self, name: str) -> bytes | None:
         """Return all bytes of an object; None when there is none."""

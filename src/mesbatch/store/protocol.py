@@ -172,11 +172,14 @@ class Store(Protocol):
     def append(self, lease: Lease, entry: Entry, data: bytes) -> Chunk:
         """Publish a chunk: *data*, and then *entry* at the end of the journal; return the chunk as it was stored."""
 
-    def adopt(self, lease: Lease, entry: Entry, source: str, chunk: Chunk) -> Chunk:
-        """Publish *chunk* of the job *source* as that of *entry*; its bytes stay in the store, and may leave *source*.
+    def adopt(self, lease: Lease, entries: Sequence[Entry], source: str, chunks: Sequence[Chunk]) -> list[Chunk]:
+        """Publish *chunks* of the job *source* as those of *entries*: the first, and those that go in one step with it.
+
+        Returns these, as they are stored now. Their bytes stay in the store, and may leave *source*. The same call,
+        made again after one that failed, publishes nothing twice.
 
         Raises:
-            ChunkLost: it is gone.
+            ChunkLost: one is gone.
         """
 
     def finish(self, lease: Lease, manifest: ResultManifest, aggregation: bytes | None) -> None:

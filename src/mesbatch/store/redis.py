@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import count
+from itertools import count, islice, takewhile
 from typing import Any, Self
 
 import msgspec
@@ -17,7 +17,7 @@ from mesbatch.store.job_id import check_job_id, new_job_id
 from mesbatch.store.legacy import contract_meta
 from mesbatch.store.lifetimes import HOLD_SECONDS
 from mesbatch.store.protocol import LEASE_SECONDS, TTL_SECONDS, Facts, Lease
-from mesbatch.store.redis_chunks import RedisChunks, in_lists, lost_chunk
+from mesbatch.store.redis_chunks import AT_ONCE, RedisChunks, in_lists, lost_chunk
 from mesbatch.store.redis_facts import ENDED_JSON, RedisFacts, lost_lease, no_job
 from mesbatch.store.redis_legacy import LegacyResults
 from mesbatch.store.redis_names import PREFIX, RedisNames
@@ -197,19 +197,23 @@ class RedisStore:
             raise ChunkLost(f"the journal of job {lease.job_id} has {answer[1]:,} entries, not {chunk.position:,}")
         return chunk
 
-    def adopt(self, lease: Lease, entry: Entry, source: str, chunk: Chunk) -> Chunk:
-        if chunk.overflow:
-            data = self.chunk(source, chunk)
+    def adopt(self, lease: Lease, entries: Sequence[Entry], source: str, chunks: Sequence[Chunk]) -> list[Chunk]:
+        here = list(takewhile(lambda chunk: not chunk.overflow, islice(chunks, AT_ONCE)))
+        if not here:
+            data = self.chunk(source, chunks[0])
             if data is None:
-                raise lost_chunk(source, chunk)
-            return self.append(lease, entry, data)
-        moved = [self._names.of_chunk(lease.job_id, entry.chunk), self._names.of_chunk(source, chunk)]
+                raise lost_chunk(source, chunks[0])
+            return [self.append(lease, entries[0], data)]
+        entries = entries[: len(here)]
+        places = [self._names.of_chunk(lease.job_id, entry.chunk) for entry in entries]
+        moved = [self._names.of_chunk(source, chunk) for chunk in here]
         answer = self._fenced(
-            redis_scripts.ADOPT, lease, ("lease", "journal"), entry.chunk.position, seal(entry), self._long, more=moved
-        )
+            redis_scripts.ADOPT, lease, ("lease", "journal"), entries[0].chunk.position, self._long,
+            *map(seal, entries), more=[*places, *moved],
+        )  # fmt: skip
         if answer[0] != b"ok":
-            raise lost_chunk(source, chunk)
-        return entry.chunk
+            raise lost_chunk(source, here[answer[1]])
+        return [entry.chunk for entry in entries]
 
     def finish(self, lease: Lease, manifest: ResultManifest, aggregation: bytes | None) -> None:
         """Publish the result; raise `ChunkLost` when the server has evicted a chunk by now."""

@@ -160,18 +160,24 @@ return {'ok'}
 """
 )
 
-# KEYS: lease, journal, chunk, chunk of another job, which moves. ARGV: token, position, entry, milliseconds.
+# KEYS: lease, journal, chunks, as many chunks of another job, which move there. ARGV: token, position, milliseconds,
+# entries. None moves when one is gone: its number among them, from 0, is answered.
 ADOPT = (
     _FENCE
     + """
-local length = redis.call('LLEN', KEYS[2])
-if length == ARGV[2] + 1 and redis.call('LINDEX', KEYS[2], ARGV[2]) == ARGV[3] then return {'ok'} end
-if length ~= tonumber(ARGV[2]) or redis.call('EXISTS', KEYS[4]) == 0 then return {'gone'} end
-redis.call('RENAME', KEYS[4], KEYS[3])
-redis.call('PEXPIRE', KEYS[3], ARGV[4])
-redis.call('HINCRBY', KEYS[1], 'bytes', redis.call('STRLEN', KEYS[3]))
-redis.call('RPUSH', KEYS[2], ARGV[3])
-redis.call('PEXPIRE', KEYS[2], ARGV[4])
+local count, length = #ARGV - 3, redis.call('LLEN', KEYS[2])
+if length == ARGV[2] + count and redis.call('LINDEX', KEYS[2], -1) == ARGV[#ARGV] then return {'ok'} end
+if length ~= tonumber(ARGV[2]) then return {'gone', 0} end
+for at = 1, count do
+  if redis.call('EXISTS', KEYS[2 + count + at]) == 0 then return {'gone', at - 1} end
+end
+for at = 1, count do
+  redis.call('RENAME', KEYS[2 + count + at], KEYS[2 + at])
+  redis.call('PEXPIRE', KEYS[2 + at], ARGV[3])
+  redis.call('HINCRBY', KEYS[1], 'bytes', redis.call('STRLEN', KEYS[2 + at]))
+  redis.call('RPUSH', KEYS[2], ARGV[3 + at])
+end
+redis.call('PEXPIRE', KEYS[2], ARGV[3])
 return {'ok'}
 """
 )

@@ -17,6 +17,7 @@ from mesbatch.store.protocol import ENDED, LEASE_SECONDS, TTL_SECONDS, Facts, Le
 from mesbatch.store.sealed import seal
 
 OPEN = "open"  # a folder with a name for each job that may not have ended; no job has this name
+LOCKED_AT_ONCE = 64  # chunks: other workers, and the renewal of the lease, wait meanwhile where there are locks
 
 
 class WriteOnceStore:
@@ -155,14 +156,23 @@ class WriteOnceStore:
             self._publish(of_token(lease.job_id, "entries", chunk.token, chunk.position), seal(entry))
         return chunk
 
-    def adopt(self, lease: Lease, entry: Entry, source: str, chunk: Chunk) -> Chunk:
-        found = of_token(check_job_id(source), "chunks", chunk.token, chunk.position)
+    def adopt(self, lease: Lease, entries: Sequence[Entry], source: str, chunks: Sequence[Chunk]) -> list[Chunk]:
+        check_job_id(source)
+        chunks, entries = chunks[:LOCKED_AT_ONCE], entries[:LOCKED_AT_ONCE]
+        places = [entry.chunk for entry in entries]
+        names = [of_token(lease.job_id, "chunks", place.token, place.position) for place in places]
+        found = [of_token(source, "chunks", chunk.token, chunk.position) for chunk in chunks]
+        sealed = [
+            (of_token(lease.job_id, "entries", entry.chunk.token, entry.chunk.position), seal(entry))
+            for entry in entries
+        ]
         with self._fenced(lease):
-            name = of_token(lease.job_id, "chunks", entry.chunk.token, entry.chunk.position)
-            if not self.objects.copy(found, name):
-                raise ChunkLost(f"chunk {chunk.number} of {chunk.domain!r} of job {source} is gone")
-            self._publish(of_token(lease.job_id, "entries", entry.chunk.token, entry.chunk.position), seal(entry))
-        return entry.chunk
+            for chunk, copied in zip(chunks, self.objects.copy_all(list(zip(found, names)))):
+                if not copied:
+                    raise ChunkLost(f"chunk {chunk.number} of {chunk.domain!r} of job {source} is gone")
+            for (name, data), created in zip(sealed, self.objects.create_all(sealed)):
+                self._check_published(name, data, created=created)
+        return places
 
     def finish(self, lease: Lease, manifest: ResultManifest, aggregation: bytes | None) -> None:
         with self._fenced(lease):
@@ -244,7 +254,10 @@ class WriteOnceStore:
 
     def _publish(self, name: str, data: bytes) -> None:
         """Write an object, or find it written by us: an object storage that answered too late is asked twice."""
-        if not self.objects.create(name, data) and self.objects.read(name) != data:
+        self._check_published(name, data, created=self.objects.create(name, data))
+
+    def _check_published(self, name: str, data: bytes, *, created: bool) -> None:
+        if not created and self.objects.read(name) != data:
             raise LeaseLost(f"{name} was written by somebody else with the same lease")
 
 

@@ -121,17 +121,25 @@ class ResultWriter:
         self.domains[domain] = after
         self._chunks.append(chunk)
 
-    def adopt(self, source: str, chunk: Chunk, account: DomainAccount) -> None:
-        """Publish *chunk* of the job *source*; *account* has the rows and the checksum of its domain after it."""
-        known = self.domains[chunk.domain]
-        after = msgspec.structs.replace(account, chunks=known.chunks + 1, ends_key=True, status="reading")
-        place = msgspec.structs.replace(
-            chunk, position=len(self._chunks), number=known.chunks, token=self._lease.token, overflow=False
-        )
-        entry = Entry(place, {**self.domains, chunk.domain: after})
-        self._chunks.append(self._store.adopt(self._lease, entry, source, chunk))
-        self._checksums[chunk.domain] = Checksum.after(account.checksum, rows=account.rows)
-        self.domains[chunk.domain] = after
+    def adopt(self, source: str, chunks: Sequence[tuple[Chunk, DomainAccount]]) -> int:
+        """Publish the first of *chunks* of the job *source*, as many as the store takes at once; return their number.
+
+        Each account has the rows and the checksum of the chunk's domain after it.
+        """
+        entries, domains = list[Entry](), dict(self.domains)
+        for position, (chunk, account) in enumerate(chunks, len(self._chunks)):
+            number = domains[chunk.domain].chunks
+            place = msgspec.structs.replace(
+                chunk, position=position, number=number, token=self._lease.token, overflow=False
+            )
+            domains[chunk.domain] = msgspec.structs.replace(account, chunks=number + 1, ends_key=True, status="reading")
+            entries.append(Entry(place, dict(domains)))
+        stored = self._store.adopt(self._lease, entries, source, [chunk for chunk, _ in chunks])
+        self._chunks += stored
+        self.domains.update(entries[len(stored) - 1].domains)
+        for name, domain in self.domains.items():
+            self._checksums[name] = Checksum.after(domain.checksum, rows=domain.rows)
+        return len(stored)
 
     def end(self, domain: str, status: Literal["complete", "partial", "truncated"] = "complete") -> None:
         """End *domain*: all its rows are published. Readers learn of it with the next chunk."""
