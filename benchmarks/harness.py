@@ -78,8 +78,10 @@ class Measured:
 class Places:
     """The places of tables and of lists of keys; those that are missing are built."""
 
-    def __init__(self, databases: Sequence[str], postgres_url: str, mariadb: Mapping[str, Any] | None = None) -> None:
-        self.databases = databases
+    def __init__(
+        self, databases: Sequence[str], postgres_url: str, mariadb: Mapping[str, Any] | None = None, only: str = ""
+    ) -> None:
+        self.databases, self._only = databases, only
         self.postgres_url = postgres_url
         self._mariadb = dict(mariadb or {})  # arguments of `connect`
         self._in_mariadb: set[str] = set()
@@ -94,6 +96,10 @@ class Places:
                 self._in_mariadb.add(name)
             return {"database": json.dumps(self._mariadb), "table": name}
         return {"database": self.postgres_url, "table": postgres_table(self.postgres_url, TABLES[name])}
+
+    def wants(self, title: str) -> bool:
+        """Tell whether the comparison with this *title* was asked for: no table need be built for any other."""
+        return self._only in title
 
     def keys(self, number: int, of: int) -> str:
         """Find a file with *number* keys of a table of *of* keys."""
