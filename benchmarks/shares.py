@@ -23,6 +23,7 @@ BY_KEY: Mapping[str, Mapping[str, str]] = {
     "temporary-table": {"strategy": "temporary-table"},
 }
 MERGED = f"{ANY_ORDER}, ndjson_by_key"
+HEADINGS = ["", "s", "x best", "client CPU", "x unordered", "server CPU", "both x best", "first s", "above MiB"]
 
 
 def comparisons(places: Places, *, quick: bool) -> Iterator[Comparison]:
@@ -39,7 +40,8 @@ def _cases(places: Places, point: Point) -> Iterator[Case]:
     shared = work_at(places, "postgres", point)
     limit = ours.allowed(point.keys)
     groups = ours.GROUPS_MAX_BYTES + point.keys * ours.BYTES_PER_GROUP
-    yield Case(UNORDERED, "loop", shared | {"loop": f"{LOOPS}.postgres:temporary_table"}, format="rows")
+    by_hand = shared | {"loop": f"{LOOPS}.postgres:temporary_table"}
+    yield _named(Case("", "loop", by_hand), UNORDERED, "rows")
     any_order = ours.case("", "psycopg", shared, "keyed", limit, strategy="temporary-table", order="any")
     yield _named(any_order, ANY_ORDER, "rows")
     for loop, form in (("keyed", "rows"), ("trace", "lines")):
@@ -50,11 +52,12 @@ def _cases(places: Places, point: Point) -> Iterator[Case]:
 
 
 def _named(case: Case, name: str, form: str) -> Case:
-    return Case(name, case.kind, case.arguments, case.imports, case.limit, format=form)
+    return Case(name, case.kind, case.arguments, case.imports, case.limit, format=form, server=True)
 
 
 def table(results: Mapping[str, Sequence[Measured]]) -> str:
-    """Write seconds as a ratio to the best of the same format, and processor time to that of the unordered stream."""
+    """Write seconds and all processor time as ratios to the best of the same format, and the client's to that of the
+    unordered stream."""
     tables = [f"{title}\n{_lines(measured)}" for title, measured in results.items()]
     return "\n\n".join([*tables, *report.complaints(results)])
 
@@ -62,13 +65,21 @@ def table(results: Mapping[str, Sequence[Measured]]) -> str:
 def _lines(measured: Sequence[Measured]) -> str:
     alive = [one for one in measured if not one.died]
     unordered = next(one.cpu for one in alive if one.case.name == UNORDERED)
-    by_key = [one for one in alive if one.case.kind == "ours" and one.case.name != ANY_ORDER]
-    best = {form: min(one.seconds for one in by_key if one.case.format == form) for form in ("rows", "lines")}
-    rows = [_line(one, best[one.case.format], unordered) for one in alive]
-    heads = f"{'':45} {'s':>7} {'x best':>7} {'CPU s':>7} {'x unordered':>11} {'first s':>8} {'above MiB':>10}"
-    return "\n".join([heads, *rows])
+    rows = [HEADINGS]
+    for form in ("rows", "lines"):
+        here = [one for one in alive if one.case.format == form]
+        by_key = [one for one in here if one.case.kind == "ours" and one.case.name != ANY_ORDER]
+        seconds, total = min(one.seconds for one in by_key), min(map(_total, by_key))
+        rows += [_cells(one, seconds, total, unordered) for one in here]
+    return "\n".join(f"{name:45}" + "".join(f"{cell:>12}" for cell in cells) for name, *cells in rows)
 
 
-def _line(one: Measured, best: float, unordered: float) -> str:
-    seconds = f"{one.seconds:7.2f} {one.seconds / best:7.2f} {one.cpu:7.2f} {one.cpu / unordered:11.2f}"
-    return f"{one.case.name:45} {seconds} {one.first:8.3f} {one.above / MiB:10,.1f}"
+def _total(one: Measured) -> float:
+    return one.cpu + one.server_cpu
+
+
+def _cells(one: Measured, seconds: float, total: float, unordered: float) -> list[str]:
+    client = (one.cpu, one.cpu / unordered)
+    server = (one.server_cpu, _total(one) / total)
+    figures = (one.seconds, one.seconds / seconds, *client, *server, one.first)
+    return [one.case.name, *(f"{figure:.2f}" for figure in figures), f"{one.above / MiB:,.1f}"]
