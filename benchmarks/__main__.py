@@ -17,8 +17,8 @@ from benchmarks.server import KeptPostgres
 from tests.rig.mariadb import PrivateMariadb
 
 NAMES = (
-    "scan", "keyed", "trace", "unordered", "flat", "imports", "admission", "jobs", "export", "oracle", "incident",
-    "attribution",
+    "scan", "keyed", "trace", "shares", "unordered", "flat", "imports", "admission", "jobs", "export", "oracle",
+    "incident", "attribution",
 )  # fmt: skip
 DATABASES = ("sqlite", "postgres")
 
@@ -39,8 +39,8 @@ def main(name: str, as_json: bool, quick: bool, runs: int | None, databases: str
     with ExitStack() as stack:
         url = stack.enter_context(KeptPostgres()).url if "postgres" in chosen else ""
         mariadb = stack.enter_context(PrivateMariadb()).arguments if "mysql" in chosen else None
-        places = Places(chosen, url, mariadb)
-        wanted = (one for one in module.comparisons(places, quick=quick) if only in one.title)
+        places = Places(chosen, url, mariadb, only)
+        wanted = (one for one in module.comparisons(places, quick=quick) if places.wants(one.title))
         measure = getattr(module, "measure", harness.measure)
         results = {one.title: measure(one, runs or (1 if quick else usual)) for one in wanted}
     figures = json.dumps(report.figures(results), indent=1)

@@ -9,15 +9,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from statistics import median
+from time import sleep
 from typing import Any, Literal
 
 from benchmarks.cache import cache_directory
 from benchmarks.data import make_mariadb, postgres_table, sqlite_file
+from benchmarks.server import processor_seconds
 from benchmarks.tables import TABLES, cids
 from mesbatch.demo.watch import Watched, WatchFailed, watch
 from mesbatch.units import MiB
 
 Kind = Literal["loop", "peer", "ours"]
+SESSION_ENDS_IN = 0.2  # seconds, after its client has closed it
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,8 @@ class Case:
     """One way to do the work; *arguments* are those of `benchmarks.inside.run`.
 
     *limit* is what it may hold above its imports, in bytes. *once* is for what takes minutes. Cases of one *format*
-    must give the same number of bytes or rows, and *expected* if that is known.
+    must give the same number of bytes or rows, and *expected* if that is known. *server* says that the processor time
+    of PostgreSQL is measured, too.
     """
 
     name: str
@@ -36,6 +40,7 @@ class Case:
     once: bool = False
     format: str = "same"
     expected: int | None = None
+    server: bool = False
 
     @property
     def modules(self) -> list[str]:
@@ -64,6 +69,7 @@ class Measured:
     seconds: float = 0.0
     first: float = 0.0
     cpu: float = 0.0
+    server_cpu: float = 0.0
     above: int = 0
     count: int = 0
     ratio: float | None = None
@@ -78,8 +84,10 @@ class Measured:
 class Places:
     """The places of tables and of lists of keys; those that are missing are built."""
 
-    def __init__(self, databases: Sequence[str], postgres_url: str, mariadb: Mapping[str, Any] | None = None) -> None:
-        self.databases = databases
+    def __init__(
+        self, databases: Sequence[str], postgres_url: str, mariadb: Mapping[str, Any] | None = None, only: str = ""
+    ) -> None:
+        self.databases, self._only = databases, only
         self.postgres_url = postgres_url
         self._mariadb = dict(mariadb or {})  # arguments of `connect`
         self._in_mariadb: set[str] = set()
@@ -94,6 +102,10 @@ class Places:
                 self._in_mariadb.add(name)
             return {"database": json.dumps(self._mariadb), "table": name}
         return {"database": self.postgres_url, "table": postgres_table(self.postgres_url, TABLES[name])}
+
+    def wants(self, title: str) -> bool:
+        """Tell whether the comparison with this *title* was asked for: no table need be built for any other."""
+        return self._only in title
 
     def keys(self, number: int, of: int) -> str:
         """Find a file with *number* keys of a table of *of* keys."""
@@ -147,7 +159,12 @@ def _checked(work: str) -> dict[str, str]:
 
 
 def _watch(case: Case, module: str = "inside", **more: Any) -> Watched:
-    return watch(f"benchmarks.{module}:run", {**case.arguments, **more}, preload=case.modules)
+    before = processor_seconds() if case.server else 0.0
+    watched = watch(f"benchmarks.{module}:run", {**case.arguments, **more}, preload=case.modules)
+    if case.server:
+        sleep(SESSION_ENDS_IN)
+        watched.result["server"] = processor_seconds() - before
+    return watched
 
 
 @contextmanager
@@ -167,6 +184,7 @@ def _summarise(one: Measured, runs: list[Watched]) -> None:
     one.above = int(median(run.above for run in runs))
     one.first = median(run.result["first"] for run in runs)
     one.cpu = median(run.result["cpu"] for run in runs)
+    one.server_cpu = median(run.result.get("server", 0.0) for run in runs)
     one.count = runs[0].result["count"]
     limit, expected = one.case.limit, one.case.expected
     if len({run.result["count"] for run in runs}) > 1:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -57,6 +58,14 @@ class KeptPostgres(postgres.PrivatePostgres):
         self.port = postgres._free_port()
         self._create()
         (self.directory / "port").write_text(str(self.port))
+
+
+def processor_seconds() -> float:
+    """Measure the processor time of all sessions that have ended since the kept server was started."""
+    pid = (cache_directory() / "postgres/data/postmaster.pid").read_text().split()[0]
+    after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    of_children_user, of_children_system = map(int, after_name[13:15])
+    return (of_children_user + of_children_system) / os.sysconf("SC_CLK_TCK")
 
 
 def main(action: str) -> None:

@@ -174,6 +174,7 @@ TABLES = {
         Table("events_10k", 10_000),
         Table("events_114k", KEYS),
         Table("events_1140k", 10 * KEYS, shuffled=True),
+        Table("events_1140k_in_order", 10 * KEYS),
         Table("events_114k_shuffled", KEYS, shuffled=True),
         Table("one_big_key", 1_000, big_key=1_000_000),
         Table("long_remarks", 10_700, long_remark_every=493),

@@ -83,6 +83,12 @@ def lines_by_key(database: str, table: str, driver: str) -> Iterator[bytes]:
     yield from ndjson_by_key(_scanned(database, table, driver), KEY, max_bytes=GROUPS_MAX_BYTES)
 
 
+def keyed_lines_by_key(database: str, table: str, driver: str, keys: Iterable[str]) -> Iterator[bytes]:
+    """Write the rows of keys as one statement gives them, in any order, as NDJSON gathered by key on disk."""
+    reader = _keyed(database, table, driver, keys, strategy="temporary-table", order="any")
+    yield from ndjson_by_key(reader, KEY, max_bytes=GROUPS_MAX_BYTES)
+
+
 def grouped_scan(database: str, table: str, driver: str) -> Iterator[bytes]:
     """Write rows in any order, grouped on disk, as NDJSON."""
     with (

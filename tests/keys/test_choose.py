@@ -73,11 +73,34 @@ def test_sqlite_joins_a_table_of_keys_on_a_connection_of_our_own(con, tmp_path, 
 
 @pytest.mark.parametrize(
     ("sql", "keys", "expected"),
-    [(INDEXED, 1, "look-up"), (INDEXED, 500, "look-up"), (BARE, 1, "look-up"), (BARE, 5_000, "temporary-table")],
-)
+    [
+        (INDEXED, 1, "look-up"), (INDEXED, 500, "look-up"), (INDEXED, 5_000, "temporary-table"),
+        (BARE, 1, "look-up"), (BARE, 10, "temporary-table"), (BARE, 5_000, "temporary-table"),
+    ],
+)  # fmt: skip
 def test_postgres_looks_up_where_an_index_helps(pg, postgres_schema_url, sql, keys, expected):
     strategy, _ = chosen(postgres_schema_url, sql, range(keys))
     assert strategy.name == expected
+
+
+def test_all_keys_are_looked_up_where_texts_would_be_sorted(pg, postgres_schema_url):
+    pg.execute("create table texts as select k::text, repeat('x', 80) as remark from indexed")
+    pg.execute("create index on texts (k)")
+    pg.execute("analyze texts")
+    pg.execute("create table numbers as select k::int, remark from texts")
+    pg.execute("create index on numbers (k)")
+    pg.execute("analyze numbers")
+    pg.commit()
+    for table, key_type, expected in (("texts", str, "look-up"), ("numbers", int, "temporary-table")):
+        keys = list(map(key_type, range(5_000)))
+        assert chosen(postgres_schema_url, f"select * from {table} where k in (:keys)", keys)[0].name == expected
+
+
+def test_few_keys_of_a_small_table_need_no_table_of_keys(pg, postgres_schema_url):
+    pg.execute("create table small as select n as k from generate_series(1, 100) n")
+    pg.execute("analyze small")
+    pg.commit()
+    assert chosen(postgres_schema_url, "select k from small where k in (:keys)", range(100))[0].name == "look-up"
 
 
 @pytest.mark.parametrize("big", ["least", "greatest"])

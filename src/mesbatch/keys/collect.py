@@ -144,7 +144,8 @@ class SpooledKeys:
                 ascend = (last is None or last < some[0]) and all(map(lt, some, islice(some, 1, None)))
                 last = some[-1] if ascend else last
                 self._insert("keys" if ascend else "arrived", some)
-            self._database.execute("INSERT OR IGNORE INTO keys SELECT DISTINCT key FROM arrived ORDER BY key")
+            # Equal keys follow each other, and the first stays: DISTINCT costs 0.5 us a key more.
+            self._database.execute("INSERT OR IGNORE INTO keys SELECT key FROM arrived ORDER BY key")
             self._database.execute("DROP TABLE arrived")
             self._database.execute("COMMIT")
         except OverflowError as error:
@@ -185,7 +186,7 @@ class SpooledKeys:
         read, last = _from_stored(self.key_type), self._after
         while some := self._select("key", last, "ORDER BY key LIMIT ?", size()):
             last = some[-1]
-            yield [read(key) for key in some]
+            yield some if read is _itself else list(map(read, some))
 
     def above(self, key: Any) -> SpooledKeys:
         """Only the keys above *key*, as long as these are not closed."""

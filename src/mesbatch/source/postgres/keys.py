@@ -50,18 +50,23 @@ READERS: dict[str, Callable[[str], Any]] = {
     "timestamptz": datetime.fromisoformat,
 }
 INTEGERS = {"int2": 2**15, "int4": 2**31, "int8": 2**63}
-# Look-ups of all keys by index may cost this many times what the planner asks for reading the whole table: measured,
-# they still win there (151 s against 264 s for all keys of 10.8 million shuffled rows; the planner says 97 times).
-LOOK_UP_ADVANTAGE = 100
+# In units of the planner's cost, each measured as processor time of both sides, in memory (benchmarks/README.md).
+INDEX_GAIN = 5  # an index makes one look-up cheaper than the whole table by more; parallel workers at most by 4
+KEY_TABLE_COST = 1_000  # making, filling and dropping a table of keys: 6 ms, when a unit of reading takes 5.4 us
+# The planner takes a page that is read by index for dear, and the sort that look-ups save for cheap. So look-ups by an
+# index may cost this many times the whole table: for numbers they won at 43 times and lost at 86. Texts that begin
+# alike, as ids do, are sorted by comparing them whole, 2 us a row: there look-ups still won at 234 times.
+ADVANTAGE = 60
+ADVANTAGE_OF_TEXTS = 250
 _TRAILING_COLUMN = re.compile(r'(?:[\w$]+|"[^"]+")(?:\s*\.\s*(?:[\w$]+|"[^"]+"))*\s*$')
 
 
 class PostgresKeys(KeyForms):
     """PostgreSQL has every strategy; text is ordered by code point under the collation "C".
 
-    A look-up is the statement once for each key of an array, by index, in the array's order, without a sort. Measured
-    against a temporary table with one ordered statement: 2.5 times as fast for 1 % of a table's keys, 1.4 times for
-    10 %, 1.7 times for all of them, with the first row after milliseconds. It needs an index on the key's column.
+    A look-up is the statement once for each key of an array, by index, in the array's order, without a sort. By texts
+    it costs 0.7 to 1.05 of the processor time of a temporary table with one ordered statement, whatever the share of a
+    table's keys, with the first row after milliseconds. It needs an index on the key's column.
     """
 
     strategies = frozenset({"in-list", "array", "look-up", "temporary-table"})
@@ -167,7 +172,7 @@ class PostgresKeys(KeyForms):
 
 
 def _look_ups_pay(session: Session, query: KeyedQuery, keys: KeysOfRead) -> bool:
-    """True where the planner sees an index: without one, each look-up reads the whole table.
+    """True where an index serves them, and where they are so few that reading the table for each is cheaper still.
 
     The cheaper of two keys counts: one that has most of the rows says nothing of the others.
     """
@@ -180,7 +185,10 @@ def _look_ups_pay(session: Session, query: KeyedQuery, keys: KeysOfRead) -> bool
     costs = [session.driver.cost_of(session, *statement.with_keys(bind, [key])) for key in ends]
     single = min((cost for cost in costs if cost is not None), default=None)
     everything = session.driver.cost_of(session, *statement.with_keys(column.group()))
-    return single is None or everything is None or single * len(keys) <= LOOK_UP_ADVANTAGE * everything
+    if single is None or everything is None or single * len(keys) <= everything + KEY_TABLE_COST:
+        return True
+    advantage = ADVANTAGE_OF_TEXTS if keys.key_type is not None and issubclass(keys.key_type, str) else ADVANTAGE
+    return single * INDEX_GAIN <= everything and single * len(keys) <= advantage * everything
 
 
 def _kind(query: KeyedQuery) -> str | None:

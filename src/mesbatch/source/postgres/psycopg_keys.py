@@ -15,6 +15,8 @@ from mesbatch.source.postgres.filter_column import describe_filter
 from mesbatch.source.postgres.keys import PostgresKeys
 from mesbatch.source.session import Session
 
+COPY_ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}  # backslashes first: the others write some
+
 
 class PsycopgKeys(PostgresKeys):
     """`PostgresKeys`, with the filter's type from the description of its bind."""
@@ -24,10 +26,28 @@ class PsycopgKeys(PostgresKeys):
             return describe_filter(session, query, _type_of_bind(session, query))
 
     def fill(self, session: Session, table: str, lists: Iterable[list[Any]], type_: str) -> None:
+        encoding = session.connection.info.encoding
+        encoding = "utf-8" if encoding == "ascii" else encoding  # as psycopg writes texts into a database without one
         with session.connection.cursor() as cursor, cursor.copy(f"COPY {table} (key) FROM STDIN") as copy:
             for keys in lists:
-                for key in keys:
-                    copy.write_row((key,))
+                if isinstance(keys[0], str):
+                    copy.write(_as_lines(keys).encode(encoding))
+                else:
+                    for key in keys:
+                        copy.write_row((key,))
+
+
+def _as_lines(keys: list[str]) -> str:
+    """Texts as lines of COPY, which psycopg takes 1.4 us a key to write one by one.
+
+    Only backslashes, tabs and ends of lines are special
+    (https://www.postgresql.org/docs/current/sql-copy.html#id-1.9.3.55.9.2).
+    """
+    joined = "".join(keys)
+    if any(special in joined for special in COPY_ESCAPES):
+        for special, escaped in COPY_ESCAPES.items():
+            keys = [key.replace(special, escaped) for key in keys]
+    return "\n".join(keys) + "\n"
 
 
 def _type_of_bind(session: Session, query: KeyedQuery) -> int:
