@@ -1,4 +1,4 @@
-"""Numbers of four bytes, which round what doubles and decimals tell apart."""
+"""Numbers of four and eight bytes, which round what decimals and long whole numbers tell apart."""
 
 from __future__ import annotations
 
@@ -14,6 +14,18 @@ def is_exact_in_real(number: Any) -> bool:
     """
     try:
         return bool(struct.unpack("f", struct.pack("f", number))[0] == number)
+    except OverflowError:
+        return False
+
+
+def is_exact_in_double(number: Any) -> bool:
+    """Tell whether a column of double precision can hold *number* itself.
+
+    >>> is_exact_in_double(2**53), is_exact_in_double(2**53 + 1)
+    (True, False)
+    """
+    try:
+        return bool(float(number) == number)
     except OverflowError:
         return False
 

@@ -133,9 +133,9 @@ class Session:
         """Give the connection back; a *spent* one never to a pool. May be called twice."""
         if not self._open:
             return
-        self._open = False
         if spent and self.owned and self.driver.waits_for_goodbye:
             self.cut()
+        self._open = False
         with suppress(
             Exception
         ):  # the read has its rows or its error already, and a dead connection cannot say goodbye
@@ -158,7 +158,8 @@ class Session:
             self.driver.interrupt_session(self)
 
     def cut(self) -> None:
-        if self.owned or self.driver.cuts_borrowed:
+        """End the way to the database at once; nothing once it is closed, for its socket's number is another's then."""
+        if self._open and (self.owned or self.driver.cuts_borrowed):
             with suppress(Exception):
                 self.driver.cut(self.connection)
 

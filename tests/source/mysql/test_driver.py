@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 import warnings
@@ -12,7 +13,7 @@ import pytest
 import sqlalchemy
 
 from mesbatch import read_sql_iter
-from mesbatch.errors import ConnectionLost, DatabaseBusy, DatabaseTimeout, MesbatchError, ReadInterrupted
+from mesbatch.errors import ConnectionLost, DatabaseBusy, DatabaseTimeout, MesbatchError, ReadInterrupted, RowTooLarge
 from mesbatch.events import PartRetried
 from tests.rig.until import until
 
@@ -89,6 +90,19 @@ def test_leaving_early_ends_our_connection_and_keeps_the_callers(rig, con, mysql
     assert read("select 7", con) == [(7,)]
     if not isinstance(con, str):
         assert con.cursor().execute("select 7") in (None, 1)
+
+
+def test_a_read_that_failed_takes_no_rows_from_the_next(rig):
+    for _ in range(10):
+        with pytest.raises(RowTooLarge) as failure:
+            read("select seq as n, repeat('x', 5000) as t from seq_1_to_20000", rig.url, max_bytes=1_000, batch_size=2)
+        with read_sql_iter("select seq as n from seq_1_to_50", rig.url, batch_size=20) as reader:
+            batches = iter(reader)
+            rows = list(next(batches).rows)
+            del failure
+            gc.collect()  # frees the cursor of the first read, which the error's traceback held
+            rows += [row for batch in batches for row in batch.rows]
+        assert len(rows) == 50
 
 
 def test_a_timeout_kills_the_statement_of_our_own_connection(rig, mysql_admin):

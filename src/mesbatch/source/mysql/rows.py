@@ -47,8 +47,10 @@ class UnbufferedRows:
             return
         self._open = False
         if self._session.owned and not self._ended:
-            self._session.close(spent=True)
+            # The cursor goes first: mariadb frees a result after its connection by reading on from the next one.
+            self._session.cut()
             self._driver.forget(self._cursor)
+            self._session.close(spent=True)
         else:
             with suppress(Exception):  # such as a connection that was lost, or is the caller's other statement's
                 self._driver.drain(self._cursor)

@@ -21,7 +21,7 @@ from mesbatch.source.key_forms import (
     new_table_name,
 )
 from mesbatch.source.postgres.filter_column import describe_filter
-from mesbatch.source.reals import is_exact_in_real, read_real
+from mesbatch.source.reals import is_exact_in_double, is_exact_in_real, read_real
 from mesbatch.source.session import Session
 
 TEXTS = frozenset({"text", "varchar", "bpchar", "name", "citext"})
@@ -159,6 +159,8 @@ class PostgresKeys(KeyForms):
     def _fitting(self, query: KeyedQuery, keys: list[Any]) -> list[Any]:
         if _kind(query) == "float4" and not (self.binds_floats and isinstance(keys[0], float)):
             _check_exact_in_real(keys)
+        if _kind(query) == "float8" and keys and not isinstance(keys[0], float):
+            _check_exact_in_double(keys)
         return _fitting(query, keys)
 
     def collation(self, query: KeyedQuery) -> str:
@@ -248,6 +250,20 @@ def _check_exact_in_real(keys: list[Any]) -> None:
             raise InvalidKey(
                 f"the key {key!r} is no number of type real, the type of its column, and PostgreSQL rounds it in some "
                 "statements and not in others: compare the column cast to numeric, with keys of type Decimal"
+            )
+
+
+def _check_exact_in_double(keys: list[Any]) -> None:
+    """Refuse numbers that PostgreSQL rounds to doubles: 2**53 and 2**53 + 1 would both look up the same rows.
+
+    Raises:
+        InvalidKey: there are some.
+    """
+    for key in keys:
+        if not is_exact_in_double(key):
+            raise InvalidKey(
+                f"the key {key!r} is no number of type double precision, the type of its column, which rounds it: pass "
+                "keys of type float, or compare the column cast to numeric"
             )
 
 
