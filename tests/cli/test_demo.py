@@ -17,6 +17,8 @@ from click.testing import CliRunner, Result
 from mesbatch.cli import main
 from mesbatch.cli.demo import default_directory
 
+pytestmark = pytest.mark.slow
+
 
 def invoke(*arguments: object) -> Result:
     return CliRunner().invoke(main, ["demo", *map(str, arguments)])

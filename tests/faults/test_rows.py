@@ -21,6 +21,8 @@ from tests.faults.crowd import Crowd
 from tests.jobs import test_run
 from tests.rig.postgres import PrivatePostgres, RigUnavailable
 
+pytestmark = pytest.mark.slow
+
 KEYED = "select k, n from t where k in (:keys)"
 
 

@@ -28,6 +28,8 @@ from tests.jobs.rig import (
     wait_for_end,
 )
 
+pytestmark = pytest.mark.slow
+
 FOUND_SECONDS = 20.0
 
 

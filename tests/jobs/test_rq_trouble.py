@@ -22,6 +22,8 @@ from tests.jobs.functions import FUNCTIONS, KEYS, expected
 from tests.jobs.rig import LEASE_SECONDS, RqRig, rows_of, spec, wait_for_end, wait_for_rows
 from tests.rig.servers import SERVERS, server_or_skip
 
+pytestmark = pytest.mark.slow
+
 # As docs/jobs.md has it.
 RULES = (
     "~mes_wip:* ~mesbatch:* ~rq:* resetchannels &rq:* -@all +@read +@write +@transaction +@scripting +@connection "

@@ -32,6 +32,8 @@ from tests.jobs.rig import (
     wait_for_rows,
 )
 
+pytestmark = pytest.mark.slow
+
 FOUND_SECONDS = 20.0
 KEYSETS = [["cid", "n"], []]
 

@@ -18,6 +18,8 @@ from tests.rig.databases import STRATEGIES
 from tests.rig.faulty import Faults
 from tests.sql.statements import KEYS, TABLES, sound_selects, statements, tables
 
+pytestmark = pytest.mark.slow
+
 TEXTS = [*KEYS, "A", "B", "a "]
 SPELLINGS = ["a", "A", "b", "B", "c", "a ", "only in c", None]
 reads = st.fixed_dictionaries(

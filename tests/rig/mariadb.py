@@ -86,7 +86,13 @@ class PrivateMariadb:
 
     def _start(self) -> None:
         settings = [f"--{name}={value}" for name, value in SETTINGS.items()]
-        places = [f"--datadir={self.directory}/data", f"--socket={self.directory}/socket", f"--port={self.port}"]
+        # A server that starts removes the temporary files of any other in the same folder.
+        places = [
+            f"--tmpdir={self.directory}",
+            f"--datadir={self.directory}/data",
+            f"--socket={self.directory}/socket",
+            f"--port={self.port}",
+        ]
         self._process = self._run(
             [self._server, "--no-defaults", *places, *settings, f"--init-file={self.directory}/start.sql"]
         )
