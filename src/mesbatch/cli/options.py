@@ -11,11 +11,10 @@ from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 import click
 
 from mesbatch.cli.problems import explained
-from mesbatch.source.databases import database_of_scheme
+from mesbatch.source.databases import database_of_scheme, is_file_scheme
 from mesbatch.sql.tokens import tokenize
 from mesbatch.units import parse_bytes
 
-FILES = frozenset({"sqlite", "duckdb"})
 PASSWORD_VARIABLE = "MESBATCH_PASSWORD"  # noqa: S105  # the name of one
 _PYFORMAT = re.compile(r"%\((\w+)\)[sbt]")
 
@@ -128,7 +127,7 @@ def find_password(from_variable: str | None, file: Path | None, *, ask: bool) ->
 def with_password(url: str, password: str | None) -> str:
     """Put *password* into *url*, for the driver alone; a database that is a file takes none."""
     parts = urlsplit(url)
-    if not password or parts.scheme.partition("+")[0] in FILES:
+    if not password or is_file_scheme(parts.scheme):
         return url
     user, at, host = parts.netloc.rpartition("@")
     return urlunsplit(parts._replace(netloc=f"{user}:{quote(password, safe='')}@{host if at else parts.netloc}"))

@@ -18,7 +18,7 @@ class Database:
     that makes its driver of the connection; with a dot, that of another module of the folder. *schemes* are those of
     URLs that ``<folder>.url`` opens itself, and *sqlalchemy* is a URL of the dialect that SQLAlchemy's statements are
     compiled for on such a connection, with braces in place of that module. *named_bind* is how its driver for URLs
-    writes a parameter.
+    writes a parameter. A database that *is_file* takes no password.
     """
 
     folder: str
@@ -26,6 +26,7 @@ class Database:
     schemes: frozenset[str] = frozenset()
     sqlalchemy: str = ""
     named_bind: str = ":{}"
+    is_file: bool = False
 
     def driver(self, family: str, connection: Any) -> Driver:
         """A driver for *connection*, whose class comes from the module *family*."""
@@ -59,7 +60,11 @@ class Database:
 
 DATABASES = (
     Database(
-        "sqlite", {"sqlite3": "SqliteDriver", "apsw": "ApswDriver"}, frozenset({"sqlite"}), sqlalchemy="sqlite://"
+        "sqlite",
+        {"sqlite3": "SqliteDriver", "apsw": "ApswDriver"},
+        frozenset({"sqlite"}),
+        sqlalchemy="sqlite://",
+        is_file=True,
     ),
     Database(
         "postgres",
@@ -69,7 +74,7 @@ DATABASES = (
         named_bind="%({})s",
     ),
     Database("oracle", {"oracledb": "OracleDriver"}, sqlalchemy="oracle+oracledb://"),
-    Database("duckdb", {"duckdb": "DuckdbDriver", "_duckdb": "DuckdbDriver"}),
+    Database("duckdb", {"duckdb": "DuckdbDriver", "_duckdb": "DuckdbDriver"}, is_file=True),
     Database("odbc", {"pyodbc": "OdbcDriver"}),
     Database(
         "mysql",
@@ -107,3 +112,9 @@ def database_of(con: Any) -> tuple[str, Database] | None:
 def database_of_scheme(scheme: str) -> Database | None:
     """The database that opens URLs of *scheme* itself."""
     return next((database for database in DATABASES if scheme in database.schemes), None)
+
+
+def is_file_scheme(scheme: str) -> bool:
+    """Tell whether URLs of *scheme*, SQLAlchemy's ``duckdb`` and ``sqlite+pysqlite`` among them, name a file."""
+    folder = scheme.partition("+")[0]
+    return any(database.is_file and database.folder == folder for database in DATABASES)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Literal, NamedTuple, Protocol
+from uuid import UUID
 
 from mesbatch.batch import Column
 from mesbatch.errors import StatementError
@@ -215,6 +216,11 @@ def _numbered(sql: str, query: KeyedQuery, collation: str) -> str:
 def quoted(name: str) -> str:
     """*name* as an identifier of standard SQL."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def uuids_as_text(values: Iterable[Any]) -> list[Any]:
+    """*values* for a driver that writes no UUID."""
+    return [str(value) if isinstance(value, UUID) else value for value in values]
 
 
 def new_table_name(prefix: str = "") -> str:

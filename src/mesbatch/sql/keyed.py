@@ -68,18 +68,13 @@ class KeyedStatement:
 
     def placeholders(self, count: int) -> list[str]:
         """Write *count* binds for keys."""
-        if self.paramstyle in NUMBERED:  # counts on after the caller's own
-            sign, first = NUMBERED[self.paramstyle], len(self.params or ()) + 1
-            return [f"{sign}{i}" for i in range(first, first + count)]
+        if self.paramstyle in NUMBERED:
+            return numbered(self.paramstyle, self.params, count)
         by_position, by_name = BINDS[self.paramstyle]
         style = by_name if isinstance(self.params, Mapping) else by_position
         if "{" not in style:
             return [style] * count
-        return [style.format(self.bind_name(i)) for i in range(count)]
-
-    def bind_name(self, number: int) -> str:
-        """The name of the bind of a key, where binds go by name."""
-        return f"{OWN_NAMES}{number}"
+        return [style.format(bind_name(i)) for i in range(count)]
 
     def count_binds_before(self) -> int:
         """The driver's own binds before ``:keys``: for psycopg a question mark is an operator, ``[1:2]`` a slice."""
@@ -96,12 +91,23 @@ class KeyedStatement:
         before, after = self.filter.before, self.filter.after
         text = f"{head}{before}({inside}){after}{tail}"
         if isinstance(self.params, Mapping):
-            return text, {**self.params, **{self.bind_name(i): value for i, value in enumerate(values)}}
+            return text, {**self.params, **{bind_name(i): value for i, value in enumerate(values)}}
         given = tuple(self.params or ())
         if self.paramstyle in NUMBERED:
             return text, (*given, *values)
         split = 0 if head or not given else self.count_binds_before()
         return text, (*given[:split], *values, *given[split:])
+
+
+def numbered(paramstyle: str, params: Params, count: int) -> list[str]:
+    """Write *count* binds whose numbers count on after those of the caller's *params*."""
+    first = len(params or ()) + 1
+    return [f"{NUMBERED[paramstyle]}{number}" for number in range(first, first + count)]
+
+
+def bind_name(number: int) -> str:
+    """The name of a bind of ours, where binds go by name."""
+    return f"{OWN_NAMES}{number}"
 
 
 def style_beside(text: str, params: Params, paramstyle: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mesbatch.errors import StatementError
-from mesbatch.sql.keyed import BINDS, NUMBERED, PERCENT, Params, style_beside
+from mesbatch.sql.keyed import BINDS, NUMBERED, PERCENT, Params, bind_name, numbered, style_beside
 
 
 def by_keyset(
@@ -56,20 +56,15 @@ def _wrapped(sql: str, where: str, columns: Sequence[str]) -> str:
 
 
 def _binds(used: Sequence[int], params: Params, paramstyle: str) -> list[str]:
-    if paramstyle in NUMBERED:  # counts on after the caller's own
-        sign, first = NUMBERED[paramstyle], len(params or ()) + 1
-        return [f"{sign}{first + number}" for number in range(len(used))]
+    if paramstyle in NUMBERED:
+        return numbered(paramstyle, params, len(used))
     by_position, by_name = BINDS[paramstyle]
     if isinstance(params, Mapping):
-        return [by_name.format(_name(position)) for position in used]
-    return [by_position.format(_name(number)) for number in range(len(used))]
+        return [by_name.format(bind_name(position)) for position in used]
+    return [by_position.format(bind_name(number)) for number in range(len(used))]
 
 
 def _bound(used: Sequence[int], params: Params, after: Sequence[Any]) -> Params:
     if isinstance(params, Mapping):
-        return {**params, **{_name(position): value for position, value in enumerate(after)}}
+        return {**params, **{bind_name(position): value for position, value in enumerate(after)}}
     return (*(params or ()), *(after[position] for position in used))
-
-
-def _name(number: int) -> str:
-    return f"mesbatch_{number}"

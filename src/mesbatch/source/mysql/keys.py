@@ -24,6 +24,7 @@ from mesbatch.source.key_forms import (
     KeyText,
     StrategyName,
     new_table_name,
+    uuids_as_text,
 )
 from mesbatch.source.mysql.columns import INTEGERS
 from mesbatch.source.session import Session
@@ -122,10 +123,10 @@ class MysqlKeys(KeyForms):
         if isinstance(keys[0], datetime) and any(key.tzinfo is not None for key in keys):
             raise InvalidKey("MySQL keeps no time zones: pass times without one, in the zone of the session")
         _check_numbers(query, keys)
-        return [str(key) for key in keys] if isinstance(keys[0], UUID) else keys  # not every driver writes them
+        return uuids_as_text(keys) if isinstance(keys[0], UUID) else keys  # not every driver writes them
 
     def bound_place(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
-        return tuple(str(value) if isinstance(value, UUID) else value for value in values)
+        return tuple(uuids_as_text(values))
 
     def array(self, session: Session, query: KeyedQuery, keys: list[Any]) -> KeyText:
         """A JSON array where its values can have the column's type and collation, else a list of literals, which take

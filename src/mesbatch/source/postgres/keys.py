@@ -37,7 +37,6 @@ TAKES: dict[type, frozenset[str]] = {
     datetime: TIMES,
     date: TIMES,
 }
-
 # Text that stands for a value of another type: its order is that of the values, not of their spelling.
 READERS: dict[str, Callable[[str], Any]] = {
     **dict.fromkeys(("int2", "int4", "int8", "oid"), int),
@@ -58,6 +57,14 @@ KEY_TABLE_COST = 1_000  # making, filling and dropping a table of keys: 6 ms, wh
 # alike, as ids do, are sorted by comparing them whole, 2 us a row: there look-ups still won at 234 times.
 ADVANTAGE = 60
 ADVANTAGE_OF_TEXTS = 250
+REAL = (
+    "real, the type of its column, and PostgreSQL rounds it in some statements and not in others: compare the column "
+    "cast to numeric, with keys of type Decimal"
+)
+DOUBLE = (
+    "double precision, the type of its column, which rounds it: pass keys of type float, or compare the column cast to "
+    "numeric"
+)
 _TRAILING_COLUMN = re.compile(r'(?:[\w$]+|"[^"]+")(?:\s*\.\s*(?:[\w$]+|"[^"]+"))*\s*$')
 
 
@@ -158,9 +165,9 @@ class PostgresKeys(KeyForms):
 
     def _fitting(self, query: KeyedQuery, keys: list[Any]) -> list[Any]:
         if _kind(query) == "float4" and not (self.binds_floats and isinstance(keys[0], float)):
-            _check_exact_in_real(keys)
+            _check_exact(keys, is_exact_in_real, REAL)
         if _kind(query) == "float8" and keys and not isinstance(keys[0], float):
-            _check_exact_in_double(keys)
+            _check_exact(keys, is_exact_in_double, DOUBLE)
         return _fitting(query, keys)
 
     def collation(self, query: KeyedQuery) -> str:
@@ -237,34 +244,18 @@ def _array_type(query: KeyedQuery, key: Any) -> str:
     return next(name for base, name in names.items() if isinstance(key, base))
 
 
-def _check_exact_in_real(keys: list[Any]) -> None:
-    """Refuse numbers that PostgreSQL rounds to real ones in a list of several, and compares as they are elsewhere.
+def _check_exact(keys: list[Any], is_exact: Callable[[Any], bool], told: str) -> None:
+    """Refuse numbers that the column's type rounds; *told* names it and says what to do.
 
-    ``r IN (0.1, 0.2)`` finds the row of 0.1, ``r IN (0.1)`` and an array do not.
-
-    Raises:
-        InvalidKey: there are some.
-    """
-    for key in keys:
-        if not is_exact_in_real(key):
-            raise InvalidKey(
-                f"the key {key!r} is no number of type real, the type of its column, and PostgreSQL rounds it in some "
-                "statements and not in others: compare the column cast to numeric, with keys of type Decimal"
-            )
-
-
-def _check_exact_in_double(keys: list[Any]) -> None:
-    """Refuse numbers that PostgreSQL rounds to doubles: 2**53 and 2**53 + 1 would both look up the same rows.
+    ``r IN (0.1, 0.2)`` finds the row of a real 0.1, ``r IN (0.1)`` and an array do not; 2**53 and 2**53 + 1 look up the
+    same doubles.
 
     Raises:
         InvalidKey: there are some.
     """
     for key in keys:
-        if not is_exact_in_double(key):
-            raise InvalidKey(
-                f"the key {key!r} is no number of type double precision, the type of its column, which rounds it: pass "
-                "keys of type float, or compare the column cast to numeric"
-            )
+        if not is_exact(key):
+            raise InvalidKey(f"the key {key!r} is no number of type {told}")
 
 
 def _fitting(query: KeyedQuery, keys: list[Any]) -> list[Any]:

@@ -13,7 +13,7 @@ from psycopg2 import extensions
 from mesbatch.batch import Column
 from mesbatch.errors import ConnectionClosed, ConnectionLost, MesbatchError
 from mesbatch.source.dbapi import describe
-from mesbatch.source.key_forms import KeyedQuery, KeyForms
+from mesbatch.source.key_forms import KeyedQuery, KeyForms, uuids_as_text
 from mesbatch.source.postgres.errors import meaning_of_sqlstate
 from mesbatch.source.postgres.oids import declared
 from mesbatch.source.postgres.prepared_keys import PreparedKeys
@@ -26,13 +26,13 @@ class Psycopg2Keys(PreparedKeys):
     """Keys as psycopg2 writes them into the text of a statement."""
 
     def bound(self, query: KeyedQuery, keys: list[Any]) -> list[Any]:
-        return [str(key) if isinstance(key, UUID) else key for key in super().bound(query, keys)]
+        return uuids_as_text(super().bound(query, keys))
 
     def bound_place(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
-        return tuple(str(value) if isinstance(value, UUID) else value for value in values)
+        return tuple(uuids_as_text(values))
 
     def as_array(self, keys: list[Any]) -> Any:
-        return super().as_array([str(key) for key in keys] if isinstance(keys[0], UUID) else keys)
+        return super().as_array(uuids_as_text(keys) if isinstance(keys[0], UUID) else keys)
 
 
 class Psycopg2Driver(DeclaringDriver):

@@ -14,6 +14,7 @@ from mesbatch.source.key_forms import FilterColumn, KeyedQuery
 from mesbatch.source.postgres.filter_column import describe_filter
 from mesbatch.source.postgres.keys import PostgresKeys
 from mesbatch.source.session import Session
+from mesbatch.sql.keyed import bind_name
 
 COPY_ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}  # backslashes first: the others write some
 
@@ -58,7 +59,7 @@ def _type_of_bind(session: Session, query: KeyedQuery) -> int:
     converted = PostgresQuery(Transformer(session.connection))
     converted.convert(text, params)
     if isinstance(params, Mapping):
-        index = list(converted._order or ()).index(statement.bind_name(0))
+        index = list(converted._order or ()).index(bind_name(0))
     else:
         index = statement.count_binds_before()
     connection.send_prepare(b"", converted.query, converted.types)
