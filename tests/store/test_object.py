@@ -13,9 +13,13 @@ ObjectStore = pytest.importorskip("mesbatch.store.object").ObjectStore
 
 
 @pytest.fixture
-def store():
-    # Every lease has run out at once, so that two workers are alive.
-    return ObjectStore(obstore.store.MemoryStore(), lease_seconds=0.0)
+def store(monkeypatch):
+    # Every lease has run out at once, so that two workers are alive. The clock goes ahead of the storage's: the store
+    # reads it with a delay, and a lease of no seconds would be alive for as long as that took.
+    store = ObjectStore(obstore.store.MemoryStore(), lease_seconds=0.0)
+    now = store.objects.now
+    monkeypatch.setattr(store.objects, "now", lambda: now() + 60)
+    return store
 
 
 def between(store, name, monkeypatch, happen):
