@@ -67,12 +67,13 @@ def client(port: int) -> None:
     """Take the same rows again and again."""
     body = json.dumps({"profile": "query_tool", "container_ids": LOTS, "domains": ["rows"]})
     headers = {"Content-Type": "application/json", "Accept": "application/x-ndjson"}
-    while True:
-        connection = http.client.HTTPConnection("127.0.0.1", port)
-        connection.request("POST", "/api/trace/events", body, headers)
-        response = connection.getresponse()
-        while response.read(1 << 20):
-            pass
+    with suppress(OSError, http.client.HTTPException):  # the server ends first
+        while True:
+            connection = http.client.HTTPConnection("127.0.0.1", port)
+            connection.request("POST", "/api/trace/events", body, headers)
+            response = connection.getresponse()
+            while response.read(1 << 20):
+                pass
 
 
 def waits(site: Site) -> str:

@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Any
 from uuid import UUID
 
-from mesbatch.batch import find_column
+from mesbatch.batch import Row, find_column
 from mesbatch.codec.rows import RowEncoder
 from mesbatch.export.formats import LINES
 from mesbatch.export.journal import ExportPlan
@@ -79,7 +79,12 @@ class ReadRows:
         return _power_of_two(PART_BYTES // row_bytes), _power_of_two(group_bytes // row_bytes)
 
     def _batches(self) -> Iterator[Any]:
-        return iter(self._arrow) if self._arrow is not None else (batch.rows for batch in self._reader)
+        return self._tuples() if self._arrow is None else iter(self._arrow)
+
+    def _tuples(self) -> Iterator[list[Row]]:
+        for batch in self._reader:
+            yield batch.rows
+            del batch  # so that its rows are gone while the next ones are read
 
 
 def _power_of_two(rows: int) -> int:

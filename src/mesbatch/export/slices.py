@@ -38,6 +38,7 @@ def slice_into_parts(batches: Iterable[Any], part_rows: int, key: int | None) ->
             last = None if keys is None else keys[end - 1]
             yield PartSlice(_slice(rows, start, end), begins, last)
             start = end
+        del rows, keys  # so that they are gone while the next ones are read
 
 
 def _end(keys: Any, start: int, room: int, length: int) -> int:
