@@ -1,4 +1,7 @@
-"""``python -m benchmarks.asgi``: latency of another route beside four reads, under uvicorn and in bare asyncio."""
+"""``python -m benchmarks.asgi``: latency of another route beside four reads, under uvicorn and in bare asyncio.
+
+Under uvicorn the four reads are streams of ours, or threads that send their bytes past it: the difference is ours.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +14,21 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import psycopg
 
-from tests.adapters.served import SETUP, Service
+from tests.adapters.served import SETUP, Service, make_asgi
 from tests.rig.postgres import PrivatePostgres
 from tests.rig.site import Setting, Site, await_answer, free_port
 from tests.rig.uvicorn import uvicorn
 
 SECONDS, READS = 12.0, 4
+DRAINS = "MESBATCH_BENCH_DRAINS"  # ports for `make`, as JSON
 LOTS = [f"lot{n:04d}" for n in range(1_000)]
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: application/json\r\n\r\n{}"
 
@@ -35,8 +41,8 @@ def take(port: int) -> None:
             pass
 
 
-def bare(port: int, *drains: int) -> None:
-    """Serve one route by nothing but asyncio, beside threads that read, encode, and send the bytes to a process."""
+def start_reads(drains: Sequence[int]) -> None:
+    """Start a thread for each of *drains*, ports, which reads, encodes, and sends the bytes to a process there."""
     from mesbatch.trace.ndjson import trace_lines
 
     service = Service(os.environ["DATABASE_URL"], Path(os.environ["TMPDIR"]))
@@ -48,6 +54,13 @@ def bare(port: int, *drains: int) -> None:
                     for line in lines:
                         taker.sendall(line)
 
+    for drain in drains:
+        Thread(target=read, args=(drain,), daemon=True).start()
+
+
+def bare(port: int, *drains: int) -> None:
+    """Serve one route by nothing but asyncio, beside reads."""
+
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(asyncio.IncompleteReadError, ConnectionError):
             while await reader.readuntil(b"\r\n\r\n"):
@@ -55,12 +68,17 @@ def bare(port: int, *drains: int) -> None:
                 await writer.drain()
 
     async def serve() -> None:
-        for drain in drains:
-            Thread(target=read, args=(drain,), daemon=True).start()
+        start_reads(drains)
         async with await asyncio.start_server(answer, "127.0.0.1", port) as server:
             await server.serve_forever()
 
     asyncio.run(serve())
+
+
+def make() -> Any:
+    """Make the application of the tests, beside reads."""
+    start_reads(json.loads(os.environ[DRAINS]))
+    return make_asgi()
 
 
 def client(port: int) -> None:
@@ -116,6 +134,12 @@ def main() -> None:
             print(f"| bare asyncio, {reads} | {waits(Site(port, process))} |", flush=True)
             for one in (process, *takers):
                 one.kill()
+        drains = [free_port() for _ in range(READS)]
+        takers = [run("take", drain) for drain in drains]
+        time.sleep(3)
+        os.environ[DRAINS] = json.dumps(drains)
+        with uvicorn(setting, "benchmarks.asgi:make", subprocess.Popen, "--factory") as site:
+            print(f"| uvicorn and Starlette, {READS} | {waits(site)} |", flush=True)
         with uvicorn(setting, "tests.adapters.served:make_asgi", subprocess.Popen, "--factory") as site:
             print(f"| uvicorn and Starlette, 0 | {waits(site)} |", flush=True)
             for _ in range(READS):

@@ -23,7 +23,7 @@ from tests.rig.cgroup import MemoryCage
 LIMIT = 384 * MiB
 PROCESSES = 2  # gunicorn's workers
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 
 @pytest.fixture(scope="module")

@@ -27,6 +27,7 @@ def test_a_line_that_is_no_key_is_named(tmp_path):
         list(read_keys(path))
 
 
+@pytest.mark.slow
 def test_two_million_keys_are_never_all_in_memory(tmp_path):
     path = tmp_path / "keys.txt"
     with path.open("w") as file:

@@ -17,6 +17,8 @@ from tests.sql.statements import KEYS, TABLES, statements, tables
 apsw = pytest.importorskip("apsw")
 query_info = pytest.importorskip("apsw.ext").query_info
 
+pytestmark = pytest.mark.slow
+
 
 class Database:
     """SQLite with the rows of an example, and a description of results as the reader gets it."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from decimal import Decimal
-from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -41,7 +40,8 @@ class ReadRows:
         self._reader = reader
         self._from_text = FROM_ARROW_TEXT.get(key_type) if columnar else None
         self._arrow = reader.arrow(schema if plan is None else _read_schema(plan)) if columnar else None
-        self._first: Any = next(self._batches(), None)
+        self._rest = self._batches()
+        self._first: Any = next(self._rest, None)
 
     @property
     def shape(self) -> Any:
@@ -67,7 +67,10 @@ class ReadRows:
 
     def __iter__(self) -> Iterator[Any]:
         first, self._first = self._first, None
-        return chain([] if first is None else [first], self._batches())
+        if first is not None:
+            yield first
+        del first
+        yield from self._rest
 
     def sizes(self, group_bytes: int) -> tuple[int, int]:
         """Choose how many rows are a part and a group, powers of two, by the bytes of the first rows as written."""

@@ -87,6 +87,7 @@ def group_by_key(
         with open_batches(batches) as opened:
             for batch in opened:
                 gathering.add(batch)
+                del batch
         columns = gathering.columns or tuple(getattr(batches, "columns", ()))
         return Groups(columns, gathering.finish())
     except BaseException:

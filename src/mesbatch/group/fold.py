@@ -39,6 +39,7 @@ def fold(batches: Iterable[Batch], step: Step[State], start: Callable[[], State]
     with open_batches(batches) as opened:
         for batch in opened:
             state = step(state, batch)
+            del batch
     return state
 
 
@@ -99,3 +100,4 @@ def project(batches: Iterable[Batch], columns: Sequence[str]) -> Iterator[Batch]
         for batch in opened:
             getters = [itemgetter(find_column(batch.columns, name)) for name in columns]
             yield Batch(tuple(columns), list(zip(*(map(getter, batch.rows) for getter in getters))))
+            del batch

@@ -50,6 +50,7 @@ def _whole_groups(batches_of_runs: Generator[KeyRuns]) -> Generator[tuple[Any, l
                     yield open_group
             open_group = runs.pop()
             yield from runs
+            del runs
     if open_group is not None:
         yield open_group
 
@@ -72,6 +73,7 @@ def _groups_in_pieces(batches_of_runs: Generator[KeyRuns]) -> Generator[tuple[An
             if runs:
                 last_group = runs.pop()
                 yield from runs
+            del runs
     if last_group is not None:
         yield last_group
 

@@ -28,12 +28,14 @@ def iter_key_runs(batches: Iterable[Batch], key: str, order: RowOrder) -> Genera
     with open_batches(batches) as opened:
         for columns, rows in opened:
             runs = [(value, list(run)) for value, run in groupby(rows, itemgetter(find_column(columns, key)))]
+            del rows
             if runs:
                 first = runs[0][0]
                 goes_on = bool(first is last or first == last)
                 check([value for value, _ in runs[goes_on:]])
                 last = runs[-1][0]
                 yield columns, runs, goes_on
+            del runs
 
 
 class _Ascending:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from typing import Any
 
 from mesbatch.batch import Column
@@ -172,13 +171,13 @@ class Reading:
         from mesbatch.keys.ascent import Ascent
 
         with closing(fetched):
-            first = next(fetched, None)  # the columns are known by then, also of no rows
+            item = next(fetched, None)  # the columns are known by then, also of no rows
             ascent = Ascent(self.request.keyset, [column.name for column in self.description or ()], self.request.after)
-            for item in chain([] if first is None else [first], fetched):
-                first = None
+            while item is not None:
                 if rows := ascent.check(item.rows):
                     yield Fetched(rows, item.nbytes)
-                del item, rows
+                del item, rows  # gone while the next ones are read
+                item = next(fetched, None)
 
     def _statements(self) -> StatementReader:
         request = self.request

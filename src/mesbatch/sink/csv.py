@@ -261,5 +261,6 @@ def _lines(batches: Iterable[Batch], columns: Sequence[Column | str] | None, sty
         for start in range(0, len(batch.rows), ROWS_PER_CHUNK):
             yield encoder.encode_lines(batch.rows[start : start + ROWS_PER_CHUNK])
         rows += len(batch.rows)
+        del batch
     if last := style.last_line(rows):
         yield last

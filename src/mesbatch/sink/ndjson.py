@@ -129,6 +129,8 @@ def _row_lines(
             checksum.update_lines(lines)
             pace.learn(len(rows), lines)
             yield lines
+            del rows, lines
+        del batch
     if manifest := getattr(batches, "manifest", None):
         manifest.checksum = checksum.hexdigest()
 

@@ -84,6 +84,7 @@ def _chunks(
         for batch in opened:
             lines = lines or _LinesByKey(encoder_of(batch.columns), key, file, max_bytes)
             lines.add(batch)
+            del batch
         yield from header_lines(lines.encoder if lines else encoder_of(()), shape)
         if lines:
             yield from lines.chunks()

@@ -72,6 +72,7 @@ def _results(trace_read: TraceRead, separator: DatetimeSeparator, batch_size: in
             yield open_domain.start(comma)
             comma = b","
         yield from open_domain.pieces(batch, batch_size)
+        del batch
     if open_domain is not None:
         yield open_domain.end(trace_read.manifests[open_domain.name])
     for name in waiting:

@@ -125,6 +125,8 @@ class _DomainLines:
             for count, data in self._started[name].arrays(batch, self._batch_size):
                 yield lines.records(name, self._lines_of[name], count, self._shape, data, self._words)
                 self._lines_of[name] += 1
+                del data
+            del batch
         yield from self._ends(at_the_end=True)
 
     def aggregation(self) -> Iterator[bytes]:

@@ -257,7 +257,7 @@ class _Domains:
 
     def begin(self, at_once: int) -> _Items:
         if at_once == 1:
-            return Inline(item for domain in self.readers for item in self._read(domain))
+            return Inline(self._read_in_turn())
         workers = [_Worker(self.readers.values()) for _ in range(at_once)]
         return Ahead(lambda _, domain: self._read(domain), iter(self.readers), workers, ordered=False)
 
@@ -266,6 +266,10 @@ class _Domains:
             reader.close()
         if self.own_keys is not None:
             self.own_keys.close()
+
+    def _read_in_turn(self) -> Generator[tuple[str, Batch]]:
+        for domain in self.readers:
+            yield from self._read(domain)
 
     def _read(self, domain: str) -> Generator[tuple[str, Batch]]:
         reader, query = self.readers[domain], self.queries[domain]

@@ -21,6 +21,8 @@ from tests.rig.cage_or_skip import cage_or_skip
 from tests.rig.site import Setting
 from tests.rig.uvicorn import uvicorn
 
+pytestmark = pytest.mark.slow
+
 CLIENTS = 500
 EACH = 256 * KiB
 CAGE = 384 * MiB

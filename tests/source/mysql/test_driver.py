@@ -168,10 +168,10 @@ def test_a_connection_that_is_killed_in_mid_read_is_replaced_and_each_row_comes_
 ):
     monkeypatch.setattr("mesbatch.read.part.PAUSES", (0.0, 0.0))
     mysql_admin(f"create table {new_name} (k int, t varchar(2000), index (k))")
-    mysql_admin(f"insert into {new_name} select seq div 4, repeat('x', 2000) from seq_0_to_39999")
+    mysql_admin(f"insert into {new_name} select seq div 4, repeat('x', 2000) from seq_0_to_11999")
     events, keys = [], []
     with read_sql_iter(
-        f"select k, t from {new_name} where k in (:keys)", rig.url, keys=range(10_000), strategy=strategy,
+        f"select k, t from {new_name} where k in (:keys)", rig.url, keys=range(3_000), strategy=strategy,
         max_bytes=2**20, on_event=events.append,
     ) as reader:  # fmt: skip
         for batch in reader:
@@ -179,7 +179,7 @@ def test_a_connection_that_is_killed_in_mid_read_is_replaced_and_each_row_comes_
                 for number in running(mysql_admin, f"from {new_name}"):
                     mysql_admin(f"kill {number}")
             keys += [k for k, _ in batch.rows]
-    assert keys == sorted(list(range(10_000)) * 4)
+    assert keys == sorted(list(range(3_000)) * 4)
     assert sum(isinstance(event, PartRetried) for event in events) == 1
 
 

@@ -58,6 +58,7 @@ class OneDomain:
     def __iter__(self) -> Iterator[tuple[str, Batch]]:
         for batch in self._reader:
             yield self.domains[0], batch
+            del batch
 
 
 class ArrowDomain(OneDomain):
@@ -73,6 +74,7 @@ class ArrowDomain(OneDomain):
     def __iter__(self) -> Iterator[tuple[str, Batch]]:
         for batch in self._batches:
             yield self.domains[0], batch
+            del batch
 
 
 class ReadsInTurn:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -32,10 +31,6 @@ class ArrowRows:
     def fetch(self, size: int) -> Any:
         """Fetch the next batch that has rows, however many, whatever *size* is; None at the end."""
         return next((batch for batch in self._batches if batch.num_rows), None)
-
-    def push_back(self, batch: pa.RecordBatch) -> None:
-        """Let *batch* be the next one again."""
-        self._batches = chain([batch], self._batches)
 
     def close(self) -> None:
         if self._open:
