@@ -211,6 +211,31 @@ def test_an_adbc_connection_has_no_temporary_tables(postgres_url):
         assert list(read_sql_iter(sql, con, keys=["pg_class"], strategy="array"))  # nothing was begun
 
 
+@pytest.mark.parametrize("strategy", ["auto", "in-list", "array", "look-up"])
+def test_uuids_are_keys_by_adbc(column_of, postgres_schema_url, strategy):
+    """Arrow's lists have none."""
+    adbc = pytest.importorskip("adbc_driver_postgresql.dbapi", reason="no driver of adbc: the extra is not installed")
+    uuids = [UUID(int=n) for n in range(3)]
+    column_of("postgres", "uuid", uuids).commit()
+    with adbc.connect(postgres_schema_url) as con:
+        reader = read_sql_iter("select k from t where k in (:keys)", con, keys=uuids[1:], strategy=strategy)
+        assert [k for batch in reader for (k,) in batch.rows] == uuids[1:]
+
+
+@pytest.mark.parametrize("indexed", [True, False])
+def test_a_table_without_an_index_is_not_read_once_for_each_key_by_adbc(postgres, postgres_schema_url, indexed):
+    adbc = pytest.importorskip("adbc_driver_postgresql.dbapi", reason="no driver of adbc: the extra is not installed")
+    postgres.execute("create table t as select n::text as k from generate_series(1, 5000) n")
+    postgres.execute("create index on t (k)" if indexed else "select 1")
+    postgres.execute("analyze t")
+    postgres.commit()
+    with adbc.connect(postgres_schema_url) as con:
+        keys = list(map(str, range(1, 1_001)))
+        with read_sql_iter("select k from t where k in (:keys)", con, keys=keys) as reader:
+            assert [k for batch in reader for (k,) in batch.rows] == sorted(keys)
+        assert reader.manifest.strategy == ("look-up" if indexed else "array")
+
+
 @pytest.mark.parametrize("kind", ["int8", "numeric", "float8"])
 @pytest.mark.parametrize("strategy", ["auto", "in-list", "array"])
 def test_whole_numbers_of_more_than_64_bits_are_keys_by_adbc(postgres_url, kind, strategy):

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from decimal import Decimal
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 import pyarrow as pa
 
 from mesbatch.arrow.convert import Converter
-from mesbatch.batch import Column
+from mesbatch.batch import Column, Row
 from mesbatch.errors import ConnectionLost, DatabaseBusy, DatabaseTimeout, MesbatchError
 from mesbatch.source.adbc import sqlite as of_sqlite
 from mesbatch.source.adbc.checks import BatchChecks
@@ -18,6 +19,7 @@ from mesbatch.source.adbc.postgres import Plan, plan
 from mesbatch.source.adbc.rows import ArrowRows, TupleRows
 from mesbatch.source.dbapi import DbapiDriver
 from mesbatch.source.key_forms import KeyedQuery, KeyForms
+from mesbatch.source.postgres.explain import ExplainingDriver
 from mesbatch.source.postgres.keys import PostgresKeys
 from mesbatch.source.session import Params, Rows, Session
 from mesbatch.source.sqlite.keys import SqliteKeys
@@ -44,8 +46,10 @@ class _PostgresKeys(PostgresKeys):
         return fitting if _are_short(fitting) else [Decimal(key) for key in fitting]
 
     def as_array(self, keys: list[Any]) -> Any:
-        """As one bind; whole numbers of more than 64 bits as PostgreSQL's own literal."""
-        return super().as_array(keys) if _are_short(keys) else f"{{{','.join(map(str, keys))}}}"
+        """As one bind; what Arrow's lists have not, whole numbers of more than 64 bits and UUIDs, as a literal."""
+        if _are_short(keys) and not isinstance(keys[0], UUID):
+            return super().as_array(keys)
+        return f"{{{','.join(map(str, keys))}}}"
 
 
 def _are_short(keys: list[Any]) -> bool:
@@ -98,12 +102,6 @@ class AdbcDriver(DbapiDriver):
         rows.close()
         return rows.columns
 
-    def cost_of(self, session: Session, sql: str, params: Params) -> float | None:
-        return None
-
-    def estimate(self, session: Session, sql: str, params: Params) -> int | None:
-        return None
-
     def meaning_of(self, error: BaseException) -> type[MesbatchError] | None:
         state = getattr(error, "sqlstate", None) or ""
         if isinstance(error, OSError) and "[libpq]" in str(error):  # in mid-stream an error has no state, only words
@@ -116,7 +114,7 @@ class AdbcDriver(DbapiDriver):
         connection.adbc_cancel()
 
 
-class AdbcPostgresDriver(AdbcDriver):
+class AdbcPostgresDriver(ExplainingDriver, AdbcDriver):
     """PostgreSQL; *given* is a statement's plan that is known already."""
 
     dialect = "postgres"
@@ -140,6 +138,12 @@ class AdbcPostgresDriver(AdbcDriver):
     def _options(self, max_bytes: int) -> dict[str, str]:
         # The driver then reserves up to twice as much.
         return {"adbc.postgresql.batch_size_hint_bytes": str(max(1, min(BATCH_BYTES, max_bytes // 8)))}
+
+    def fetch_all(self, session: Session, sql: str, params: Params) -> list[Row]:
+        with session.connection.cursor() as cursor:
+            cursor.adbc_statement.set_options(**{"adbc.postgresql.use_copy": "false"})  # there is no COPY of an EXPLAIN
+            cursor.execute(sql, None if params is None else tuple(params))
+            return list(map(tuple, cursor.fetchall()))
 
     def _has_odd_texts(self, session: Session) -> bool:
         """Tell if the server does not promise UTF-8."""

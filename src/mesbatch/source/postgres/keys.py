@@ -194,7 +194,9 @@ def _look_ups_pay(session: Session, query: KeyedQuery, keys: KeysOfRead) -> bool
     costs = [session.driver.cost_of(session, *statement.with_keys(bind, [key])) for key in ends]
     single = min((cost for cost in costs if cost is not None), default=None)
     everything = session.driver.cost_of(session, *statement.with_keys(column.group()))
-    if single is None or everything is None or single * len(keys) <= everything + KEY_TABLE_COST:
+    if single is None or everything is None:
+        return False  # without an index, a thousand times as much
+    if single * len(keys) <= everything + KEY_TABLE_COST:
         return True
     advantage = ADVANTAGE_OF_TEXTS if keys.key_type is not None and issubclass(keys.key_type, str) else ADVANTAGE
     return single * INDEX_GAIN <= everything and single * len(keys) <= advantage * everything

@@ -9,7 +9,7 @@ from typing import Any
 
 from mesbatch.batch import Column, Row
 from mesbatch.errors import ConnectionClosed, ConnectionLost, DatabaseBusy, ReadInterrupted, SnapshotTooOld
-from mesbatch.source.dbapi import DbapiDriver
+from mesbatch.source.postgres.explain import ExplainingDriver
 from mesbatch.source.postgres.text_values import ReadRows
 from mesbatch.source.session import Params, Rows, Session
 from mesbatch.source.tuples import as_tuples
@@ -20,24 +20,13 @@ DECLARABLE = frozenset({"SELECT", "WITH", "VALUES", "TABLE"})  # the others, suc
 _numbers = count()  # the cursors of one connection need different names
 
 
-class ServerDriver(DbapiDriver):
+class ServerDriver(ExplainingDriver):
     """The base of all drivers of PostgreSQL."""
 
     dialect = "postgres"
     max_binds = 65_535  # the protocol counts parameters in 16 bits
     shares_snapshots = True
     moves_between_threads = True
-
-    def cost_of(self, session: Session, sql: str, params: Params) -> float | None:
-        return float(self._plan(session, sql, params)["Total Cost"])
-
-    def estimate(self, session: Session, sql: str, params: Params) -> int | None:
-        return int(self._plan(session, sql, params)["Plan Rows"])
-
-    def _plan(self, session: Session, sql: str, params: Params) -> dict[str, Any]:
-        ((plan,),) = self.fetch_all(session, f"EXPLAIN (FORMAT JSON) {sql}", params)
-        found: dict[str, Any] = plan[0]["Plan"]
-        return found
 
     def begin_snapshot(self, session: Session, snapshot: str | None) -> str | None:
         # A driver that does not commit by itself has begun the transaction already.
