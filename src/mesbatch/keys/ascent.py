@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from operator import lt
@@ -28,6 +28,18 @@ class Ascent:
         self._names = tuple(names)
         self._positions = [find_column(columns, name) for name in names]
         self._last = self._known = None if after is None else tuple(map(at_fixed_offset, after))
+
+    def refuse(self, positions: Collection[int]) -> None:
+        """Refuse the columns at *positions*, whose rows come in another order than that in which a place is compared.
+
+        Raises:
+            KeysetBroken: one of them is in the keyset.
+        """
+        if found := next((name for name, at in zip(self._names, self._positions) if at in positions), None):
+            raise KeysetBroken(
+                f"the keyset column {found!r} is an enum or set, which this database sorts by its members' places and "
+                "compares as text, so that rows would be left out: cast it to text in the SQL"
+            )
 
     def check(self, rows: list[Row]) -> list[Row]:
         """Look at *rows*, which follow those before, and return those that are not known already.
