@@ -8,6 +8,7 @@ import uuid
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -26,6 +27,10 @@ KEYS = {
     "date": [date(2026, 1, day) for day in range(1, 6)],
     "timestamp": [datetime(2026, 1, 1, 8, minute, second=1, microsecond=5) for minute in range(5)],
     "timestamptz": [datetime(2026, 1, 1, 8, n, tzinfo=timezone(timedelta(hours=n))) for n in range(5)],
+    "timestamptz(6)": [
+        datetime(2026, 10, 25, 2, 30, fold=fold, tzinfo=ZoneInfo(name))  # in Berlin this hour comes twice
+        for name, fold in [("Asia/Tokyo", 0), ("Europe/Berlin", 0), ("Europe/Berlin", 1), ("UTC", 0)]
+    ],
     "numeric": [Decimal("1.50"), Decimal(2), Decimal("2.0000001"), Decimal("1E+3"), Decimal(10**30)],
     "numeric(9)": [1, 2, 3, 10, 20],
     "bigint": [-(2**63), -1, 0, 7, 2**63 - 1],

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
 import pytest
 
 from mesbatch.errors import KeysetBroken
@@ -26,3 +29,11 @@ def test_a_row_that_does_not_come_after_the_one_before_is_refused(after, second)
 
 def test_the_first_row_of_a_new_read_has_none_before_it():
     assert Ascent(["id"], ("id",), None).check([(3,)]) == [(3,)]
+
+
+@pytest.mark.parametrize("known", [ZoneInfo("Europe/Berlin"), UTC])
+def test_moments_of_the_hour_that_comes_twice_ascend(known):
+    utc = [datetime(2025, 10, 26, hour, 30, tzinfo=UTC) for hour in (0, 1)]
+    first, second = (moment.astimezone(ZoneInfo("Europe/Berlin")) for moment in utc)
+    ascent = Ascent(["at"], ("at",), [first.astimezone(known)])
+    assert ascent.check([(first,), (second,)]) == [(second,)]

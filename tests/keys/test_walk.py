@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import pairwise
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import example, given
@@ -59,3 +60,11 @@ def test_a_stray_value_is_refused_and_named(stray):
     with pytest.raises(KeyMismatch) as refusal:
         walk.follow(["a", "a", stray, "c"])
     assert repr(stray) in str(refusal.value)
+
+
+def test_moments_of_the_hour_that_comes_twice_are_followed_by_their_instant():
+    keys = [datetime(2025, 10, 26, hour, minute, tzinfo=UTC) for hour in (0, 1) for minute in (10, 30)]
+    rows = [key.astimezone(ZoneInfo("Europe/Berlin")) for key in keys]
+    KeyWalk(iter([keys]), datetime, padded=False).follow(rows)
+    with pytest.raises(KeyMismatch):
+        KeyWalk(iter([[keys[1]]]), datetime, padded=False).follow([rows[1], rows[3]])

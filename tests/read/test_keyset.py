@@ -207,3 +207,33 @@ def test_mariadb_goes_on_after_any_row_of_a_binary_text(mariadb_server, driver, 
         assert rows_of(url, sql, keyset=["day", "order"], after=row) == whole[cut + 1 :]
     with pytest.raises(KeysetBroken, match="binary collation"):
         rows_of(url, "select folded from keyset_orders", keyset=["folded"], after=["A"])
+
+
+@pytest.mark.parametrize("after", [None, ("b", 1)])
+def test_an_enum_that_is_sorted_by_place_and_compared_as_text_is_refused_in_duckdb(after):
+    duckdb = pytest.importorskip("duckdb")
+    with duckdb.connect() as con:
+        con.execute("create table t (k enum('b', 'a'), n int)")
+        con.execute("insert into t values ('a', 1), ('b', 1), ('b', 2)")
+        with pytest.raises(KeysetBroken, match="'K' is an enum or set"):
+            rows_of(con, keyset=["K", "n"], after=after)
+        rows = [("a", 1), ("b", 1), ("b", 2)]
+        found = rows_of(con, "select k::varchar as k, n from t", keyset=["k", "n"], after=after)
+        assert found == rows[2 if after else 0 :]
+
+
+@pytest.mark.parametrize("kind", ["enum", "set"])
+@pytest.mark.parametrize("driver", ["pymysql", "mysqldb", "mysqlconnector", "mariadbconnector"])
+def test_an_enum_that_is_sorted_by_place_and_compared_as_text_is_refused_in_mariadb(mariadb_server, driver, kind):
+    pymysql = pytest.importorskip("pymysql")
+    pytest.importorskip(
+        {"mysqldb": "MySQLdb", "mysqlconnector": "mysql", "mariadbconnector": "mariadb"}.get(driver, driver)
+    )
+    with closing(pymysql.connect(**mariadb_server.arguments, autocommit=True)) as admin, admin.cursor() as cursor:
+        cursor.execute("drop table if exists keyset_enums")
+        cursor.execute(f"create table keyset_enums (k {kind}('b', 'a'), n int)")
+        cursor.execute("insert into keyset_enums values ('a', 1), ('b', 1), ('b', 2)")
+    url = mariadb_server.url.replace("mysql:", f"mysql+{driver}:")
+    for after in (None, ("b", 1)):
+        with pytest.raises(KeysetBroken, match="'k' is an enum or set"):
+            rows_of(url, "select * from keyset_enums", keyset=["k", "n"], after=after)

@@ -60,7 +60,8 @@ def finished(store, con, keys, sql="select * from t where k in (:keys)", **more)
     with Waiting({"read": read}, store, app="nowhere:jobs") as jobs:
         spec = JobSpec(**{"function": "read", "domains": ("d",), "batch_size": 2, **more})
         job_id = jobs.submit(spec, keys).job_id
-    assert run_job(store, job_id, {"read": read}, "worker") == "finished", store.facts(job_id)["error"]
+    for one in [*filter(None, store.facts(job_id).get("children", "").split(",")), job_id]:
+        assert run_job(store, one, {"read": read}, "worker") == "finished", store.facts(one)["error"]
     return ResultReader(store, job_id)
 
 
@@ -124,6 +125,17 @@ def test_rows_by_key_are_all_rows_filtered(shape, data):
         assert all(key == row[0] for key, row in pairs)
 
 
+@pytest.mark.parametrize("batch_size", [1, 2, 3])
+def test_a_key_that_was_cut_in_a_shard_is_found_whole(directory, tmp_path, batch_size):
+    path = str(tmp_path / "t.db")
+    with closing(sqlite3.connect(path)) as con, con:
+        con.execute("create table t (k int, n int)")
+        con.executemany("insert into t values (?, ?)", [(n % 4, n) for n in range(20)])
+    found = finished(directory, f"sqlite:///{path}", [0, 1, 2, 3], shards=2, batch_size=batch_size)
+    for keys in ([0], [1], [3, 2], [0, 1, 2, 3]):
+        assert [row for _, row in found.rows("d", keys)] == [row for row in stored(found) if row[0] in keys]
+
+
 class Counted:
     """The numbers of the chunks that were read."""
 
@@ -173,13 +185,13 @@ def ten(store):
     ("keys", "found", "chunks"),
     [
         (["k00"], ["k00"], [0]),
-        (["k08"], ["k08"], [0]),  # the last of its chunk, which ends it
+        (["k08"], ["k08"], [0, 1]),  # the last of its chunk, and the next may have more of it
         (["k10"], ["k10"], [1]),
         (["k98"], ["k98"], [11]),
         (["a"], [], [0]),  # nothing tells that it lies before the first
         (["k05"], [], [0]),
         (["k99", "z"], [], []),
-        (["k48"], ["k48"] * 4, [4, 5, 6]),
+        (["k48"], ["k48"] * 4, [4, 5, 6, 7]),
         (["k48", "k50"], ["k48"] * 4 + ["k50"], [4, 5, 6, 7]),
         (["k90", "k02", "k04", "k90"], ["k02", "k04", "k90"], [0, 11]),
         ([], [], []),

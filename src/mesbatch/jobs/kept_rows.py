@@ -94,7 +94,7 @@ class KeptRows:
         self._offsets.append(self._end)
         self._append(data)
         kept.account = msgspec.structs.replace(
-            before, chunks=before.chunks + 1, rows=before.rows + len(rows), last_key=last, ends_key=False
+            before, chunks=before.chunks + 1, rows=before.rows + len(rows), last_key=last
         )
         kept.index.add(chunk, kept.account)
 

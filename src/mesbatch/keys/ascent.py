@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from operator import lt
@@ -11,6 +11,7 @@ from uuid import UUID
 
 from mesbatch.batch import Row, find_column
 from mesbatch.errors import KeysetBroken
+from mesbatch.keys.moments import at_fixed_offset
 
 TYPES = (int, Decimal, date, datetime, UUID, str)
 _ALLOWED = frozenset(TYPES)
@@ -26,7 +27,19 @@ class Ascent:
     def __init__(self, names: Sequence[str], columns: Sequence[str], after: Sequence[Any] | None) -> None:
         self._names = tuple(names)
         self._positions = [find_column(columns, name) for name in names]
-        self._last = self._known = None if after is None else tuple(after)
+        self._last = self._known = None if after is None else tuple(map(at_fixed_offset, after))
+
+    def refuse(self, positions: Collection[int]) -> None:
+        """Refuse the columns at *positions*, whose rows come in another order than that in which a place is compared.
+
+        Raises:
+            KeysetBroken: one of them is in the keyset.
+        """
+        if found := next((name for name, at in zip(self._names, self._positions) if at in positions), None):
+            raise KeysetBroken(
+                f"the keyset column {found!r} is an enum or set, which this database sorts by its members' places and "
+                "compares as text, so that rows would be left out: cast it to text in the SQL"
+            )
 
     def check(self, rows: list[Row]) -> list[Row]:
         """Look at *rows*, which follow those before, and return those that are not known already.
@@ -34,8 +47,11 @@ class Ascent:
         Raises:
             KeysetBroken: a value is NULL or of a type that is no key, or a row does not come after the one before it.
         """
+        columns = []
         for name, position in zip(self._names, self._positions):
-            kinds = set(map(type, [row[position] for row in rows]))
+            values = [row[position] for row in rows]
+            kinds = set(map(type, values))
+            columns.append(list(map(at_fixed_offset, values)) if datetime in kinds else values)
             if not kinds <= _ALLOWED:
                 kind = next(kind for kind in kinds if kind not in _ALLOWED)
                 found = "NULL" if kind is type(None) else f"a {kind.__name__}"
@@ -43,7 +59,7 @@ class Ascent:
                     f"the keyset column {name!r} has {found}: it may have values of int, date, datetime, UUID, Decimal "
                     "or text, and no NULL"
                 )
-        points = [tuple(row[position] for position in self._positions) for row in rows]
+        points = list(zip(*columns))
         if self._known is not None and points and points[0] == self._known:
             rows, points = rows[1:], points[1:]
         self._known = None  # it comes once, and first

@@ -15,6 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from mesbatch.errors import InvalidKey
+from mesbatch.keys.moments import at_fixed_offset
 
 MAX_KEY_LENGTH = 4_000  # characters or bytes: the longest VARCHAR2 that Oracle indexes, and beyond PostgreSQL's 2,704
 SORTED_IN_MEMORY = 250_000  # keys: references to them take 2 MiB, as SQLite's cache does for any number of them
@@ -243,6 +244,8 @@ def _checked(keys: Iterable[Any], strip_blanks: bool) -> Iterator[list[Any]]:
             raise InvalidKey(
                 f"key {position:,} or one of the next {len(some):,} is not a number (NaN): no row can have it"
             )
+        if issubclass(key_type, datetime):
+            some = list(map(at_fixed_offset, some))
         yield [key.rstrip(" ") for key in some] if strip_blanks and issubclass(key_type, str) else some
         position += len(some)
 

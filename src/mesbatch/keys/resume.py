@@ -12,6 +12,8 @@ from uuid import UUID
 
 import msgspec
 
+from mesbatch.keys.moments import at_fixed_offset
+
 SMALLEST_INT, LARGEST_INT = -(2**63), 2**64 - 1  # what every reader of JSON numbers here keeps exactly
 
 
@@ -55,14 +57,16 @@ class ResumePoint:
 
 
 def as_asked(value: Any, key_type: type | None, *, padded: bool) -> Any:
-    """The key that *value*, which a database gave for it, was asked for as: without the blanks that pad a column, and
-    a number of the type of the keys.
+    """The key that *value*, which a database gave for it, was asked for as: without the blanks that pad a column,
+    a number of the type of the keys, and a moment with its offset from UTC alone.
 
     >>> as_asked("a1   ", str, padded=True), as_asked(Decimal("7"), int, padded=False)
     ('a1', 7)
     """
     if padded and isinstance(value, str):
         return value.rstrip(" ")
+    if isinstance(value, datetime):
+        return at_fixed_offset(value)
     if key_type is None or isinstance(value, key_type) or not isinstance(value, int | float | Decimal):
         return value
     if issubclass(key_type, int):

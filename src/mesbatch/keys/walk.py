@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
 from mesbatch.errors import KeyMismatch
+from mesbatch.keys.moments import at_fixed_offset
 from mesbatch.keys.resume import as_asked
 
 SPARSE = 4  # times as many keys as were found are looked at together; where fewer have rows, each is looked for
@@ -40,8 +42,10 @@ class KeyWalk:
         Raises:
             KeyMismatch: one of them is none of the keys, or comes after a higher one.
         """
-        found = list(map(first_of_run, groupby(values)))
-        keys, expected = found, self._key_type
+        expected = self._key_type
+        if expected is not None and issubclass(expected, datetime):
+            values = map(at_fixed_offset, values)
+        keys = found = list(map(first_of_run, groupby(values)))
         if self._padded or set(map(type, found)) - {expected}:
             keys = [as_asked(value, expected, padded=self._padded) for value in found]
         if not self._pass_all(keys):

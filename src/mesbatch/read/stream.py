@@ -23,6 +23,7 @@ from mesbatch.read.request import Request
 from mesbatch.read.threads import Ahead, Inline
 from mesbatch.source.buffering import RUNNING
 from mesbatch.source.dbapi import DbapiDriver
+from mesbatch.source.key_forms import KeyForms
 from mesbatch.source.session import Params, Rows, Session, Source
 from mesbatch.sql.keyed import KeyedStatement
 
@@ -149,7 +150,7 @@ class Reading:
 
         try:
             fetched = self._statements().fetch(lane.session(), start)
-            yield from self._in_ascent(fetched) if request.keyset else fetched
+            yield from self._in_ascent(fetched, lane.session().driver.keys) if request.keyset else fetched
         except Exception as error:  # noqa: BLE001  # the driver's, whatever it is
             lane.spend()
             failure = lane.translated(error)
@@ -166,13 +167,15 @@ class Reading:
         after = None if request.after is None else forms.bound_place(request.after)
         return by_keyset(request.sql, request.params, request.keyset, after, style, forms.quoted)
 
-    def _in_ascent(self, fetched: Generator[Fetched]) -> Generator[Fetched]:
+    def _in_ascent(self, fetched: Generator[Fetched], forms: KeyForms) -> Generator[Fetched]:
         """Give on what was *fetched*, once it is known to ascend by the keyset."""
         from mesbatch.keys.ascent import Ascent
 
         with closing(fetched):
             item = next(fetched, None)  # the columns are known by then, also of no rows
-            ascent = Ascent(self.request.keyset, [column.name for column in self.description or ()], self.request.after)
+            columns = self.description or ()
+            ascent = Ascent(self.request.keyset, [column.name for column in columns], self.request.after)
+            ascent.refuse({at for at, column in enumerate(columns) if forms.sorts_otherwise(column)})
             while item is not None:
                 if rows := ascent.check(item.rows):
                     yield Fetched(rows, item.nbytes)

@@ -122,6 +122,13 @@ class KeyForms:
         """The values that are bound for *keys*, as the database compares them with the key's column."""
         return keys
 
+    def sorts_otherwise(self, column: Column) -> bool:
+        """Tell whether ORDER BY puts the values of *column* into another order than ``>`` compares them with a bind.
+
+        So are enums that are sorted by their place in the type, and compared as text: no read can go on after one.
+        """
+        return False
+
     def bound_place(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
         """The values that are bound for a place to go on from, which has one of each column of a keyset."""
         return values

@@ -21,12 +21,13 @@ ReadChunk = Callable[[Chunk], bytes]
 class KeyIndex:
     """The last key of each chunk of one domain, in the order of the chunks. Holds about 250 bytes a chunk.
 
-    A chunk begins where the one before it ends, so that the last keys alone tell which chunks can hold a key.
+    A chunk begins where the one before it ends, so that the last keys alone tell which chunks can hold a key: those
+    from the first that ends with it, or above it. Whether the last key of a chunk goes on in the next one is not taken
+    from the account, which says of chunks that were joined only that no worker may drop them.
     """
 
     chunks: list[Chunk] = field(default_factory=list)
     last_keys: list[Any] = field(default_factory=list)
-    whole: list[bool] = field(default_factory=list)  # the chunk ends its last key
 
     @classmethod
     def of(cls, domain: str, journal: Iterable[Entry]) -> Self:
@@ -41,7 +42,6 @@ class KeyIndex:
         """Add a *chunk*, after which the domain has this *account*."""
         self.chunks.append(chunk)
         self.last_keys.append(None if account.last_key is None else decode_key(account.last_key))
-        self.whole.append(account.ends_key)
 
 
 class KeyedRows(Iterator[tuple[Any, Values]]):
@@ -145,8 +145,8 @@ def _look_up(
                 while position < len(found) and found[position] == sought:
                     yield sought, row_at(position)
                     position += 1
-                if sought == last and not index.whole[at]:
-                    break  # the next chunk has more of it
+                if sought == last:
+                    break  # the next chunk may have more of it
                 sought = next(wanted, None)
             at += 1
             del found, row_at

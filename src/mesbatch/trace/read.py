@@ -13,6 +13,7 @@ from warnings import warn
 from mesbatch.batch import Batch, Column, Row, find_column
 from mesbatch.events import Event
 from mesbatch.keys.collect import Keys, collect_keys
+from mesbatch.keys.moments import at_fixed_offset
 from mesbatch.keys.resume import ResumePoint
 from mesbatch.manifest import FailedKeys, Manifest
 from mesbatch.read.part import OnFailure
@@ -176,7 +177,7 @@ class TraceReader(Iterator[tuple[str, Batch]]):
     def keyset_point(self, domain: str, row: Row) -> tuple[Any, ...]:
         """The values of the keyset of *domain* in *row*, after which another read goes on."""
         columns = [column.name for column in self.descriptions[domain]]
-        return tuple(row[find_column(columns, name)] for name in self.keysets[domain])
+        return tuple(at_fixed_offset(row[find_column(columns, name)]) for name in self.keysets[domain])
 
     def pads_key(self, domain: str) -> bool:
         """Tell whether the keys of *domain* come padded with blanks, as `BatchReader.pads_key`."""

@@ -13,7 +13,15 @@ import pytest
 import sqlalchemy
 
 from mesbatch import read_sql_iter
-from mesbatch.errors import ConnectionLost, DatabaseBusy, DatabaseTimeout, MesbatchError, ReadInterrupted, RowTooLarge
+from mesbatch.errors import (
+    ConnectionLost,
+    DatabaseBusy,
+    DatabaseTimeout,
+    MesbatchError,
+    ReadInterrupted,
+    RowTooLarge,
+    StatementError,
+)
 from mesbatch.events import PartRetried
 from tests.rig.until import until
 
@@ -239,3 +247,10 @@ def test_an_unfinished_transaction_of_the_caller_goes_on(rig, mysql_admin, new_n
     read("select n, k from caseless where k in (:keys)", connection, keys=["l000001"], strategy="temporary-table")
     connection.rollback()
     assert mysql_admin(f"select count(*) from {new_name}") == ((0,),)
+
+
+def test_keys_on_a_connection_that_gives_bytes_for_text_are_refused(rig):
+    if rig.name == "mariadbconnector":
+        pytest.skip("it always gives text")
+    with pytest.raises(StatementError, match=r"this connection gives byte(s|array) for text"):
+        read("select k from indexed where k in (:keys)", rig.connect(use_unicode=False), keys=["a"])

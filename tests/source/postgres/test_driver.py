@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -71,3 +73,16 @@ def test_keys_of_a_cast_are_read_without_asking_the_planner_for_a_column_that_is
     postgres.execute("create table lots as select n as id, n::text as k from generate_series(1, 9) n")
     with read_sql_iter(f"select id, k from lots where {condition}", postgres, keys=["1"], key="k") as reader:
         assert [row for batch in reader for row in batch.rows] == [(1, "1")]
+
+
+@pytest.mark.parametrize("strategy", ["in-list", "array", "look-up", "temporary-table"])
+def test_moments_of_the_hour_that_comes_twice_are_keys_of_their_own(postgres, strategy):
+    postgres.execute("set time zone 'Europe/Berlin'")
+    postgres.execute("create table t (at timestamptz, n int)")
+    postgres.execute(
+        "insert into t select '2025-10-26 00:00Z'::timestamptz + n * interval '10 min', n from generate_series(0, 12) n"
+    )
+    berlin = ZoneInfo("Europe/Berlin")
+    keys = [datetime(2025, 10, 26, 2, minute, fold=fold, tzinfo=berlin) for minute, fold in [(30, 1), (30, 0), (10, 1)]]
+    with read_sql_iter("select * from t where at in (:keys)", postgres, keys=keys, strategy=strategy) as reader:
+        assert [n for batch in reader for _, n in batch.rows] == [3, 7, 9]

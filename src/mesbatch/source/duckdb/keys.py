@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from mesbatch.batch import Column
 from mesbatch.errors import InvalidKey
 from mesbatch.source.key_forms import (
     KEYS_PER_LIST,
@@ -53,6 +54,9 @@ class DuckdbKeys(KeyForms):
             with suppress(Exception):  # a statement that cannot stand in a WITH: its rows are checked
                 by_code_point = all(_compare(session, query, *probe) for probe in PROBES)
         return FilterColumn(None, by_code_point)
+
+    def sorts_otherwise(self, column: Column) -> bool:
+        return (column.type or "").startswith("enum(")
 
     def check_type(self, query: KeyedQuery, key_type: type) -> None:
         """Refuse text for a column of another type, which DuckDB compares in a list and refuses in an array."""

@@ -95,6 +95,10 @@ class MysqlDriver(DbapiDriver):
 
     def as_read(self, session: Session, sql: str) -> str:
         ((modes,),) = self.fetch_all(session, "SELECT @@sql_mode", None)
+        if not isinstance(modes, str):  # use_unicode=False, raw=True: texts, and numbers, too, could not be told apart
+            raise StatementError(
+                f"this connection gives {type(modes).__name__} for text: connect without use_unicode=False or raw=True"
+            )
         return check_reads(
             without_backslashed_quotes(
                 sql, backslashes="NO_BACKSLASH_ESCAPES" not in modes, quoted_names="ANSI_QUOTES" in modes

@@ -14,6 +14,7 @@ from itertools import islice
 from typing import Any
 from uuid import UUID
 
+from mesbatch.batch import Column
 from mesbatch.errors import ColumnNameError, InvalidKey, NotSplittable, StatementError
 from mesbatch.source.key_forms import (
     KEYS_PER_LIST,
@@ -124,6 +125,9 @@ class MysqlKeys(KeyForms):
             raise InvalidKey("MySQL keeps no time zones: pass times without one, in the zone of the session")
         _check_numbers(query, keys)
         return uuids_as_text(keys) if isinstance(keys[0], UUID) else keys  # not every driver writes them
+
+    def sorts_otherwise(self, column: Column) -> bool:
+        return column.type in ("enum", "set")
 
     def bound_place(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
         return tuple(uuids_as_text(values))
