@@ -249,8 +249,20 @@ def test_an_unfinished_transaction_of_the_caller_goes_on(rig, mysql_admin, new_n
     assert mysql_admin(f"select count(*) from {new_name}") == ((0,),)
 
 
+NOT_DECODED = r"this connection gives byte(s|array) for (text|varchar): connect without"
+
+
 def test_keys_on_a_connection_that_gives_bytes_for_text_are_refused(rig):
     if rig.name == "mariadbconnector":
         pytest.skip("it always gives text")
-    with pytest.raises(StatementError, match=r"this connection gives byte(s|array) for text"):
+    with pytest.raises(StatementError, match=NOT_DECODED):
         read("select k from indexed where k in (:keys)", rig.connect(use_unicode=False), keys=["a"])
+
+
+@pytest.mark.parametrize("expression", ["k", "concat(k, '')"])  # of a collation by code, and of the connection's
+def test_text_never_comes_as_bytes(rig, expression):
+    if rig.name == "mariadbconnector":
+        pytest.skip("it always gives text")
+    sql = f"select null as n, {expression} as k, cast(k as binary) as b from indexed limit 3"
+    with suppress(StatementError):  # the connector decodes it nevertheless
+        assert {(type(k), type(b)) for _, k, b in read(sql, rig.connect(use_unicode=False))} == {(str, bytes)}

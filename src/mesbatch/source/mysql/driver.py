@@ -20,7 +20,7 @@ from mesbatch.source.dbapi import DbapiDriver
 from mesbatch.source.key_forms import KeyForms
 from mesbatch.source.mysql.errors import REPEATED_NAME, meaning_of, number_of
 from mesbatch.source.mysql.keys import MysqlKeys
-from mesbatch.source.mysql.rows import UnbufferedRows
+from mesbatch.source.mysql.rows import UnbufferedRows, decoding_is_off
 from mesbatch.source.session import Params, Session
 from mesbatch.source.unwrap import unwrap
 from mesbatch.sql.backslashes import without_backslashed_quotes
@@ -95,10 +95,8 @@ class MysqlDriver(DbapiDriver):
 
     def as_read(self, session: Session, sql: str) -> str:
         ((modes,),) = self.fetch_all(session, "SELECT @@sql_mode", None)
-        if not isinstance(modes, str):  # use_unicode=False, raw=True: texts, and numbers, too, could not be told apart
-            raise StatementError(
-                f"this connection gives {type(modes).__name__} for text: connect without use_unicode=False or raw=True"
-            )
+        if not isinstance(modes, str):
+            raise decoding_is_off(type(modes), "text")
         return check_reads(
             without_backslashed_quotes(
                 sql, backslashes="NO_BACKSLASH_ESCAPES" not in modes, quoted_names="ANSI_QUOTES" in modes
@@ -116,7 +114,7 @@ class MysqlDriver(DbapiDriver):
         try:
             if not cursor.description:
                 raise StatementError("the statement returns no rows: only queries can be read")
-            rows.columns = self.columns(cursor)
+            rows.describe(self.columns(cursor))
             return rows
         except BaseException:
             rows.close()

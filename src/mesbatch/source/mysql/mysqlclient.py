@@ -6,11 +6,13 @@ from contextlib import suppress
 from datetime import date, datetime
 from typing import Any
 
+from MySQLdb.constants import FIELD_TYPE
 from MySQLdb.cursors import SSCursor
 
 from mesbatch.batch import Column
 from mesbatch.source.mysql.columns import column_of
 from mesbatch.source.mysql.driver import MysqlDriver
+from mesbatch.source.mysql.rows import decoding_is_off
 from mesbatch.source.session import Params
 
 
@@ -38,6 +40,8 @@ class MysqlclientDriver(MysqlDriver):
         """Execute *sql*; dates that Python does not have come as MySQL writes them, where the driver gives None."""
         connection = cursor.connection
         converter = connection.converter
+        if converter.get(FIELD_TYPE.VAR_STRING, bytes) is bytes:  # here a column's type does not tell texts of a _bin collation
+            raise decoding_is_off(bytes, "text")
         connection.converter = {**converter, **dict.fromkeys((7, 12), _moment), 10: _date}
         try:
             super().start(cursor, sql, params)

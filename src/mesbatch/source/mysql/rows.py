@@ -6,8 +6,10 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from mesbatch.batch import Column, Row
-from mesbatch.errors import ReadInterrupted
+from mesbatch.errors import ReadInterrupted, StatementError
 from mesbatch.source.session import Session
+
+MAY_BE_BYTES = frozenset({None, "binary", "varbinary", "blob", "bit", "geometry", "json"})
 
 
 class Cursors(Protocol):
@@ -30,7 +32,12 @@ class UnbufferedRows:
 
     def __init__(self, session: Session, driver: Cursors, cursor: Any) -> None:
         self._session, self._driver, self._cursor = session, driver, cursor
+        self._unseen: list[int] = []  # columns that hold no bytes, and had only NULLs yet
         self._open, self._ended = True, False
+
+    def describe(self, columns: tuple[Column, ...]) -> None:
+        self.columns = columns
+        self._unseen = [at for at, column in enumerate(columns) if column.type not in MAY_BE_BYTES]
 
     def fetch(self, size: int) -> list[Row]:
         if self._ended:
@@ -40,7 +47,16 @@ class UnbufferedRows:
         if len(rows) < size:
             self._check(ours=self._driver.has_ended(self._cursor))  # asked once: there the cursor may be closed
             self._ended = True
+        if self._unseen:
+            self._unseen = [at for at in self._unseen if not self._has_value(rows, at)]
         return rows
+
+    def _has_value(self, rows: list[Row], at: int) -> bool:
+        """Look at the first value of a column, which for all of the connection's values tells if they are decoded."""
+        value = next((row[at] for row in rows if row[at] is not None), None)
+        if isinstance(value, bytes | bytearray):
+            raise decoding_is_off(type(value), self.columns[at].type)
+        return value is not None
 
     def close(self) -> None:
         if not self._open:
@@ -62,3 +78,10 @@ class UnbufferedRows:
                 "another statement ran on this connection between two batches, and took the rest of the result away: "
                 "read on a connection of its own, such as that of a URL"
             )
+
+
+def decoding_is_off(given: type, kind: str | None) -> StatementError:
+    """The error for a connection that gives *given* for values of type *kind*, which no longer tell what they are."""
+    return StatementError(
+        f"this connection gives {given.__name__} for {kind}: connect without use_unicode=False or raw=True"
+    )
