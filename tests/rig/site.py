@@ -11,7 +11,7 @@ import sys
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from email.message import Message
 from pathlib import Path
@@ -179,10 +179,9 @@ def await_answer(port: int, process: subprocess.Popen[Any]) -> None:
     until = time.monotonic() + START_SECONDS
     while True:
         with suppress(OSError):
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-            connection.request("GET", "/api/lots")
-            connection.getresponse().read()
-            connection.close()
+            with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
+                connection.request("GET", "/api/lots")
+                connection.getresponse().read()
             return
         assert process.poll() is None, "gunicorn died at its start"
         assert time.monotonic() < until, "gunicorn does not answer"
