@@ -18,7 +18,8 @@ import pytest
 
 RECORD = "MESBATCH_MUTATION_RECORD"  # the file that the notes are written to, a line of JSON for each test
 CHOSEN = "MESBATCH_MUTATION_CHOSEN"  # a file of JSON: the tests to run in `first`, all that are known in `known`
-_PROCESSES = ("/subprocess.py", "/multiprocessing/process.py", "/multiprocessing/popen_fork.py")
+# Not all of multiprocessing: logging asks it for the name of the process at every line.
+_PROCESSES = (("/subprocess.py", "Popen.__init__"), ("/multiprocessing/process.py", "BaseProcess.start"))
 
 _called: set[tuple[str, str]] = set()
 
@@ -76,7 +77,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 def _write(test: str, seconds: float, *, passed: bool) -> None:
     called = _called.copy()  # other threads may go on
     _called.clear()
-    starts = any(name.endswith(_PROCESSES) for name, _ in called)
+    starts = any(name.endswith(file) and what == start for name, what in called for file, start in _PROCESSES)
     ours = sorted(f"{name.rpartition('/mesbatch/')[2]} {what}" for name, what in called if "/src/mesbatch/" in name)
     with Path(os.environ[RECORD]).open("a") as file:
         line = {"test": test, "seconds": round(seconds, 3), "passed": passed, "starts": starts, "calls": ours}
