@@ -186,3 +186,4 @@ def test_a_job_of_the_first_implementation_is_shown(jobs):
     shown = jobs.get(job_id).as_json()
     assert (shown["cid_count"], shown["domains"], shown["progress"]) == (7, ["a", "b"], {"text": "reading"})
     assert (shown["status"], shown["created_at"], shown["error"]) == ("queued", 1771995600.25, None)
+    assert shown["attempt"] == 0

@@ -128,6 +128,28 @@ def test_a_job_whose_worker_is_gone_is_lost_when_nobody_goes_on(rig, database, m
     assert rig.jobs.get(job_id).status == "lost"
 
 
+def test_a_job_that_a_worker_holds_is_not_lost_though_none_is_believed_to_listen(rig, database, monkeypatch):
+    monkeypatch.setattr("mesbatch.jobs.rq.LOST_SECONDS", -1)
+    rig.jobs.listening.beat("busy")
+    job_id = rig.submit(spec(database, profile="held"))  # a job that no other test submits
+    lease = rig.jobs.store.acquire(job_id, "busy")
+    rig.jobs.store.change(job_id, {"status": "started", "token": str(lease.token)})
+    rig.jobs.listening.leave("busy")
+    assert [rig.jobs.get(job_id).status for _ in range(3)] == ["started"] * 3
+
+
+def test_closing_closes_the_connections_that_it_made(rig):
+    name = f"of-{rig.jobs.queue.name}"
+
+    def connected():
+        return [one for one in rig.jobs.connection.client_list() if one["name"] == name]
+
+    with RQJobs(FUNCTIONS, rig.jobs.store, app="x:jobs", url=f"{rig.url}?client_name={name}") as jobs:
+        assert jobs.listening.workers() == []
+        assert connected()
+    until(lambda: not connected(), 5, "their end")
+
+
 def test_what_a_dead_worker_left_is_told_by_rq_and_decided_by_us(rig, database):
     rig.start_worker()
     job_id = rig.submit(spec(database, nap=0.001))

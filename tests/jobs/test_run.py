@@ -93,6 +93,7 @@ def rows_of(store, job_id):
 
 def assert_whole(store, job_id):
     assert store.facts(job_id)["status"] == "finished"
+    assert {account.status for account in store.manifest(job_id).domains.values()} == {"complete"}
     assert rows_of(store, job_id) == EXPECTED
     counted = json.loads(ResultReader(store, job_id).aggregation())
     assert counted == {
@@ -480,6 +481,14 @@ def test_a_job_of_which_a_part_is_gone_is_lost(store, path):
         run(store, child)
     store.delete(children[0])
     assert run(store, job_id) == "lost"
+
+
+def test_a_job_of_which_a_part_has_not_ended_is_not_joined(store, path):
+    job_id, children = split(store, path)
+    for child in children[1:]:
+        run(store, child)
+    assert run(store, job_id) == "failed"
+    assert store.facts(job_id)["error"] == f"job {children[0]}, a shard of this one, is queued"
 
 
 def test_a_shard_whose_journal_is_shorter_than_its_manifest_says_is_no_smaller_result(valkey, path):

@@ -102,6 +102,7 @@ def test_decompressed_bytes_are_limited(tmp_path):
     for data, headers in ((body + b" ", {}), (gzip.compress(body + b" "), {"content_encoding": "gzip"})):
         status, found = application.post(data, **headers)
         assert (status, found["code"]) == (413, "BODY_TOO_LARGE")
+        assert ("once it is decompressed" in found["error"]) is bool(headers)
 
 
 @pytest.mark.parametrize(

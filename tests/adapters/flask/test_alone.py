@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 import pytest
 
 pytest.importorskip("flask", reason="no web framework: flask is not installed")
 
 from flask import Flask, Response
 
-from mesbatch.adapters.flask import Dialect, job_started, page, problem, rejected, stream_job
+from mesbatch import read_sql_iter
+from mesbatch.adapters.flask import Dialect, job_started, page, problem, rejected, stream_arrow, stream_job
 from mesbatch.admission import Reject
 from mesbatch.errors import DatabaseBusy, DatabaseTimeout, LimiterBusy, StatementError
 from mesbatch.jobs.job import read_job
@@ -87,3 +90,11 @@ def test_a_page_and_a_stream_need_only_a_store(tmp_path):
     lines = answer(lambda: stream_job(store, job_id)).text.splitlines()
     assert len(lines) == 5
     assert '"complete"' in lines[-1]
+
+
+def test_an_arrow_table_without_rows_has_its_columns():
+    ipc = pytest.importorskip("pyarrow.ipc", reason="no arrow library: pyarrow is not installed")
+    found = answer(
+        lambda: stream_arrow(read_sql_iter("select 1 as n, 'a' as lot where 0", lambda: sqlite3.connect(":memory:")))
+    )
+    assert ipc.open_stream(found.data).read_all().column_names == ["n", "lot"]
