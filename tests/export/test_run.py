@@ -106,6 +106,14 @@ def test_columnar_files_hold_every_row(tmp_path, url, name, compress, monkeypatc
     assert verify(out).rows == 1_000
 
 
+@pytest.mark.parametrize("max_bytes", [0, -1])
+def test_a_budget_that_is_none_is_refused_before_a_file_is_begun(tmp_path, url, max_bytes):
+    (tmp_path / "out").mkdir()
+    with pytest.raises(ValueError, match="max_bytes"):
+        export("select * from lots", url, tmp_path / "out" / "lots.ndjson", max_bytes=max_bytes)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 def test_what_goes_to_a_device_leaves_no_manifest_beside_it(tmp_path, url):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
