@@ -40,9 +40,7 @@ class MysqlclientDriver(MysqlDriver):
         """Execute *sql*; dates that Python does not have come as MySQL writes them, where the driver gives None."""
         connection = cursor.connection
         converter = connection.converter
-        if (
-            converter.get(FIELD_TYPE.VAR_STRING, bytes) is bytes
-        ):  # here a column's type does not tell texts of a _bin collation
+        if converter.get(FIELD_TYPE.VAR_STRING, bytes) is bytes:  # the types of columns do not always tell texts here
             raise decoding_is_off(bytes, "text")
         connection.converter = {**converter, **dict.fromkeys((7, 12), _moment), 10: _date}
         try:
