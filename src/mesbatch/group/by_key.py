@@ -16,6 +16,7 @@ from mesbatch.group.spill.extents import ExtentFile
 from mesbatch.group.spill.key_numbers import unhashable
 from mesbatch.group.spill.spilled import SpilledGroups, estimate_nbytes
 from mesbatch.group.spill.unlinked import open_unlinked
+from mesbatch.keys.moments import key_getter
 from mesbatch.units import MiB
 
 GROUP_NBYTES = 200  # beside its rows: a list with four slots, an entry in a dict, a place in a run
@@ -27,7 +28,7 @@ def iter_groups(batches: Iterable[Batch], key: str, *, order: RowOrder = "key") 
 
     Holds one batch and one group, whatever the number of keys; with `mesbatch.sink.ndjson.ndjson_groups` it holds only
     one batch, however large a group is. Key values stay as they come: those of a CHAR column keep their blanks at the
-    end.
+    end. Moments of a zone whose offset changes are keys with their offset, or two of an hour that comes twice were one.
 
     With ``order="key"`` the keys must ascend (strings by code point, NULL once and anywhere), and a key that comes
     again is an error. With ``order="any"`` the rows of one key need only be neighbours. That is not checked, since it
@@ -130,8 +131,8 @@ class _Gathering:
     def _hold(self, position: int, rows: list[Row]) -> None:
         groups = self._groups
         try:
-            for row in rows:
-                groups[row[position]].append(row)
+            for key, row in zip(map(key_getter(rows, position), rows), rows):
+                groups[key].append(row)
         except TypeError as error:
             raise unhashable(self._key, error) from error
         self._nbytes += estimate_nbytes(rows)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from mesbatch.batch import Row
 from mesbatch.errors import GroupsClosed
 from mesbatch.group.spill.spilled import SpilledGroups
+from mesbatch.keys.moments import at_fixed_offset
 
 T = TypeVar("T")
 
@@ -48,10 +49,10 @@ class Groups(Mapping[Any, list[Row]]):
         return self._groups.index_nbytes if isinstance(self._groups, SpilledGroups) else 0
 
     def __getitem__(self, key: Any) -> list[Row]:
-        return self._open_groups()[key]
+        return self._open_groups()[at_fixed_offset(key)]
 
     def __contains__(self, key: object) -> bool:
-        return key in self._open_groups()
+        return at_fixed_offset(key) in self._open_groups()
 
     def __len__(self) -> int:
         return len(self._open_groups())
@@ -65,7 +66,7 @@ class Groups(Mapping[Any, list[Row]]):
         Raises:
             KeyError: there is no such key.
         """
-        groups = self._open_groups()
+        groups, key = self._open_groups(), at_fixed_offset(key)
         rows = groups.iter_rows(key) if isinstance(groups, SpilledGroups) else iter(groups[key])
         return self._while_open(rows)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Sequence
 from itertools import chain, groupby
-from operator import itemgetter, lt
+from operator import lt
 from typing import Any, Literal
 
 from mesbatch.batch import Batch, Row, find_column, open_batches
 from mesbatch.errors import KeyMismatch
+from mesbatch.keys.moments import key_getter
 
 RowOrder = Literal["key", "any"]
 
@@ -27,7 +28,7 @@ def iter_key_runs(batches: Iterable[Batch], key: str, order: RowOrder) -> Genera
     last = _NOTHING
     with open_batches(batches) as opened:
         for columns, rows in opened:
-            runs = [(value, list(run)) for value, run in groupby(rows, itemgetter(find_column(columns, key)))]
+            runs = [(value, list(run)) for value, run in groupby(rows, key_getter(rows, find_column(columns, key)))]
             del rows
             if runs:
                 first = runs[0][0]

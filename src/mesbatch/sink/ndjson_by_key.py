@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import islice
-from operator import itemgetter
 
 from mesbatch.batch import Batch, Column, find_column, open_batches
 from mesbatch.codec.rows import DatetimeSeparator, RowEncoder, Shape
@@ -14,6 +13,7 @@ from mesbatch.group.spill.extents import Extent, ExtentFile
 from mesbatch.group.spill.key_numbers import KeyNumbers
 from mesbatch.group.spill.partitions import Partitions
 from mesbatch.group.spill.unlinked import open_unlinked
+from mesbatch.keys.moments import key_getter
 from mesbatch.sink.ndjson import CHUNK_BYTES, check_columns, header_lines
 from mesbatch.sink.stream import ByteStream
 from mesbatch.units import KiB, MiB
@@ -95,7 +95,7 @@ class _LinesByKey:
 
     def __init__(self, encoder: RowEncoder, key: str, file: ExtentFile, max_bytes: int) -> None:
         self.encoder = encoder
-        self._key_of = itemgetter(find_column(encoder.names, key))
+        self._position = find_column(encoder.names, key)
         self._numbers = KeyNumbers(key)
         self._partitions = Partitions(file, max_bytes)
         self._read_nbytes = max(max_bytes // 4, READ_NBYTES_MIN)  # pieces and lines of a partition are held at once
@@ -105,7 +105,7 @@ class _LinesByKey:
         for start in range(0, len(batch.rows), ROWS_AT_ONCE):
             rows = batch.rows[start : start + ROWS_AT_ONCE]
             pieces = self.encoder.encode_lines(rows).splitlines()  # JSON itself has no line breaks
-            self._partitions.add(self._numbers.add(map(self._key_of, rows)), pieces, 0)
+            self._partitions.add(self._numbers.add(map(key_getter(rows, self._position), rows)), pieces, 0)
 
     def chunks(self) -> Iterator[bytes]:
         self._partitions.settle(self._read_nbytes)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from operator import itemgetter
 from typing import Any
 
 from mesbatch.batch import Row, find_column, measure_rows
@@ -13,6 +12,7 @@ from mesbatch.group.spill.extents import Extent, ExtentFile
 from mesbatch.group.spill.key_numbers import KeyNumbers
 from mesbatch.group.spill.layout import RowLayouts
 from mesbatch.group.spill.partitions import Partitions
+from mesbatch.keys.moments import key_getter
 from mesbatch.units import KiB
 
 SAMPLE_EVERY = 17  # rows: measuring all of them costs three times as much as grouping them; a prime meets no period
@@ -32,7 +32,7 @@ class SpilledGroups:
         self._file = file
         self._max_bytes = max_bytes
         self._layouts = RowLayouts(columns)
-        self._key_of = itemgetter(find_column(columns, key))
+        self._position = find_column(columns, key)
         self._numbers = KeyNumbers(key)
         self._partitions = Partitions(file, max_bytes)
         self._rows_nbytes = 0.0  # in memory
@@ -59,7 +59,7 @@ class SpilledGroups:
         """
         for start in range(0, len(rows), ROWS_PER_LOOK):
             part = rows[start : start + ROWS_PER_LOOK]
-            self._append(self._numbers.add(map(self._key_of, part)), part)
+            self._append(self._numbers.add(map(key_getter(part, self._position), part)), part)
         self._rows_nbytes += nbytes
 
     def settle(self) -> None:
