@@ -91,7 +91,7 @@ class AdbcDriver(DbapiDriver):
 
     def _reader(self, cursor: Any, sql: str, params: Params, max_bytes: int) -> pa.RecordBatchReader:
         cursor.adbc_statement.set_options(**self._options(max_bytes))
-        cursor.execute(sql, None if params is None else tuple(params))
+        cursor.execute(sql, _bound(params))
         return cursor.fetch_record_batch()
 
     def _options(self, max_bytes: int) -> dict[str, str]:
@@ -142,7 +142,7 @@ class AdbcPostgresDriver(ExplainingDriver, AdbcDriver):
     def fetch_all(self, session: Session, sql: str, params: Params) -> list[Row]:
         with session.connection.cursor() as cursor:
             cursor.adbc_statement.set_options(**{"adbc.postgresql.use_copy": "false"})  # there is no COPY of an EXPLAIN
-            cursor.execute(sql, None if params is None else tuple(params))
+            cursor.execute(sql, _bound(params))
             return list(map(tuple, cursor.fetchall()))
 
     def _has_odd_texts(self, session: Session) -> bool:
@@ -182,6 +182,22 @@ class AdbcSqliteDriver(AdbcDriver):
 
 
 DRIVERS: dict[str, type[AdbcDriver]] = {"PostgreSQL": AdbcPostgresDriver, "SQLite": AdbcSqliteDriver}
+
+
+def _bound(params: Params) -> Any:
+    """Give *params* as ADBC takes them; with a UUID as a row of Arrow, since older pyarrows do not know its values."""
+    if params is None:
+        return None
+    values = tuple(params)
+    if not any(isinstance(value, UUID) for value in values):
+        return values
+    return pa.RecordBatch.from_arrays(list(map(_array, values)), list(map(str, range(len(values)))))
+
+
+def _array(value: Any) -> pa.Array:
+    if isinstance(value, UUID):
+        return pa.ExtensionArray.from_storage(pa.uuid(), pa.array([value.bytes], pa.binary(16)))
+    return pa.array([value])
 
 
 def _cast_to_text(column: Column) -> str:
