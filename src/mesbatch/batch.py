@@ -142,7 +142,5 @@ def _with_same_columns(batches: Iterator[Batch]) -> Iterator[Batch]:
             first = tuple(columns)
         elif tuple(columns) != first:
             raise SchemaChanged(f"the first batch has the columns {', '.join(first)}, a later one {', '.join(columns)}")
-        batch = Batch(first, rows)
+        yield Batch(first, rows)
         del rows
-        yield batch
-        del batch

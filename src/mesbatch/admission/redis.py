@@ -85,7 +85,7 @@ class RedisLimiter(Limiter):
         if renewer := self._renewer:
             renewer.join()
         if self._is_ours:
-            self._client.connection_pool.disconnect()  # closing the client of redis-py 5.0.0 leaves them open
+            self._client.connection_pool.disconnect()  # which close() of redis-py 5.0.0 leaves open
 
     def _forget(self) -> None:
         self._lock, self._own, self._renewer = Lock(), {}, None

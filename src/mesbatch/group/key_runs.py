@@ -29,14 +29,13 @@ def iter_key_runs(batches: Iterable[Batch], key: str, order: RowOrder) -> Genera
     with open_batches(batches) as opened:
         for columns, rows in opened:
             runs = [(value, list(run)) for value, run in groupby(rows, key_getter(rows, find_column(columns, key)))]
-            del rows
             if runs:
                 first = runs[0][0]
                 goes_on = bool(first is last or first == last)
                 check([value for value, _ in runs[goes_on:]])
                 last = runs[-1][0]
                 yield columns, runs, goes_on
-            del runs
+            del rows, runs  # gone while the next ones are read
 
 
 class _Ascending:

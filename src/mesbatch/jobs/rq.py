@@ -117,7 +117,7 @@ class RQJobs(Jobs):
 
     def close(self) -> None:
         if isinstance(self._url, str):
-            self.connection.connection_pool.disconnect()  # closing the client of redis-py 5.0.0 leaves them open
+            self.connection.connection_pool.disconnect()  # which close() of redis-py 5.0.0 leaves open
 
     def enqueue(self, job_id: str, *, only_if: set[str] | None = None, token: int | None = None) -> None:
         """Put the job into the queue, if its status allows that; *only_if* and *token* are those of `Store.change`."""

@@ -59,7 +59,7 @@ class RedisServer:
 
     def close(self) -> None:
         if self._is_ours:
-            self.client.connection_pool.disconnect()  # closing the client of redis-py 5.0.0 leaves them open
+            self.client.connection_pool.disconnect()  # which close() of redis-py 5.0.0 leaves open
 
     def run(self, script: str, keys: Sequence[str], *arguments: Any) -> Any:
         """Run the Lua *script*, and return its answer."""

@@ -30,6 +30,7 @@ class OneDomain:
 
     def __init__(self, reader: BatchReader, domain: str) -> None:
         self._reader = reader
+        self._batches: Any = reader  # or its rows in another form
         self.domains = (domain,)
         self.manifests: dict[str, Manifest] = {domain: reader.manifest}
         self.aggregation: Mapping[str, Any] | None = None
@@ -56,7 +57,7 @@ class OneDomain:
         self._reader.max_bytes = value
 
     def __iter__(self) -> Iterator[tuple[str, Batch]]:
-        for batch in self._reader:
+        for batch in self._batches:
             yield self.domains[0], batch
             del batch
 
@@ -70,11 +71,6 @@ class ArrowDomain(OneDomain):
 
     def schema(self) -> Any:
         return self._batches.schema
-
-    def __iter__(self) -> Iterator[tuple[str, Batch]]:
-        for batch in self._batches:
-            yield self.domains[0], batch
-            del batch
 
 
 class ReadsInTurn:

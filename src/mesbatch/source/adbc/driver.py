@@ -148,9 +148,8 @@ class AdbcPostgresDriver(ExplainingDriver, AdbcDriver):
     def _has_odd_texts(self, session: Session) -> bool:
         """Tell if the server does not promise UTF-8."""
         if self._checks_texts is None:
-            with session.connection.cursor() as cursor:
-                cursor.execute("SELECT current_setting('server_encoding')")
-                self._checks_texts = cursor.fetchone() == ("SQL_ASCII",)
+            encoding = self.fetch_all(session, "SELECT current_setting('server_encoding')", None)
+            self._checks_texts = encoding == [("SQL_ASCII",)]
         return self._checks_texts
 
 
